@@ -1,0 +1,125 @@
+"""The columns every stage speaks, and the two doors they pass: `conform` and `settle`.
+
+Times are UTC, a period is named by its start and half-open, null is missing, zero is a value, NaN does not exist.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import polars as pl
+
+TIME = pl.Datetime("us", "UTC")
+
+#: What a reader makes of a source: one row a value, the series named as the source names it. `channel` is
+#: `parameter[@position][:statistic]` (`pm25`, `soil_moisture@-0.1`, `pm25:mean-24h`). A null revision is 0.
+CELLS: Mapping[str, pl.DataType] = {
+    "station": pl.String(),
+    "channel": pl.String(),
+    "time": TIME,
+    "value": pl.Float64(),
+    "mark": pl.Int16(),
+    "revision": pl.Int64(),
+}
+
+#: A cell that could not become a value, in the words of its source. `place` finds it again: file-relative, `line 7`.
+REJECTS: Mapping[str, pl.DataType] = {
+    "station": pl.String(),
+    "channel": pl.String(),
+    "stamp": pl.String(),
+    "text": pl.String(),
+    "place": pl.String(),
+    "reason": pl.String(),
+}
+
+OBSERVATIONS: Mapping[str, pl.DataType] = {
+    "series": pl.Int32(),
+    "time": TIME,
+    "value": pl.Float64(),
+    "mark": pl.Int16(),
+}
+
+#: Rows only where a reading is not good: `code` is a QARTOD primary flag, `tests` has a bit a test that objected.
+VERDICTS: Mapping[str, pl.DataType] = {
+    "series": pl.Int32(),
+    "time": TIME,
+    "code": pl.Int16(),
+    "tests": pl.Int32(),
+}
+
+#: `value` is null where fewer readings came than the averaging asks for; `count` of `expected` is the data capture.
+AVERAGES: Mapping[str, pl.DataType] = {
+    "series": pl.Int32(),
+    "averaging": pl.String(),
+    "time": TIME,
+    "value": pl.Float64(),
+    "count": pl.Int32(),
+    "expected": pl.Int32(),
+}
+
+#: `index` is null where the standard allows none; `primary` holds parameter names joined by commas, in table order.
+ASSESSMENTS: Mapping[str, pl.DataType] = {
+    "station": pl.Int32(),
+    "averaging": pl.String(),
+    "standard": pl.String(),
+    "time": TIME,
+    "index": pl.Int16(),
+    "class": pl.Int16(),
+    "primary": pl.String(),
+}
+
+#: What the stages must know of a series. `cadence` [s] is the usual step between its readings, `offset` [min] the
+#: station's distance from UTC; `mean` is the parameter's kind of mean.
+SERIES: Mapping[str, pl.DataType] = {
+    "series": pl.Int32(),
+    "station": pl.Int32(),
+    "parameter": pl.String(),
+    "position": pl.String(),
+    "statistic": pl.String(),
+    "cadence": pl.Int32(),
+    "offset": pl.Int16(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A block of a source, read: its cells, its rejects, and counts that add up (law 1)."""
+
+    cells: pl.DataFrame
+    rejects: pl.DataFrame
+    missing: int = 0
+    #: what the source itself says of its stations: code -> facts used when `--register` makes them
+    stations: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+
+    @property
+    def read(self) -> int:
+        """Cells read: values, cells that could not be read, and empty ones."""
+        return self.cells.height + self.rejects.height + self.missing
+
+
+def conform(frame: pl.DataFrame, columns: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    """`frame` with just `columns`, in their order and type; -0.0 becomes 0.0.
+
+    Raises `pl.exceptions.PolarsError` where a column is absent or cannot be cast, `ValueError` where a float is NaN
+    or infinite: those are no values, a reader turns them into rejects.
+    """
+    out = frame.select(pl.col(name).cast(dtype) for name, dtype in columns.items())
+    floats = [name for name, dtype in columns.items() if dtype == pl.Float64()]
+    for name in floats:
+        if not out[name].is_finite().all():
+            raise ValueError(f"column {name!r} holds NaN or infinity")
+    # -0.0 equals 0.0 but has other bits: two orders of arrival must not end in two tables.
+    return out.with_columns(pl.col(name) + 0.0 for name in floats)
+
+
+def settle(value: pl.Expr, digits: int = 6) -> pl.Expr:
+    """`value` rounded to 1e-`digits` of its unit: every kept number passes here before it is compared or stored.
+
+    Two ways of adding up the same window may differ in the last bit; after this they do not. Levels in decibel are
+    kept to 1e-4 dB (`digits=4`).
+    """
+    return value.round(digits) + 0.0
+
+
+def empty(columns: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    """A frame of no rows with `columns`."""
+    return pl.DataFrame(schema=dict(columns))

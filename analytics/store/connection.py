@@ -1,0 +1,81 @@
+"""A connection to the store, and what kind of server it found."""
+
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+
+from analytics.store.errors import NotMigrated, NotPreloaded
+
+Connection = psycopg.Connection[tuple[object, ...]]
+
+_TIER = """
+    SELECT (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'),
+           current_setting('timescaledb.license', true),
+           EXISTS (SELECT FROM pg_available_extensions WHERE name = 'timescaledb')
+               AND EXISTS (SELECT FROM pg_settings WHERE name LIKE 'timescaledb.%'),
+           current_setting('server_version')
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """What the server offers: `name` is plain, apache or community; results are equal on all."""
+
+    name: str
+    postgres: str
+    timescaledb: str | None = None
+    #: the extension could be created here but is not
+    installable: bool = False
+
+
+def connect(dsn: str, *, application: str = "greenwatch", fast: bool = False) -> Connection:
+    """A connection in UTC, autocommit (every write opens its own transaction), READ COMMITTED.
+
+    An empty `dsn` means libpq's own environment (PGHOST, ...). Raises `psycopg.OperationalError` where the server
+    cannot be reached or refuses the password, `NotPreloaded` where TimescaleDB is created but not loaded.
+    """
+    conn = psycopg.connect(
+        dsn,
+        autocommit=True,
+        connect_timeout=10,
+        application_name=application,
+        # A settler relies on seeing what was committed before each of its statements, whatever the server's default.
+        # Messages stay English, plans are made for the values at hand: one window or a thousand.
+        options="-c timezone=UTC -c default_transaction_isolation=read\\ committed -c plan_cache_mode=force_custom_plan"
+        " -c client_encoding=UTF8 -c jit=off" + (" -c synchronous_commit=off" if fast else ""),
+    )
+    try:
+        tier(conn)
+    except NotPreloaded:
+        conn.close()
+        raise
+    return conn
+
+
+def tier(conn: Connection) -> Tier:
+    """The tier of the server. Raises `NotPreloaded`."""
+    row = conn.execute(_TIER).fetchone()
+    assert row is not None
+    version, license_, installable, postgres = row
+    if version is None:
+        return Tier("plain", str(postgres), installable=bool(installable))
+    if license_ is None:
+        # A SELECT would still answer here; the first INSERT would be FATAL and drop the connection.
+        raise NotPreloaded(
+            "TimescaleDB is created in this database but its server does not load it. Set "
+            "shared_preload_libraries = 'timescaledb' in postgresql.conf and restart the server"
+        )
+    return Tier("apache" if license_ == "apache" else "community", str(postgres), str(version))
+
+
+def require_tables(conn: Connection) -> None:
+    """Nothing. Raises `NotMigrated` where the tables are absent."""
+    row = conn.execute("SELECT to_regclass('public.batch') IS NOT NULL").fetchone()
+    if row is None or not row[0]:
+        raise NotMigrated("the database has no tables yet: run `greenwatch migrate`")
+
+
+def identifier(name: str) -> sql.Identifier:
+    """`name` quoted for SQL; only ever a name from this package, never one from outside."""
+    return sql.Identifier(name)

@@ -1,0 +1,183 @@
+"""Verdicts, averages, assessments: what a stage computed for a take, written where it differs from what is stored."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+from psycopg import sql
+
+from analytics.frames import ASSESSMENTS, AVERAGES, TIME, VERDICTS
+from analytics.store import ledger, terms
+from analytics.store.connection import Connection
+from analytics.store.packing import copy
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of derived rows. `key` begins with the subject and ends with the time; `words` are kept as terms."""
+
+    name: str
+    columns: Mapping[str, pl.DataType]
+    key: tuple[str, ...]
+    words: Mapping[str, str]
+    #: replaced rows are kept, with the time they were known from and to
+    versioned: bool = False
+
+    @property
+    def subject(self) -> str:
+        return self.key[0]
+
+    @property
+    def stored(self) -> dict[str, pl.DataType]:
+        """The columns as they are in the table."""
+        return {name: pl.Int16() if name in self.words else dtype for name, dtype in self.columns.items()}
+
+
+VERDICT = Table("verdict", VERDICTS, ("series", "time"), {})
+AVERAGE = Table("average", AVERAGES, ("series", "averaging", "time"), {"averaging": "averaging"})
+ASSESSMENT = Table(
+    "assessment",
+    ASSESSMENTS,
+    ("station", "averaging", "standard", "time"),
+    {"averaging": "averaging", "standard": "standard", "primary": "primary"},
+    versioned=True,
+)
+
+
+def load(
+    conn: Connection,
+    table: Table,
+    windows: pl.DataFrame,
+    only: Mapping[str, list[str]] | None = None,
+    *,
+    known: datetime | None = None,
+) -> pl.DataFrame:
+    """The rows of `table` inside `windows` (subject, start, stop), its columns in words; `only` limits some of them.
+
+    With `known`, the versions people saw at that time; for a versioned table only.
+    """
+    if known is None:
+        rows = _fetch(conn, table, windows, only or {})
+    else:
+        rows = _fetch_versions(conn, table, windows, only or {}, known)
+    for column, kind in table.words.items():
+        rows = terms.decode(conn, rows, column, kind)
+    return rows
+
+
+def write(
+    take: ledger.Take, table: Table, computed: pl.DataFrame, only: Mapping[str, list[str]] | None = None
+) -> pl.DataFrame:
+    """Key columns of the rows that changed: `computed` is now what `table` holds in the take's affected windows.
+
+    `only` says which part of the table this stage answers for (`{"averaging": ["hour"]}`). Rows that are equal are
+    left alone, so making something again marks nothing.
+    """
+    conn = take.conn
+    rows = ledger.inside(computed, take.affected, table.subject)
+    for column, kind in table.words.items():
+        rows = terms.encode(conn, rows, column, kind)
+    rows = rows.select(pl.col(name).cast(dtype) for name, dtype in table.stored.items())
+    stored = _fetch(conn, table, take.affected, only or {})
+    if stored.is_empty():
+        come, gone = rows, stored
+    else:
+        come = rows.join(stored, on=list(table.stored), how="anti", nulls_equal=True)
+        gone = stored.join(rows, on=list(table.stored), how="anti", nulls_equal=True)
+    _remove(conn, table, gone)
+    come = come.sort(table.key)
+    if table.versioned:
+        come = come.with_columns(pl.lit(_clock(conn), TIME).alias("known"))
+    copy(conn, table.name, come)
+    changed = pl.concat([come.select(table.key), gone.select(table.key)]).unique()
+    take.read += stored.height
+    take.written += come.height + gone.join(come, on=list(table.key), how="anti").height
+    return changed
+
+
+def _fetch(conn: Connection, table: Table, windows: pl.DataFrame, only: Mapping[str, list[str]]) -> pl.DataFrame:
+    return ledger.fetch_windows(conn, table.name, table.subject, windows, table.stored, _limits(conn, table, only))
+
+
+def _limits(conn: Connection, table: Table, only: Mapping[str, list[str]]) -> dict[str, list[int]]:
+    limits = {}
+    for column, names in only.items():
+        known = terms.numbers(conn, table.words[column])
+        limits[column] = [known.get(name, -1) for name in names]
+    return limits
+
+
+def _fetch_versions(
+    conn: Connection, table: Table, windows: pl.DataFrame, only: Mapping[str, list[str]], known: datetime
+) -> pl.DataFrame:
+    limits = _limits(conn, table, only)
+    now = ledger.fetch_windows(conn, table.name, table.subject, windows, {**table.stored, "known": TIME}, limits)
+    columns = {**table.stored, "known": TIME, "ended": TIME}
+    before = ledger.fetch_windows(conn, f"{table.name}_history", table.subject, windows, columns, limits)
+    seen = pl.col("known") <= known
+    return pl.concat(
+        [now.filter(seen).select(*table.stored), before.filter(seen, pl.col("ended") > known).select(*table.stored)]
+    )
+
+
+def extent(conn: Connection, table: Table, subjects: list[int]) -> pl.DataFrame:
+    """`<subject>`, `start`, `stop`: a window that holds every row, present or past, of each subject that has any."""
+    tables = [table.name, *([f"{table.name}_history"] if table.versioned else [])]
+    rows = conn.execute(
+        sql.SQL(
+            "SELECT {0}, min(time), max(time) + interval '1 us' FROM ({1}) AS t WHERE {0} = ANY(%s) GROUP BY 1"
+        ).format(
+            sql.Identifier(table.subject),
+            sql.SQL(" UNION ALL ").join(
+                sql.SQL("SELECT {}, time FROM {}").format(sql.Identifier(table.subject), sql.Identifier(name))
+                for name in tables
+            ),
+        ),
+        [subjects],
+    ).fetchall()
+    return pl.DataFrame(rows, schema={table.subject: pl.Int32, "start": TIME, "stop": TIME}, orient="row")
+
+
+def _remove(conn: Connection, table: Table, gone: pl.DataFrame) -> None:
+    if gone.is_empty():
+        return
+    keys = sql.SQL(", ").join(map(sql.Identifier, table.key))
+    arrays = sql.SQL(", ").join(sql.SQL("%s::{}[]").format(sql.SQL(_TYPES[table.stored[name]])) for name in table.key)
+    match = sql.SQL(" AND ").join(sql.SQL("o.{0} = k.{0}").format(sql.Identifier(name)) for name in table.key)
+    delete = sql.SQL("DELETE FROM {} o USING unnest({}) AS k ({}) WHERE {} AND o.time BETWEEN %s AND %s").format(
+        sql.Identifier(table.name), arrays, keys, match
+    )
+    if table.versioned:
+        names = sql.SQL(", ").join(map(sql.Identifier, ["known", *table.stored]))
+        delete = sql.SQL(
+            "WITH gone AS ({0} RETURNING o.*) INSERT INTO {1} ({2}, ended) SELECT {2}, clock_timestamp() FROM gone"
+        ).format(delete, sql.Identifier(f"{table.name}_history"), names)
+    times = gone["time"]
+    conn.execute(delete, [*(gone[name].to_list() for name in table.key), times.min(), times.max()])
+
+
+_TYPES: Mapping[pl.DataType, str] = {pl.Int16(): "int2", pl.Int32(): "int4", TIME: "timestamptz"}
+
+
+def _clock(conn: Connection) -> object:
+    row = conn.execute("SELECT clock_timestamp()").fetchone()
+    assert row is not None
+    return row[0]
+
+
+def judged(take: ledger.Take, rules: int, start: object, stop: object) -> None:
+    """Nothing; from now on the affected windows, as far as they lie in [start, stop), count as judged under `rules`."""
+    windows = take.affected
+    take.conn.execute(
+        """
+        WITH done AS (
+            SELECT subject, range_agg(tstzrange(start, stop)) * tstzmultirange(tstzrange(%s, %s)) AS during
+            FROM unnest(%s::int4[], %s::timestamptz[], %s::timestamptz[]) AS w (subject, start, stop) GROUP BY subject
+        )
+        INSERT INTO judged (stage, subject, rules, during) SELECT %s, subject, %s, during FROM done
+        ON CONFLICT (stage, subject, rules) DO UPDATE SET during = judged.during + EXCLUDED.during
+        WHERE NOT judged.during @> EXCLUDED.during
+        """,
+        [start, stop, *(windows[name].to_list() for name in ledger.WINDOWS), take.stage.code, rules],
+    )

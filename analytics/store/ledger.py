@@ -1,0 +1,282 @@
+"""The ledger of stale windows: how a change is carried from a reading to all that stands on it, and only that.
+
+The protocol, and the race each step is there for:
+
+*Marking* (whoever changes rows): insert a window into `stale` in the transaction of the change. Insert only: two
+writers never wait for each other, a mark is there exactly if its change is, and no mark can be swallowed by another.
+
+*Taking* (`take`), READ COMMITTED, one shard of subjects of one stage, one transaction:
+
+1. `lock`    try the advisory lock of (stage, shard). Two settlers of one shard would write the same rows from
+             different reads; the second goes elsewhere. The lock ends with the transaction, so a settler whose
+             connection died has lost lock and work together: it is the fence against a worker thought dead.
+2. `claim`   DELETE the due marks of the shard, RETURNING them: exactly the marks seen are taken. One that commits a
+             moment later stays for the next take; clearing by time range would swallow it.
+3. `merge`   the windows of a subject that touch become one; what exceeds the row budget is put back as marks.
+4. load      only now, each statement seeing all commits before it, are the inputs read. Read before the claim, a
+             change that commits in between would be taken as done without having been seen.
+5. write     the rows that differ, and marks for the next stages.
+6. commit    marks gone, rows written, next marks there: all or none of it.
+
+A stage says how far it reaches as durations; the arithmetic is here alone. A row at t reads inputs in [t - back,
+t + forward]; a changed window so touches the rows of window - forward ... + back, and those read back ... forward more.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import polars as pl
+from psycopg import sql
+
+from analytics.frames import TIME
+from analytics.store.connection import Connection
+from analytics.store.packing import copy, fetch
+
+SHARDS = 16
+#: Shards of a stage are locks (stage, shard) of PostgreSQL's two-key advisory space, above other users of it.
+_SPACE = 0x4757_0000
+#: The stage every changed reading marks.
+FIRST = "flag"
+#: Marks taken at once: beyond this the rest waits for the next take.
+_MARKS = 200_000
+#: A stretch with no change longer than this splits a run.
+_GRAIN = timedelta(hours=3)
+_INSTANT = timedelta(microseconds=1)
+
+WINDOWS: Mapping[str, pl.DataType] = {"subject": pl.Int32(), "start": TIME, "stop": TIME}
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A step of the chain, as the ledger sees it."""
+
+    name: str
+    code: int
+    #: what a subject is: a series or a station
+    subject: str
+    back: timedelta = timedelta(0)
+    forward: timedelta = timedelta(0)
+    #: the reach is at least this many cadences of the subject
+    cadences: int = 0
+    #: rows stand on this grid: windows are widened to it
+    grid: timedelta = _INSTANT
+    #: an open period (one that is not over yet) is made again this often, and once when it closes
+    period: timedelta = timedelta(0)
+    tick: timedelta = timedelta(0)
+    #: stages that read what this one writes
+    next: tuple[str, ...] = ()
+
+
+#: code of each stage; the numbers are in the database
+CODES: Mapping[str, int] = {"flag": 1, "hour": 3, "average": 4, "assess": 5}
+
+
+@dataclass(slots=True)
+class Take:
+    """Claimed work. `claimed` are the changed windows, `affected` the rows to make again, `load` what those read."""
+
+    conn: Connection
+    stage: Stage
+    now: datetime
+    claimed: pl.DataFrame
+    affected: pl.DataFrame
+    load: pl.DataFrame
+    marks: int = 0
+    read: int = field(default=0)
+    written: int = field(default=0)
+
+
+@contextmanager
+def take(
+    conn: Connection, stage: Stage, shard: int, now: datetime, cadences: pl.DataFrame, budget: int
+) -> Iterator[Take | None]:
+    """One transaction's work on a shard, or None where another settler has it or nothing is due.
+
+    `cadences` (subject, cadence [s]: the step between the rows it reads) turns `budget` [rows] into time.
+    Leaving the block commits; an exception, or the loss of the connection, leaves everything as it was.
+    """
+    with conn.transaction():
+        if not lock(conn, stage, shard):
+            yield None
+            return
+        claimed = claim(conn, stage, shard, now)
+        if claimed.is_empty():
+            yield None
+            return
+        kept, rest = cut(merge(claimed), cadences, budget)
+        mark(conn, stage, rest, now)
+        affected = merge(widen(kept, stage, cadences, stage.forward, stage.back))
+        load = merge(widen(affected, stage, cadences, stage.back, stage.forward))
+        yield Take(conn, stage, now, kept, affected, load, marks=claimed.height)
+
+
+def lock(conn: Connection, stage: Stage, shard: int) -> bool:
+    """Whether this transaction has the shard to itself now, until it ends."""
+    row = conn.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [_SPACE + stage.code, shard]).fetchone()
+    return bool(row and row[0])
+
+
+def claim(conn: Connection, stage: Stage, shard: int, now: datetime) -> pl.DataFrame:
+    """WINDOWS of the due marks of the shard, which are deleted: those this statement sees, no others."""
+    rows = conn.execute(
+        """
+        DELETE FROM stale WHERE id IN (
+            SELECT id FROM stale WHERE stage = %s AND due <= %s AND subject %% %s = %s ORDER BY subject, start LIMIT %s
+        ) RETURNING subject, start, stop
+        """,
+        [stage.code, now, SHARDS, shard, _MARKS],
+    ).fetchall()
+    return pl.DataFrame(rows, schema=dict(WINDOWS), orient="row")
+
+
+def merge(windows: pl.DataFrame) -> pl.DataFrame:
+    """`windows`, those of a subject that overlap or touch made one, sorted."""
+    ordered = windows.select(*WINDOWS).sort("subject", "start")
+    reach = pl.col("stop").cum_max().shift().over("subject")
+    apart = (reach.is_null() | (pl.col("start") > reach)).cum_sum().alias("run")
+    return (
+        ordered.with_columns(apart)
+        .group_by("run", maintain_order=True)
+        .agg(pl.col("subject").first(), pl.col("start").min(), pl.col("stop").max())
+        .select(*WINDOWS)
+    )
+
+
+def widen(
+    windows: pl.DataFrame, stage: Stage, cadences: pl.DataFrame, before: timedelta, after: timedelta
+) -> pl.DataFrame:
+    """`windows` from `before` earlier to `after` later, on the stage's grid; its cadences may ask for more."""
+    if stage.cadences:
+        steps = pl.duration(seconds=stage.cadences * pl.col("cadence").fill_null(0))
+        early, late = pl.max_horizontal(pl.lit(before), steps), pl.max_horizontal(pl.lit(after), steps)
+        windows = windows.join(cadences, on="subject", how="left", maintain_order="left")
+    else:
+        early, late = pl.lit(before), pl.lit(after)
+    grid = f"{stage.grid // _INSTANT}us"
+    stop = (pl.col("stop") + late - _INSTANT).dt.truncate(grid) + stage.grid
+    return windows.with_columns((pl.col("start") - early).dt.truncate(grid).alias("start"), stop.alias("stop")).select(
+        *WINDOWS
+    )
+
+
+def cut(windows: pl.DataFrame, cadences: pl.DataFrame, budget: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The first windows that hold about `budget` rows, and the rest; the window at the border is cut in two."""
+    step = pl.col("cadence").fill_null(3600)
+    rows = ((pl.col("stop") - pl.col("start")).dt.total_seconds() // step + 1).alias("rows")
+    counted = windows.join(cadences, on="subject", how="left", maintain_order="left").with_columns(rows)
+    counted = counted.with_columns((pl.col("rows").cum_sum() - pl.col("rows")).alias("before"))
+    room = pl.duration(seconds=(pl.lit(budget) - pl.col("before")) * step)
+    border = pl.min_horizontal(pl.col("stop"), pl.col("start") + room)
+    inside = counted.filter(pl.col("before") < budget).with_columns(border.alias("border"))
+    rest = pl.concat(
+        [
+            inside.filter(pl.col("border") < pl.col("stop"))
+            .with_columns(pl.col("border").alias("start"))
+            .select(*WINDOWS),
+            counted.filter(pl.col("before") >= budget).select(*WINDOWS),
+        ]
+    )
+    return inside.with_columns(pl.col("border").alias("stop")).select(*WINDOWS), rest
+
+
+def runs(rows: pl.DataFrame, subject: str, grain: timedelta = _GRAIN) -> pl.DataFrame:
+    """WINDOWS that cover the times of `rows` (`subject`, time): one a run, a gap over `grain` begins a new one."""
+    ordered = rows.select(pl.col(subject).cast(pl.Int32).alias("subject"), "time").sort("subject", "time")
+    new = (pl.col("subject") != pl.col("subject").shift()) | (pl.col("time").diff() > grain)
+    return (
+        ordered.with_columns(new.fill_null(True).cum_sum().alias("run"))
+        .group_by("run", maintain_order=True)
+        .agg(pl.col("subject").first(), pl.col("time").min().alias("start"), pl.col("time").max().alias("stop"))
+        .select("subject", "start", pl.col("stop") + _INSTANT)
+    )
+
+
+def mark(conn: Connection, stage: Stage, windows: pl.DataFrame, now: datetime) -> int:
+    """Number of marks inserted for `windows` (WINDOWS) of `stage`, each with the time from which it is due."""
+    if windows.is_empty():
+        return 0
+    rows = windows.select(
+        pl.lit(stage.code, pl.Int16).alias("stage"), *WINDOWS, _due(stage, now).cast(TIME).alias("due")
+    )
+    return copy(conn, "stale", rows)
+
+
+def _due(stage: Stage, now: datetime) -> pl.Expr:
+    """At once; for a period that is still open at the next tick, or when it closes if that comes first."""
+    at_once = pl.lit(now, TIME)
+    if not stage.tick:
+        return at_once
+    closes = (pl.col("stop") - _INSTANT).dt.truncate(f"{stage.period // _INSTANT}us") + stage.period
+    tick = pl.lit(now, TIME).dt.truncate(f"{stage.tick // _INSTANT}us") + stage.tick
+    return pl.when(closes > at_once).then(pl.min_horizontal(closes, tick)).otherwise(at_once)
+
+
+def mark_readings(conn: Connection, changed: pl.DataFrame, now: datetime) -> int:
+    """Number of marks for the first stage, where the readings at `changed` (series, time) are new or other."""
+    return mark(conn, Stage(FIRST, CODES[FIRST], "series"), runs(changed, "series"), now)
+
+
+def fetch_windows(
+    conn: Connection,
+    table: str,
+    subject: str,
+    windows: pl.DataFrame,
+    columns: Mapping[str, pl.DataType],
+    only: Mapping[str, list[int]] | None = None,
+) -> pl.DataFrame:
+    """`columns` of the rows of `table` whose `subject` and time lie in `windows` (subject column first, start, stop).
+
+    `only` names the numbers some columns may have.
+    """
+    if windows.is_empty():
+        return pl.DataFrame(schema=dict(columns))
+    subjects, start, stop = windows.columns[0], windows["start"], windows["stop"]
+    # LATERAL with OFFSET 0 keeps it an index scan a window, whatever the planner thinks of a table it never analysed;
+    # the outer bounds let TimescaleDB leave out chunks before it starts.
+    query = sql.SQL(
+        """
+        SELECT o.* FROM unnest(%s::int4[], %s::timestamptz[], %s::timestamptz[]) AS w (subject, start, stop)
+        CROSS JOIN LATERAL (
+            SELECT {columns} FROM {table} o
+            WHERE o.{subject} = w.subject AND o.time >= w.start AND o.time < w.stop
+                AND o.time >= %s AND o.time < %s {only}
+            OFFSET 0
+        ) AS o
+        """
+    ).format(
+        only=sql.SQL(" ").join(sql.SQL("AND o.{} = ANY(%s)").format(sql.Identifier(name)) for name in only or {}),
+        columns=sql.SQL(", ").join(map(sql.Identifier, columns)),
+        table=sql.Identifier(table),
+        subject=sql.Identifier(subject),
+    )
+    params = [windows[subjects].to_list(), start.to_list(), stop.to_list(), start.min(), stop.max()]
+    params.extend((only or {}).values())
+    return fetch(conn, query, columns, params)
+
+
+def inside(rows: pl.DataFrame, windows: pl.DataFrame, subject: str) -> pl.DataFrame:
+    """The `rows` whose `subject` and time lie in `windows` (WINDOWS, merged)."""
+    if rows.is_empty() or windows.is_empty():
+        return rows.clear()
+    borders = windows.select(pl.col("subject").alias(subject), pl.col("start").alias("time"), "stop").sort(
+        subject, "time"
+    )
+    return (
+        rows.sort(subject, "time")
+        .join_asof(borders, on="time", by=subject, strategy="backward", check_sortedness=False)
+        .filter(pl.col("time") < pl.col("stop"))
+        .drop("stop")
+    )
+
+
+def waiting(conn: Connection, now: datetime) -> tuple[int, int, datetime | None]:
+    """Marks due now, marks due later, and when the next of those is due."""
+    row = conn.execute(
+        "SELECT count(*) FILTER (WHERE due <= %(now)s), count(*) FILTER (WHERE due > %(now)s),"
+        " min(due) FILTER (WHERE due > %(now)s) FROM stale",
+        {"now": now},
+    ).fetchone()
+    assert row is not None
+    return row  # type: ignore[return-value]  # as the select says

@@ -1,0 +1,137 @@
+"""Tables made and kept up to date: forward only, each migration once, in its own transaction, its hash recorded."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from analytics.store import files
+from analytics.store.connection import Connection, tier
+from analytics.store.errors import EditedMigration, NewerStore, NotMigrated
+
+#: One process migrates a database at a time; the number is "GWmi".
+_LOCK = 0x47576D69
+
+_BOOKS = """
+    CREATE TABLE IF NOT EXISTS migration (
+        number int4 PRIMARY KEY, name text NOT NULL, sha256 text NOT NULL, applied timestamptz NOT NULL
+    );
+    CREATE TABLE IF NOT EXISTS view_file (name text PRIMARY KEY, sha256 text NOT NULL);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something `migrate` did: `kind` is extension, migration, view or edition."""
+
+    kind: str
+    name: str
+
+
+def migrate(conn: Connection, tables: Mapping[str, object], now: datetime, *, plain: bool = False) -> Iterator[Step]:
+    """What was done, as it is done; nothing where the database is up to date.
+
+    `tables` are the package tables kept in `edition`; `plain` leaves TimescaleDB out where it could be created.
+    Raises `EditedMigration`, `NewerStore`, or what PostgreSQL says of a statement (each migration is all or nothing).
+    """
+    conn.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
+    try:
+        if tier(conn).installable and not plain:
+            conn.execute("CREATE EXTENSION timescaledb")
+            yield Step("extension", "timescaledb")
+        with conn.transaction():
+            conn.execute("SET LOCAL client_min_messages = warning")
+            conn.execute(_BOOKS)
+        yield from _migrations(conn, now)
+        yield from _views(conn)
+        yield from _editions(conn, tables, now)
+    finally:
+        conn.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+
+
+def _migrations(conn: Connection, now: datetime) -> Iterator[Step]:
+    done = {row[0]: (row[1], row[2]) for row in conn.execute("SELECT number, name, sha256 FROM migration")}
+    known = {int(path.name.split("_")[0]): path for path in files.sql("migrations")}
+    if ahead := sorted(set(done) - set(known)):  # type: ignore[type-var]  # numbers, as the table declares
+        raise NewerStore(f"migration {ahead[-1]} ran here and is unknown to this version: install a newer greenwatch")
+    for number, path in sorted(known.items()):
+        digest = _sha256(path)
+        if number in done:
+            if done[number][1] != digest:
+                raise EditedMigration(f"{path.name} has run here in another form: restore the file, add a new one")
+            continue
+        with conn.transaction():
+            conn.execute("SET LOCAL client_min_messages = warning")
+            conn.execute(path.read_bytes())
+            conn.execute("INSERT INTO migration VALUES (%s, %s, %s, %s)", [number, path.stem, digest, now])
+        yield Step("migration", path.stem)
+
+
+def _views(conn: Connection) -> Iterator[Step]:
+    """A file of views is run only where it changed: dashboards read on while everything else is migrated."""
+    done = {row[0]: row[1] for row in conn.execute("SELECT name, sha256 FROM view_file")}
+    for path in files.sql("views"):
+        digest = _sha256(path)
+        if done.get(path.stem) == digest:
+            continue
+        with conn.transaction():
+            conn.execute("SET LOCAL lock_timeout = '5s'")
+            conn.execute(path.read_bytes())
+            conn.execute(
+                "INSERT INTO view_file VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET sha256 = EXCLUDED.sha256",
+                [path.stem, digest],
+            )
+        yield Step("view", path.stem)
+
+
+def _editions(conn: Connection, tables: Mapping[str, object], now: datetime) -> Iterator[Step]:
+    """A package table that changed is a new edition, in force for observations from now on; the old one stays."""
+    for name, content in sorted(tables.items()):
+        digest = hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+        row = conn.execute(
+            """
+            INSERT INTO edition (name, sha256, valid_from, known, rows)
+            SELECT %(name)s, %(sha)s,
+                   CASE WHEN EXISTS (SELECT FROM edition WHERE name = %(name)s) THEN %(now)s ELSE '-infinity' END,
+                   %(now)s, %(rows)s
+            ON CONFLICT (name, sha256) DO NOTHING RETURNING id
+            """,
+            {"name": name, "sha": digest, "now": now, "rows": Jsonb(content)},
+        ).fetchone()
+        if row is not None:
+            yield Step("edition", name)
+
+
+def editions(conn: Connection, name: str, known: datetime | None = None) -> list[tuple[int, datetime | None, Any]]:
+    """(id, in force from [None: always], content) of each edition of the package table `name`, oldest first.
+
+    With `known`, those that were there at that time, the first one always among them. Raises `NotMigrated` where
+    there is none.
+    """
+    rows = conn.execute(
+        """
+        SELECT id, nullif(valid_from, '-infinity'), rows FROM edition
+        WHERE name = %(name)s AND (%(known)s::timestamptz IS NULL OR known <= %(known)s OR valid_from = '-infinity')
+        ORDER BY valid_from, id
+        """,
+        {"name": name, "known": known},
+    ).fetchall()
+    if not rows:
+        raise NotMigrated(f"the table {name!r} of this version is not in the database: run `greenwatch migrate`")
+    return rows  # type: ignore[return-value]  # as the select says
+
+
+def pending(conn: Connection) -> list[str]:
+    """Names of the migrations that have not run here."""
+    row = conn.execute("SELECT to_regclass('public.migration') IS NOT NULL").fetchone()
+    done = {r[0] for r in conn.execute("SELECT name FROM migration")} if row and row[0] else set()
+    return [path.stem for path in files.sql("migrations") if path.stem not in done]
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,225 @@
+"""Stations, series, sources: what is true at a site."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from analytics.frames import SERIES
+from analytics.parameters import Parameter, canonical
+from analytics.store.connection import Connection
+
+#: Usual step between readings where neither the registry nor the user says [s]. One rule for every file: a step
+#: guessed from the rows at hand would depend on how they were cut into files, and verdicts with it (law 2).
+DEFAULT_CADENCE = 3600
+#: Chinese standard time, where a source says nothing of its stations' clocks [min].
+DEFAULT_OFFSET = 480
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """How a source names a series of a station: `parameter[@position][:statistic]`."""
+
+    parameter: str
+    position: str = ""
+    statistic: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> "Channel":
+        """The parts of `text`, stripped."""
+        rest, _, statistic = text.partition(":")
+        parameter, _, position = rest.partition("@")
+        return cls(parameter.strip(), position.strip(), statistic.strip())
+
+    def __str__(self) -> str:
+        position = f"@{self.position}" if self.position else ""
+        statistic = f":{self.statistic}" if self.statistic else ""
+        return f"{self.parameter}{position}{statistic}"
+
+
+def source(conn: Connection, name: str) -> int:
+    """The id of the source `name`, made with priority 0 where it is new."""
+    conn.execute("INSERT INTO source (name) VALUES (%s) ON CONFLICT DO NOTHING", [name])
+    row = conn.execute("SELECT id FROM source WHERE name = %s", [name]).fetchone()
+    assert row is not None
+    return int(str(row[0]))
+
+
+def load_series(conn: Connection, ids: Iterable[int] | None = None) -> pl.DataFrame:
+    """`frames.SERIES` of all series or those of `ids`."""
+    rows = conn.execute(
+        """
+        SELECT s.id, s.station, s.parameter, s.position, s.statistic, s.cadence, t.utc_offset
+        FROM series s JOIN station t ON t.id = s.station WHERE %(ids)s::int4[] IS NULL OR s.id = ANY(%(ids)s) ORDER BY 1
+        """,
+        {"ids": None if ids is None else list(ids)},
+    ).fetchall()
+    return pl.DataFrame(rows, schema=dict(SERIES), orient="row")
+
+
+def load_stations(conn: Connection) -> pl.DataFrame:
+    """`station`, `code`, `title`, `title_zh`, `longitude`, `latitude`, `offset` [min], a row a station."""
+    rows = conn.execute(
+        "SELECT id, code, title, title_zh, longitude, latitude, utc_offset FROM station ORDER BY id"
+    ).fetchall()
+    schema: dict[str, pl.DataType] = {
+        "station": pl.Int32(),
+        "code": pl.String(),
+        "title": pl.String(),
+        "title_zh": pl.String(),
+        "longitude": pl.Float64(),
+        "latitude": pl.Float64(),
+        "offset": pl.Int16(),
+    }
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def load_places(conn: Connection) -> pl.DataFrame:
+    """`station`, `place` as `kind:name`, `since` and `until` (half-open days): the dated memberships."""
+    rows = conn.execute(
+        """
+        SELECT station, kind || ':' || place, nullif(since, '-infinity'),
+               lead(since) OVER (PARTITION BY station, kind ORDER BY since)
+        FROM membership ORDER BY 1, 2
+        """
+    ).fetchall()
+    schema = {"station": pl.Int32, "place": pl.String, "since": pl.Date, "until": pl.Date}
+    return pl.DataFrame(rows, schema=schema, orient="row").filter(pl.col("place").is_not_null())
+
+
+def load_adoptions(conn: Connection) -> list[dict[str, object]]:
+    """Adoptions of this site, in the form of the package table."""
+    rows = conn.execute(
+        """
+        SELECT standard, place, valid_from::text, nullif(valid_to, 'infinity')::text, source
+        FROM adoption ORDER BY 1, 2, 3
+        """
+    ).fetchall()
+    names = ("standard", "place", "valid_from", "valid_to", "source")
+    return [dict(zip(names, row, strict=True)) | {"confidence": "site"} for row in rows]
+
+
+def load_authorities(conn: Connection) -> pl.DataFrame:
+    """`series`, `rank`: which series speaks for its station's parameter (0) or stands in (1); others are absent.
+
+    Where nothing is registered, the reading itself (no statistic) with the least position and the shortest cadence
+    speaks, the next one stands in.
+    """
+    rows = conn.execute(
+        """
+        SELECT id, (row_number() OVER (PARTITION BY station, parameter ORDER BY position, cadence, id) - 1)::int2
+        FROM series s WHERE statistic = ''
+            AND NOT EXISTS (SELECT FROM authority a WHERE a.station = s.station AND a.parameter = s.parameter)
+        UNION ALL SELECT series, 0::int2 FROM authority
+        UNION ALL SELECT fallback, 1::int2 FROM authority WHERE fallback IS NOT NULL
+        """
+    ).fetchall()
+    return pl.DataFrame(rows, schema={"series": pl.Int32, "rank": pl.Int16}, orient="row").filter(pl.col("rank") < 2)
+
+
+def resolve(
+    conn: Connection, pairs: pl.DataFrame, parameters: Mapping[str, Parameter], cadence: int | None
+) -> pl.DataFrame:
+    """`pairs` (station, channel) with `series` (null: unknown) and `reason` why there is none.
+
+    A channel names no cadence: without one the series that speaks for the parameter is meant.
+    """
+    wanted = pairs.with_columns(
+        pl.col("channel")
+        .map_elements(lambda text: str(_channel(text, parameters)), return_dtype=pl.String)
+        .alias("key"),
+        pl.col("channel")
+        .map_elements(lambda text: _channel(text, parameters).parameter in parameters, return_dtype=pl.Boolean)
+        .alias("measured"),
+    )
+    stations = load_stations(conn).select("station", "code")
+    known = (
+        load_series(conn)
+        .join(load_authorities(conn), on="series", how="left")
+        .join(stations, on="station")
+        .filter(pl.lit(True) if cadence is None else pl.col("cadence") == cadence)
+        .sort("rank", "cadence", "series", nulls_last=True)
+        .select(
+            pl.col("code").alias("station"),
+            pl.struct("parameter", "position", "statistic")
+            .map_elements(lambda row: str(Channel(**row)), return_dtype=pl.String)
+            .alias("key"),
+            "series",
+        )
+        .unique(["station", "key"], keep="first", maintain_order=True)
+    )
+    there = pl.col("station").is_in(stations["code"].implode())
+    return wanted.join(known, on=["station", "key"], how="left").select(
+        "station",
+        "channel",
+        "key",
+        "series",
+        pl.when(~pl.col("measured"))
+        .then(pl.lit("unknown parameter"))
+        .when(~there)
+        .then(pl.lit("unknown station"))
+        .when(pl.col("series").is_null())
+        .then(pl.lit("unknown series"))
+        .alias("reason"),
+    )
+
+
+def _channel(text: str, parameters: Mapping[str, Parameter]) -> Channel:
+    channel = Channel.parse(text)
+    return Channel(canonical(channel.parameter, parameters) or channel.parameter, channel.position, channel.statistic)
+
+
+def make(
+    conn: Connection, unknown: pl.DataFrame, facts: Mapping[str, Mapping[str, object]], cadence: int | None
+) -> tuple[int, int]:
+    """Stations and series made for `unknown` (station, key) of known parameters; how many of each are new.
+
+    `facts` are what the source says of its stations: offset [min], memberships, titles, place. Safe when two
+    ingests make the same series at once.
+    """
+    codes = sorted(unknown["station"].unique().to_list())
+    channels = [
+        (row[0], Channel.parse(row[1]))
+        for row in unknown.select("station", "key").unique().sort("station", "key").iter_rows()
+    ]
+    with conn.transaction():
+        stations = 0
+        for code in codes:
+            fact = facts.get(code, {})
+            stations += conn.execute(
+                """
+                INSERT INTO station (code, title, title_zh, longitude, latitude, utc_offset)
+                VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (code) DO NOTHING
+                """,
+                [
+                    code,
+                    fact.get("title", ""),
+                    fact.get("title_zh", ""),
+                    fact.get("longitude"),
+                    fact.get("latitude"),
+                    fact.get("offset", DEFAULT_OFFSET),
+                ],
+            ).rowcount
+            memberships = fact.get("memberships", {})
+            assert isinstance(memberships, Mapping)
+            for kind, place in memberships.items():
+                conn.execute(
+                    """
+                    INSERT INTO membership (station, kind, place) SELECT id, %s, %s FROM station WHERE code = %s
+                    ON CONFLICT DO NOTHING
+                    """,
+                    [kind, place, code],
+                )
+        with conn.cursor() as cursor:
+            cursor.executemany(
+                """
+                WITH made AS (
+                    INSERT INTO series (station, parameter, position, statistic, cadence)
+                    SELECT id, %s, %s, %s, %s FROM station WHERE code = %s ON CONFLICT DO NOTHING RETURNING id
+                )
+                INSERT INTO latest (series) SELECT id FROM made
+                """,
+                [(c.parameter, c.position, c.statistic, cadence or DEFAULT_CADENCE, code) for code, c in channels],
+            )
+            series = max(cursor.rowcount, 0)
+    return stations, series

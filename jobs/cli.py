@@ -1,0 +1,73 @@
+"""The `greenwatch` command."""
+
+import sys
+from typing import Annotated
+
+import click
+import psycopg
+import typer
+
+from analytics.ingest import UnknownFormat, UnreadableSource
+from analytics.tables import TableError
+from analytics.store.errors import StoreError
+from jobs import console, export, ingest, migrate, register, settle
+from jobs.database.cli import app as database
+from jobs.database.errors import DatabaseError
+
+app = typer.Typer(
+    help="Environmental time series of a city district: in, judged, averaged, held against the standards.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(database, name="database")
+app.command("migrate", epilog=migrate.EXAMPLE)(migrate.main)
+app.command("register", epilog=register.EXAMPLE)(register.main)
+app.command("ingest", epilog=ingest.EXAMPLE)(ingest.main)
+app.command("settle", epilog=settle.EXAMPLE)(settle.main)
+app.command("export", epilog=export.EXAMPLE)(export.main)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(version("greenwatch"))
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    console.start_logging()
+
+
+def main() -> None:
+    """Runs the command line; what is not as asked ends in one clear line and exit code 1, never in a traceback."""
+    try:
+        app()
+    except (StoreError, DatabaseError, UnknownFormat, UnreadableSource, TableError, console.NotAsAsked) as problem:
+        _fail(str(problem))
+    except psycopg.OperationalError as problem:
+        _fail(f"the database cannot be used: {str(problem).strip().splitlines()[0]}")
+    except psycopg.errors.InsufficientPrivilege as problem:
+        _fail(f"this user may not do that: {problem.diag.message_primary}. {problem.diag.message_hint or ''}".strip())
+    except BrokenPipeError:
+        sys.exit(console.NOT_AS_ASKED)
+    except KeyboardInterrupt:
+        _fail("stopped; what was committed is safe, run the command again to go on")
+
+
+def _fail(message: str) -> None:
+    click.secho("greenwatch: ", fg="red", nl=False, err=True)
+    click.echo(message, err=True)
+    sys.exit(console.NOT_AS_ASKED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""What every command shares: the database it talks to, words for people on stderr, exit codes."""
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Annotated
+
+import structlog
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from analytics.store import connection
+from jobs.database.dsn import find_dsn
+
+#: Exit codes: done; the data or the state is not as asked; the command was used wrongly.
+DONE, NOT_AS_ASKED, WRONG_USAGE = 0, 1, 2
+
+Dsn = Annotated[
+    str | None,
+    typer.Option(
+        "--dsn",
+        help="Database to use, as a libpq connection string. Default: PG* of the environment, the private database, "
+        "a local PostgreSQL, in this order.",
+        show_default=False,
+    ),
+]
+
+#: People read stderr; stdout is for what was asked for.
+people = Console(stderr=True, highlight=False)
+out = Console(highlight=False)
+
+
+class NotAsAsked(Exception):
+    """The data or the state is not as asked."""
+
+
+def now() -> datetime:
+    """The clock, read here and passed on."""
+    return datetime.now(UTC)
+
+
+def start_logging() -> structlog.stdlib.BoundLogger:
+    """The logger: lines for people where stderr is a terminal, JSON where it is not."""
+    terminal = sys.stderr.isatty()
+    level = getattr(logging, os.environ.get("GREENWATCH_LOG", "WARNING" if terminal else "INFO").upper(), logging.INFO)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    logger: structlog.stdlib.BoundLogger = structlog.get_logger()
+    return logger
+
+
+@contextmanager
+def store(dsn: str | None, *, tables: bool = True) -> Iterator[connection.Connection]:
+    """A connection to the store of `--dsn`, closed at the end. Raises `NoDatabase`, `NotPreloaded`, `NotMigrated`."""
+    conn = connection.connect(find_dsn(dsn))
+    try:
+        if tables:
+            connection.require_tables(conn)
+        yield conn
+    finally:
+        conn.close()
+
+
+class Rate(ProgressColumn):
+    """Units done a second."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self.unit = unit
+
+    def render(self, task: Task) -> Text:
+        """The rate of `task`, a dash before there is one."""
+        speed = task.finished_speed or task.speed
+        count = task.fields.get("cells", 0)
+        if count and task.elapsed:
+            return Text(f"{count / task.elapsed:,.0f} {self.unit}/s")
+        return Text(f"{speed:,.0f} {self.unit}/s" if speed else f"- {self.unit}/s")
+
+
+def progress(unit: str) -> Progress:
+    """A progress bar with rate and time left on stderr; nothing where stderr is no terminal."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        Rate(unit),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=people,
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )

@@ -1,0 +1,270 @@
+"""`greenwatch ingest`: files into the store, every cell accounted for."""
+
+import hashlib
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from queue import Queue
+from typing import Annotated
+
+import polars as pl
+import structlog
+import typer
+from rich.table import Table
+
+from analytics import ingest as formats
+from analytics.frames import REJECTS, Batch
+from analytics.parameters import Parameter
+from analytics.store import observations, registry, rejects
+from analytics.store.connection import Connection
+from analytics.store.observations import READINGS, Counts, Origin
+from jobs import chain, console
+
+EXAMPLE = "Example: greenwatch ingest --register readings/*.csv.gz && greenwatch settle"
+
+log = structlog.get_logger()
+
+
+def main(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files: CSV (also .gz) or Parquet.")],
+    format: Annotated[
+        str | None,
+        typer.Option("--format", help=f"One of {', '.join(formats.FORMATS)}. Default: each file's own, by its head."),
+    ] = None,
+    register: Annotated[
+        bool, typer.Option("--register", help="Make unknown stations and series; else their rows wait as rejects.")
+    ] = False,
+    source: Annotated[
+        str | None,
+        typer.Option("--source", help="Who says so; its priority settles disagreements. Default: the format."),
+    ] = None,
+    revision: Annotated[
+        datetime | None,
+        typer.Option(
+            "--revision",
+            formats=["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M%z"],
+            help="When the sender made these figures, with an offset; the later revision wins.",
+        ),
+    ] = None,
+    cadence: Annotated[
+        str | None, typer.Option("--cadence", help="Step between readings of new series, as 1m, 10m, 1h. Default: 1h.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Count what would become of each cell, change nothing.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
+    dsn: console.Dsn = None,
+) -> None:
+    """Read files into the store. Sending the same file again changes nothing; every cell is counted."""
+    if format is not None and format not in formats.FORMATS:
+        raise typer.BadParameter(f"no format {format!r}; there are {', '.join(formats.FORMATS)}", param_hint="--format")
+    order = Order(
+        format=format,
+        register=register,
+        source=source,
+        revision=None if revision is None else int(revision.timestamp() * 1_000_000),
+        cadence=None if cadence is None else seconds(cadence),
+        dry_run=dry_run,
+    )
+    total, failed = Counts(), []
+    rows: dict[str, Counts] = {}
+    with console.store(dsn) as conn:
+        intake = Intake(conn, order)
+        for path in paths:
+            try:
+                counts = intake.file(path)
+            except (formats.UnknownFormat, formats.UnreadableSource, OSError) as problem:
+                console.people.print(f"[red]not read:[/] {problem}")
+                failed.append(path)
+                continue
+            rows[path.name] = counts
+            total += counts
+    if as_json:
+        print(json.dumps(asdict(total)))
+    else:
+        console.out.print(_table(rows, total, dry_run=dry_run))
+    if intake.waiting and not register:
+        console.people.print(
+            f"{intake.waiting:,} cells wait as rejects: their series are not registered. Run again with --register, or "
+            "register them with `greenwatch register FILE`"
+        )
+    if failed:
+        raise console.NotAsAsked(f"{len(failed)} of {len(paths)} files could not be read; the others are in")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the user asked for."""
+
+    format: str | None = None
+    register: bool = False
+    source: str | None = None
+    revision: int | None = None
+    cadence: int | None = None
+    dry_run: bool = False
+
+
+@dataclass(slots=True)
+class Intake:
+    """Files on their way into the store; remembers which channel is which series from block to block."""
+
+    conn: Connection
+    order: Order
+    waiting: int = 0
+    parameters: Mapping[str, Parameter] = field(init=False)
+    known: pl.DataFrame = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.parameters = chain.load_rules(self.conn)[-1].parameters
+        self.known = pl.DataFrame(schema={"station": pl.String, "channel": pl.String, "series": pl.Int32})
+
+    def file(self, path: Path) -> Counts:
+        """Counts of one file, each block durable by itself. Raises `UnknownFormat`, `UnreadableSource`, `OSError`."""
+        source = formats.Source(path)
+        name = self.order.format or formats.recognise(source)
+        digest = _sha256(path)
+        total = Counts()
+        with console.progress("cells") as bar:
+            task = bar.add_task(path.name, total=max(source.size, 1))
+            for batch in ahead(formats.read(source, name)):
+                total += self.block(batch, name, str(path), digest)
+                bar.update(task, completed=min(source.position, source.size), cells=total.read)
+        log.info("ingested", file=str(path), format=name, **asdict(total))
+        return total
+
+    def block(self, batch: Batch, decoder: str, place: str = "", sha256: str | None = None) -> Counts:
+        """Counts of one block, kept or (dry run) tried and undone."""
+        with self.conn.transaction(force_rollback=self.order.dry_run):
+            source = registry.source(self.conn, self.order.source or decoder)
+            return self._keep(batch, Origin(source, decoder, place, sha256))
+
+    def _keep(self, batch: Batch, origin: Origin) -> Counts:
+        cells = batch.cells
+        if self.order.revision is not None:
+            cells = cells.with_columns(pl.col("revision").fill_null(self.order.revision))
+        found = self._resolve(cells, batch)
+        joined = cells.join(found, on=["station", "channel"], how="left", maintain_order="left")
+        unknown = joined.filter(pl.col("series").is_null())
+        if unknown.is_empty():
+            readings, refused = joined.select(*READINGS), rejected(batch.rejects)
+        else:
+            readings = joined.filter(pl.col("series").is_not_null()).select(*READINGS)
+            refused = pl.concat([rejected(batch.rejects), _waiting(unknown)])
+            self.waiting += unknown.filter(pl.col("reason") != "unknown parameter").height
+        return observations.save(self.conn, readings, refused, origin, console.now(), missing=batch.missing)
+
+    def _resolve(self, cells: pl.DataFrame, batch: Batch) -> pl.DataFrame:
+        """`station`, `channel`, `series`, `reason` of every pair in `cells`, new ones made if that was asked for."""
+        pairs = cells.select("station", "channel").unique(maintain_order=True)
+        new = pairs.join(self.known, on=["station", "channel"], how="anti")
+        if new.is_empty():
+            return self.known.with_columns(pl.lit(None, pl.String).alias("reason"))
+        found = registry.resolve(self.conn, new, self.parameters, self.order.cadence)
+        lost = found.filter(pl.col("series").is_null() & (pl.col("reason") != "unknown parameter"))
+        if self.order.register and lost.height:
+            registry.make(self.conn, lost, batch.stations, self.order.cadence)
+            found = registry.resolve(self.conn, new, self.parameters, self.order.cadence)
+            readmit(self.conn, self.parameters)
+        sure = found.filter(pl.col("series").is_not_null()).select("station", "channel", "series")
+        everything = pl.concat([self.known, sure])
+        if not self.order.dry_run:
+            self.known = everything
+        return pl.concat([everything, found.filter(pl.col("series").is_null())], how="diagonal")
+
+
+def readmit(conn: Connection, parameters: Mapping[str, Parameter]) -> Counts:
+    """Counts of the readings that waited as rejects and have a series now: they are saved, the rejects go."""
+    waits = rejects.waiting(conn)
+    if waits.is_empty():
+        return Counts()
+    found = registry.resolve(conn, waits.select("station", "channel").unique(), parameters, None)
+    total = Counts()
+    ready = waits.join(found, on=["station", "channel"]).filter(pl.col("series").is_not_null())
+    for source, station, channel, series in ready.select("source", "station", "channel", "series").iter_rows():
+        for page in rejects.readings(conn, source, station, channel):
+            rows = page.with_columns(pl.lit(series, pl.Int32).alias("series")).select(*READINGS)
+            nothing = pl.DataFrame(schema=dict(rejects.ROWS))
+            total += observations.save(
+                conn, rows, nothing, Origin(source, "readmitted"), console.now(), readmitted=page["id"].to_list()
+            )
+    return total
+
+
+def rejected(frame: pl.DataFrame) -> pl.DataFrame:
+    """`rejects.ROWS` of a reader's rejects."""
+    return frame.with_columns(
+        pl.lit(None, dtype).alias(name) for name, dtype in rejects.ROWS.items() if name not in REJECTS
+    ).select(*rejects.ROWS)
+
+
+def _waiting(unknown: pl.DataFrame) -> pl.DataFrame:
+    """`rejects.ROWS` of readings without a series; those of a known parameter keep time and value and can come back."""
+    can = pl.col("reason") != "unknown parameter"
+    return unknown.with_columns(
+        pl.col("time").dt.strftime("%Y-%m-%dT%H:%M:%S%.fZ").alias("stamp"),
+        pl.col("value").cast(pl.String).alias("text"),
+        pl.lit(None, pl.String).alias("place"),
+        pl.when(can).then("time").alias("time"),
+        pl.when(can).then("value").alias("value"),
+    ).select(*rejects.ROWS)
+
+
+def ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The same batches, the next one read while the last one is saved: two cores work where one would wait."""
+    queue: Queue[Batch | BaseException | None] = Queue(maxsize=1)
+    stopped = threading.Event()
+
+    def work() -> None:
+        try:
+            for batch in batches:
+                if stopped.is_set():
+                    return
+                queue.put(batch)
+            queue.put(None)
+        except BaseException as problem:  # handed over, raised by the consumer
+            queue.put(problem)
+
+    thread = threading.Thread(target=work, name="reader", daemon=True)
+    thread.start()
+    try:
+        while (item := queue.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stopped.set()
+        while thread.is_alive() and not queue.empty():
+            queue.get_nowait()
+
+
+def seconds(text: str) -> int:
+    """Seconds in `text`: 30s, 10m, 1h, 4h, 1d. Raises `typer.BadParameter`."""
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+    number, unit = text[:-1], text[-1:]
+    if unit not in units or not number.isdigit() or not 0 < int(number) * units[unit] <= 31_622_400:
+        raise typer.BadParameter(
+            f"{text!r} is no step between readings: write 30s, 10m, 1h or 1d", param_hint="--cadence"
+        )
+    return int(number) * units[unit]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _table(rows: Mapping[str, Counts], total: Counts, *, dry_run: bool) -> Table:
+    table = Table(title="would become (dry run, nothing changed)" if dry_run else None, box=None, pad_edge=False)
+    names = list(asdict(total))
+    table.add_column("file", overflow="fold", ratio=1)
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
+    for file, counts in rows.items():
+        table.add_row(file, *(f"{value:,}" for value in asdict(counts).values()))
+    if len(rows) != 1:
+        table.add_section()
+        table.add_row("all", *(f"{value:,}" for value in asdict(total).values()), style="bold")
+    return table

@@ -1,0 +1,89 @@
+"""A real TimescaleDB for the tests, a fresh migrated database for each that asks for one."""
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import conninfo, sql
+
+from analytics import standards
+from analytics.store import connection, migrations
+from analytics.store.connection import Connection
+from jobs.database.home import home
+from jobs.database.server import Server
+
+SHARED = Path(__file__).parents[2] / "shared"
+#: Where the real files are; a machine without them skips by name.
+needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="needs ../shared, which lies beside the checkout")
+
+#: A clock for tests that must not depend on today.
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def server_dsn() -> Iterator[str]:
+    """A server where tests may create databases: GREENWATCH_TEST_DSN, else one of our own, without care for power cuts."""
+    if given := os.environ.get("GREENWATCH_TEST_DSN"):
+        yield given
+        return
+    server = Server(home(), "tests", fast=True)
+    ran = server.running
+    yield server.start()
+    if not ran:
+        server.stop()
+
+
+Make = Callable[[str], str]
+
+
+@pytest.fixture(scope="session")
+def make_database(server_dsn: str) -> Iterator[Make]:
+    """A function that gives the DSN of a fresh migrated database of a tier, `apache` or `plain`."""
+    made: list[str] = []
+    templates: dict[str, str] = {}
+
+    def create(name: str, template: str | None = None) -> str:
+        with closing(psycopg.connect(server_dsn, autocommit=True)) as admin:
+            origin = sql.SQL("TEMPLATE {}").format(sql.Identifier(template or "template0"))
+            admin.execute(sql.SQL("CREATE DATABASE {} {}").format(sql.Identifier(name), origin))
+        made.append(name)
+        return conninfo.make_conninfo(server_dsn, dbname=name)
+
+    def template(tier: str) -> str:
+        if tier not in templates:
+            name = f"gw_template_{tier}_{secrets.token_hex(4)}"
+            with closing(connection.connect(create(name))) as conn:
+                list(migrations.migrate(conn, standards.tables(), NOW, plain=tier == "plain"))
+            with closing(psycopg.connect(server_dsn, autocommit=True)) as admin:
+                # TimescaleDB's scheduler stays attached for a while, and a template must have no visitors.
+                admin.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(sql.Identifier(name)))
+                admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+            templates[tier] = name
+        return templates[tier]
+
+    yield lambda tier: create(f"gw_{secrets.token_hex(6)}", template(tier))
+
+    with closing(psycopg.connect(server_dsn, autocommit=True)) as admin:
+        for name in made:
+            admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(params=["apache"])
+def dsn(request: pytest.FixtureRequest, make_database: Make) -> str:
+    """The DSN of a fresh migrated database, on TimescaleDB unless a test asks for tiers."""
+    return make_database(request.param)
+
+
+@pytest.fixture
+def conn(dsn: str) -> Iterator[Connection]:
+    """A connection to a fresh migrated database."""
+    with closing(connection.connect(dsn)) as opened:
+        yield opened
+
+
+both_tiers = pytest.mark.parametrize("dsn", ["apache", "plain"], indirect=True)
