@@ -5,6 +5,7 @@ Times are UTC, a period is named by its start and half-open, null is missing, ze
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import polars as pl
 
@@ -87,8 +88,8 @@ class Batch:
     cells: pl.DataFrame
     rejects: pl.DataFrame
     missing: int = 0
-    #: what the source itself says of its stations: code -> facts used when `--register` makes them
-    stations: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    #: what the source itself says of its stations, by code, for `--register`: utc_offset [min], memberships, title, ...
+    stations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def read(self) -> int:

@@ -18,6 +18,7 @@ from analytics import assessment, averaging, parameters, quality, standards
 from analytics.store import derived, ledger, migrations, observations, registry
 from analytics.store.connection import Connection
 from analytics.store.ledger import Stage, Take
+from analytics.store.register import Effect
 
 log = structlog.get_logger()
 
@@ -129,7 +130,7 @@ def assess(take: Take, rules: list[Rules]) -> None:
     """Indices of the affected windows."""
     stations = registry.load_stations(take.conn).filter(pl.col("station").is_in(take.load["subject"].implode()))
     stations = stations.join(
-        registry.load_places(take.conn).group_by("station").agg(pl.col("place").alias("places")),
+        registry.load_places(take.conn),
         on="station",
         how="left",
     )
@@ -146,7 +147,7 @@ def assess(take: Take, rules: list[Rules]) -> None:
 
 
 def speak(averages: pl.DataFrame, voices: pl.DataFrame) -> pl.DataFrame:
-    """`station`, `parameter`, `averaging`, `time`, `value`: of each the authoritative series' mean, else its stand-in's."""
+    """station, parameter, averaging, time, value: the mean of the series that speaks, else of its stand-in."""
     return (
         averages.filter(pl.col("value").is_not_null())
         .join(voices.select("series", "station", "parameter", "rank"), on="series")
@@ -197,6 +198,12 @@ def _mark_stations(take: Take, changed: pl.DataFrame, series: pl.DataFrame) -> N
     _mark(take, "assess", ledger.runs(rows, "station", _DAY))
 
 
+def mark_registered(conn: Connection, effect: Effect, now: datetime) -> None:
+    """Nothing; what a registration touches in stored results is marked. Call it in the registration's transaction."""
+    ledger.mark(conn, STAGES["average"][0], effect.average, now)
+    ledger.mark(conn, STAGES["assess"][0], effect.assess, now)
+
+
 @dataclass(slots=True)
 class Work:
     """What a stage did in one `settle`."""
@@ -214,29 +221,28 @@ def settle(
     clock: Callable[[], datetime],
     *,
     budget: int = BUDGET,
-    notice: Callable[[Work, int], None] = lambda work, left: None,
+    notice: Callable[[Work, int], None] = lambda work, marks: None,
 ) -> list[Work]:
     """What each stage did until nothing was due. Marks that another settler holds are waited for.
 
     Every take is a transaction of its own: killed between or inside takes, what is done stays and the rest is still
-    marked. `notice` hears of every take, with the marks still due.
+    marked. `notice` hears of every take, with the marks taken so far.
     """
     work = {name: Work(name) for name in STAGES}
-    while True:
-        due = _due(conn, clock())
-        if not due:
-            return list(work.values())
+    while shards := _due(conn, clock()):
         rules, took = load_rules(conn), 0
         for name, (stage, run) in STAGES.items():
-            for shard in sorted(shard for code, shard in due if code == stage.code):
-                took += _drain(conn, stage, run, rules, shard, clock, budget, work[name], notice)
+            for shard in sorted(shard for code, shard in shards if code == stage.code):
+                took += _take_once(conn, stage, run, rules, shard, clock, budget, work[name])
+                notice(work[name], sum(item.marks for item in work.values()))
             if took:
-                due = _due(conn, clock())
+                shards = _due(conn, clock())  # what a stage marked, the next one does in the same round
         if not took:
             time.sleep(0.05)  # every due shard is in another settler's hands
+    return list(work.values())
 
 
-def _drain(
+def _take_once(
     conn: Connection,
     stage: Stage,
     run: Run,
@@ -245,29 +251,23 @@ def _drain(
     clock: Callable[[], datetime],
     budget: int,
     work: Work,
-    notice: Callable[[Work, int], None],
-) -> int:
-    takes = 0
-    while True:
-        began = time.perf_counter()
-        marks = read = written = 0
-        with ledger.take(conn, stage, shard, clock(), cadences(conn, stage), budget) as take:
-            if take is None:
-                return takes
-            run(take, rules)
-            marks, read, written = take.marks, take.read, take.written
-        takes += 1
-        work.takes += 1
-        work.marks += marks
-        work.read += read
-        work.written += written
-        work.seconds += time.perf_counter() - began
-        left = conn.execute("SELECT count(*) FROM stale WHERE due <= %s", [clock()]).fetchone()
-        notice(work, int(str(left[0])) if left else 0)
-        log.debug("take", stage=stage.name, shard=shard, marks=marks, read=read, written=written)
+) -> bool:
+    began = time.perf_counter()
+    with ledger.take(conn, stage, shard, clock(), cadences(conn, stage), budget) as take:
+        if take is None:
+            return False
+        run(take, rules)
+    work.takes += 1
+    work.marks += take.marks
+    work.read += take.read
+    work.written += take.written
+    work.seconds += time.perf_counter() - began
+    log.debug("take", stage=stage.name, shard=shard, marks=take.marks, read=take.read, written=take.written)
+    return True
 
 
 def _due(conn: Connection, now: datetime) -> set[tuple[int, int]]:
+    """(stage, shard) of every mark that is due."""
     rows = conn.execute(
         "SELECT DISTINCT stage::int4, subject %% %s FROM stale WHERE due <= %s", [ledger.SHARDS, now]
     ).fetchall()

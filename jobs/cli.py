@@ -1,16 +1,16 @@
 """The `greenwatch` command."""
 
+import signal
 import sys
 from typing import Annotated
 
-import click
 import psycopg
 import typer
 
 from analytics.ingest import UnknownFormat, UnreadableSource
-from analytics.tables import TableError
 from analytics.store.errors import StoreError
-from jobs import console, export, ingest, migrate, register, settle
+from analytics.tables import TableError
+from jobs import console, demo, export, ingest, migrate, register, settle
 from jobs.database.cli import app as database
 from jobs.database.errors import DatabaseError
 
@@ -27,6 +27,7 @@ app.command("migrate", epilog=migrate.EXAMPLE)(migrate.main)
 app.command("register", epilog=register.EXAMPLE)(register.main)
 app.command("ingest", epilog=ingest.EXAMPLE)(ingest.main)
 app.command("settle", epilog=settle.EXAMPLE)(settle.main)
+app.command("demo", epilog=demo.EXAMPLE)(demo.main)
 app.command("export", epilog=export.EXAMPLE)(export.main)
 
 
@@ -49,6 +50,8 @@ def _root(
 
 def main() -> None:
     """Runs the command line; what is not as asked ends in one clear line and exit code 1, never in a traceback."""
+    signal.signal(signal.SIGINT, console.stop)
+    signal.signal(signal.SIGTERM, console.stop)
     try:
         app()
     except (StoreError, DatabaseError, UnknownFormat, UnreadableSource, TableError, console.NotAsAsked) as problem:
@@ -59,13 +62,13 @@ def main() -> None:
         _fail(f"this user may not do that: {problem.diag.message_primary}. {problem.diag.message_hint or ''}".strip())
     except BrokenPipeError:
         sys.exit(console.NOT_AS_ASKED)
-    except KeyboardInterrupt:
+    except console.Stopped:
         _fail("stopped; what was committed is safe, run the command again to go on")
 
 
 def _fail(message: str) -> None:
-    click.secho("greenwatch: ", fg="red", nl=False, err=True)
-    click.echo(message, err=True)
+    console.people.print("greenwatch:", style="red", end=" ")
+    console.people.print(message, markup=False, soft_wrap=True)
     sys.exit(console.NOT_AS_ASKED)
 
 

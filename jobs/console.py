@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from types import FrameType
 from typing import Annotated
 
 import structlog
@@ -46,6 +47,15 @@ out = Console(highlight=False)
 
 class NotAsAsked(Exception):
     """The data or the state is not as asked."""
+
+
+class Stopped(Exception):
+    """Somebody stopped the command: Ctrl-C, or the machine going down."""
+
+
+def stop(number: int, frame: FrameType | None) -> None:
+    """Raises `Stopped`, wherever the program is: open transactions end undone. For `signal.signal`."""
+    raise Stopped
 
 
 def now() -> datetime:

@@ -18,7 +18,7 @@ from rich.table import Table
 from analytics import ingest as formats
 from analytics.frames import REJECTS, Batch
 from analytics.parameters import Parameter
-from analytics.store import observations, registry, rejects
+from analytics.store import observations, register, registry, rejects
 from analytics.store.connection import Connection
 from analytics.store.observations import READINGS, Counts, Origin
 from jobs import chain, console
@@ -165,7 +165,7 @@ class Intake:
         found = registry.resolve(self.conn, new, self.parameters, self.order.cadence)
         lost = found.filter(pl.col("series").is_null() & (pl.col("reason") != "unknown parameter"))
         if self.order.register and lost.height:
-            registry.make(self.conn, lost, batch.stations, self.order.cadence)
+            self._learn(lost, batch)
             found = registry.resolve(self.conn, new, self.parameters, self.order.cadence)
             readmit(self.conn, self.parameters)
         sure = found.filter(pl.col("series").is_not_null()).select("station", "channel", "series")
@@ -173,6 +173,21 @@ class Intake:
         if not self.order.dry_run:
             self.known = everything
         return pl.concat([everything, found.filter(pl.col("series").is_null())], how="diagonal")
+
+    def _learn(self, unknown: pl.DataFrame, batch: Batch) -> None:
+        """Stations and series made for `unknown` (station, key), with what the source itself says of them."""
+        said = register.Registry()
+        for code, key in unknown.select("station", "key").unique().iter_rows():
+            facts = batch.stations.get(code, {})
+            channel = registry.Channel.parse(key)
+            cadence = self.order.cadence or registry.DEFAULT_CADENCE
+            said.stations[code] = {name: facts[name] for name in register.FACTS if name in facts}
+            said.memberships.update(
+                {register.Membership(code, kind, None): place for kind, place in facts.get("memberships", {}).items()}
+            )
+            said.series[register.Series(code, channel.parameter, channel.position, channel.statistic, cadence)] = None
+        with self.conn.transaction():
+            chain.mark_registered(self.conn, register.learn(self.conn, said), console.now())
 
 
 def readmit(conn: Connection, parameters: Mapping[str, Parameter]) -> Counts:
@@ -244,7 +259,7 @@ def seconds(text: str) -> int:
     """Seconds in `text`: 30s, 10m, 1h, 4h, 1d. Raises `typer.BadParameter`."""
     units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
     number, unit = text[:-1], text[-1:]
-    if unit not in units or not number.isdigit() or not 0 < int(number) * units[unit] <= 31_622_400:
+    if unit not in units or not number.isdecimal() or not 0 < int(number) * units[unit] <= 31_622_400:
         raise typer.BadParameter(
             f"{text!r} is no step between readings: write 30s, 10m, 1h or 1d", param_hint="--cadence"
         )

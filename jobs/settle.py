@@ -23,15 +23,15 @@ def main(
     """Judge, average and assess what is due, until nothing is. Several may run at once; a killed one loses nothing."""
     with console.store(dsn) as conn:
         with console.progress("rows") as bar:
-            task = bar.add_task("settling", total=None)
-            work = chain.settle(
-                conn,
-                console.now,
-                budget=budget,
-                notice=lambda done, left: bar.update(
-                    task, description=f"settling: {done.stage}", completed=done.marks, total=done.marks + left
-                ),
-            )
+            due, _, _ = ledger.waiting(conn, console.now())
+            task = bar.add_task("settling", total=len(chain.STAGES) * due)
+
+            def notice(done: chain.Work, marks: int) -> None:
+                # Each stage marks the next about as often as it was marked; the bar is right at the end of each.
+                past = list(chain.STAGES).index(done.stage)
+                bar.update(task, description=f"settling: {done.stage}", completed=min(done.marks, due) + past * due)
+
+            work = chain.settle(conn, console.now, budget=budget, notice=notice)
         _, later, when = ledger.waiting(conn, console.now())
     if as_json:
         print(json.dumps({"stages": [asdict(item) for item in work], "later": later}, default=str))

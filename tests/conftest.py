@@ -27,7 +27,7 @@ NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 @pytest.fixture(scope="session")
 def server_dsn() -> Iterator[str]:
-    """A server where tests may create databases: GREENWATCH_TEST_DSN, else one of our own, without care for power cuts."""
+    """A server where tests may create databases: GREENWATCH_TEST_DSN, else one of our own."""
     if given := os.environ.get("GREENWATCH_TEST_DSN"):
         yield given
         return
@@ -83,6 +83,7 @@ def dsn(request: pytest.FixtureRequest, make_database: Make) -> str:
 def conn(dsn: str) -> Iterator[Connection]:
     """A connection to a fresh migrated database."""
     with closing(connection.connect(dsn)) as opened:
+        opened.execute("SET lock_timeout = '20s'")  # a test that waits for itself fails, it does not hang
         yield opened
 
 

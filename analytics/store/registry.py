@@ -75,7 +75,7 @@ def load_stations(conn: Connection) -> pl.DataFrame:
 
 
 def load_places(conn: Connection) -> pl.DataFrame:
-    """`station`, `place` as `kind:name`, `since` and `until` (half-open days): the dated memberships."""
+    """`station`, `places` (standards.PLACES): the dated memberships, a row a station that has any."""
     rows = conn.execute(
         """
         SELECT station, kind || ':' || place, nullif(since, '-infinity'),
@@ -84,19 +84,20 @@ def load_places(conn: Connection) -> pl.DataFrame:
         """
     ).fetchall()
     schema = {"station": pl.Int32, "place": pl.String, "since": pl.Date, "until": pl.Date}
-    return pl.DataFrame(rows, schema=schema, orient="row").filter(pl.col("place").is_not_null())
+    found = pl.DataFrame(rows, schema=schema, orient="row").filter(pl.col("place").is_not_null())
+    return found.group_by("station").agg(pl.struct("place", "since", "until").alias("places"))
 
 
 def load_adoptions(conn: Connection) -> list[dict[str, object]]:
     """Adoptions of this site, in the form of the package table."""
     rows = conn.execute(
         """
-        SELECT standard, place, valid_from::text, nullif(valid_to, 'infinity')::text, source
+        SELECT standard, place, valid_from::text, coalesce(nullif(valid_to, 'infinity')::text, ''), source
         FROM adoption ORDER BY 1, 2, 3
         """
     ).fetchall()
     names = ("standard", "place", "valid_from", "valid_to", "source")
-    return [dict(zip(names, row, strict=True)) | {"confidence": "site"} for row in rows]
+    return [dict(zip(names, row, strict=True)) | {"confidence": "site", "note": ""} for row in rows]
 
 
 def load_authorities(conn: Connection) -> pl.DataFrame:
@@ -167,59 +168,3 @@ def resolve(
 def _channel(text: str, parameters: Mapping[str, Parameter]) -> Channel:
     channel = Channel.parse(text)
     return Channel(canonical(channel.parameter, parameters) or channel.parameter, channel.position, channel.statistic)
-
-
-def make(
-    conn: Connection, unknown: pl.DataFrame, facts: Mapping[str, Mapping[str, object]], cadence: int | None
-) -> tuple[int, int]:
-    """Stations and series made for `unknown` (station, key) of known parameters; how many of each are new.
-
-    `facts` are what the source says of its stations: offset [min], memberships, titles, place. Safe when two
-    ingests make the same series at once.
-    """
-    codes = sorted(unknown["station"].unique().to_list())
-    channels = [
-        (row[0], Channel.parse(row[1]))
-        for row in unknown.select("station", "key").unique().sort("station", "key").iter_rows()
-    ]
-    with conn.transaction():
-        stations = 0
-        for code in codes:
-            fact = facts.get(code, {})
-            stations += conn.execute(
-                """
-                INSERT INTO station (code, title, title_zh, longitude, latitude, utc_offset)
-                VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (code) DO NOTHING
-                """,
-                [
-                    code,
-                    fact.get("title", ""),
-                    fact.get("title_zh", ""),
-                    fact.get("longitude"),
-                    fact.get("latitude"),
-                    fact.get("offset", DEFAULT_OFFSET),
-                ],
-            ).rowcount
-            memberships = fact.get("memberships", {})
-            assert isinstance(memberships, Mapping)
-            for kind, place in memberships.items():
-                conn.execute(
-                    """
-                    INSERT INTO membership (station, kind, place) SELECT id, %s, %s FROM station WHERE code = %s
-                    ON CONFLICT DO NOTHING
-                    """,
-                    [kind, place, code],
-                )
-        with conn.cursor() as cursor:
-            cursor.executemany(
-                """
-                WITH made AS (
-                    INSERT INTO series (station, parameter, position, statistic, cadence)
-                    SELECT id, %s, %s, %s, %s FROM station WHERE code = %s ON CONFLICT DO NOTHING RETURNING id
-                )
-                INSERT INTO latest (series) SELECT id FROM made
-                """,
-                [(c.parameter, c.position, c.statistic, cadence or DEFAULT_CADENCE, code) for code, c in channels],
-            )
-            series = max(cursor.rowcount, 0)
-    return stations, series

@@ -31,7 +31,7 @@ def counts(conn: Connection) -> Counts:
     """What became of every cell ever read."""
     names = list(asdict(Counts()))
     sums = ", ".join(f"coalesce(sum({name}), 0)::int8" for name in names)
-    row = conn.execute(f"SELECT {sums} FROM batch").fetchone()  # type: ignore[arg-type]  # names of our own
+    row = conn.execute(f"SELECT {sums} FROM batch").fetchone()
     assert row is not None
     return Counts(**{name: int(str(value)) for name, value in zip(names, row, strict=True)})
 

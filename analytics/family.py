@@ -1,0 +1,17 @@
+"""A folder as a registry: what lies in it is a member, under its file's name."""
+
+from collections.abc import Callable
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any
+
+
+def members(package: str, function: str) -> dict[str, Callable[..., Any]]:
+    """`function` of every module in `package`, keyed by the module's name with hyphens for underscores.
+
+    A module whose name starts with an underscore is a helper of its siblings and no member. Raises `AttributeError`
+    where a member lacks `function`.
+    """
+    folder = import_module(package).__path__
+    names = sorted(module.name for module in iter_modules(folder) if not module.name.startswith("_"))
+    return {name.replace("_", "-"): getattr(import_module(f"{package}.{name}"), function) for name in names}

@@ -1,0 +1,97 @@
+"""From texts or numbers with their station, channel and time to a `Batch`: the one place where a cell is judged."""
+
+from collections.abc import Callable, Mapping
+
+import polars as pl
+
+from analytics.frames import CELLS, REJECTS, Batch, conform
+from analytics.ingest._times import shown
+
+#: Texts that stand for no value in every format.
+MISSING = ("", "NA")
+#: Characters of a station code or a channel.
+LONGEST_NAME = 200
+KEPT = 1000
+
+Facts = Mapping[str, Mapping[str, object]]
+
+
+def number(column: str, kind: pl.DataType) -> pl.Expr:
+    """`column` of type `kind` as Float64; null where it is no number.
+
+    A 32-bit float stands for its shortest decimal: 1.2 is 1.2 and not 1.2000000476837158.
+    """
+    exact = kind.is_numeric() and kind not in (pl.Float32, pl.Float16)
+    return (pl.col(column) if exact else words(column)).cast(pl.Float64, strict=False)
+
+
+def words(column: str) -> pl.Expr:
+    """`column` as text without blanks around it."""
+    return pl.col(column).cast(pl.String).str.strip_chars()
+
+
+def name(column: str, what: str) -> pl.Expr:
+    """Why the text of `column` is no name of a `what`: null where it is one."""
+    text = pl.col(column)
+    return (
+        pl.when(text.is_null() | (text == ""))
+        .then(pl.lit(f"no {what}"))
+        .when((text.str.len_bytes() > LONGEST_NAME) & (text.str.len_chars() > LONGEST_NAME))
+        .then(pl.lit(f"{what} too long"))
+        .when(text.str.contains("\0", literal=True))
+        .then(pl.lit(f"unreadable {what}"))
+    )
+
+
+def batch(cells: pl.DataFrame, broken: pl.DataFrame, place: str, facts: Callable[[pl.DataFrame], Facts]) -> Batch:
+    """The cells that can be kept, the rejects, the count of missing ones: together as many as came in.
+
+    `cells` has station, channel, time, stamp, text, value, place and reason (null where nothing is wrong yet), and
+    mark and revision or not. `broken` are rejects made before; `facts` is asked about the stations of the kept cells.
+    """
+    optional = [pl.lit(None, CELLS[name]).alias(name) for name in ("mark", "revision") if name not in cells.columns]
+    fine = (pl.col("reason").is_null() & pl.col("value").is_finite()).fill_null(False)
+    fine_rows = cells.select(fine).to_series()
+    good = (cells if fine_rows.all() else cells.filter(fine_rows)).with_columns(optional)
+    bad = cells.filter(~fine_rows)
+    rejected = bad.filter(words("text").is_not_null() & ~words("text").is_in(MISSING))
+    rejects = rejected.select(
+        station=_bounded(pl.col("station"), LONGEST_NAME),
+        channel=_bounded(pl.col("channel"), LONGEST_NAME),
+        stamp=_bounded(shown("stamp", cells.schema["stamp"]), LONGEST_NAME),
+        text=_bounded(pl.col("text").cast(pl.String), KEPT),
+        place=pl.format("{} {}", pl.lit(place), "place"),
+        reason=pl.col("reason").fill_null("not a number"),
+    )
+    return Batch(
+        conform(good, CELLS),
+        conform(pl.concat([rejects, broken]), REJECTS),
+        missing=bad.height - rejected.height,
+        stations=facts(good),
+    )
+
+
+def _bounded(words: pl.Expr, most: int) -> pl.Expr:
+    """The source's words, bounded, and without the one character no database keeps."""
+    return words.str.slice(0, most).str.replace_all("\0", "\ufffd", literal=True)
+
+
+def same_facts(facts: Mapping[str, object]) -> Callable[[pl.DataFrame], Facts]:
+    """Facts that hold for every station of a format."""
+    return lambda good: dict.fromkeys(good["station"].unique().sort(), facts)
+
+
+class Offsets:
+    """Facts of stations whose distance from UTC is known by their first kept time only."""
+
+    def __init__(self) -> None:
+        """Knows no station yet; one is kept for a whole file."""
+        self._known: dict[str, int] = {}
+
+    def __call__(self, good: pl.DataFrame) -> Facts:
+        """{"utc_offset": minutes} of the stations in `good` (station, offset, place) that are not at UTC."""
+        first = good.group_by("station").agg(pl.col("offset").sort_by("place").first())
+        for station, offset in first.sort("station").iter_rows():
+            self._known.setdefault(station, offset)
+        here = first["station"].sort()
+        return {station: {"utc_offset": self._known[station]} for station in here if self._known[station]}

@@ -1,0 +1,87 @@
+"""A row a value: station, parameter, time, value, and if there are any mark and revision. CSV (gzip, too) or Parquet.
+
+Origin: our own exchange form. Columns stand in any order, in any letter case:
+
+- `station`: the code, at most 200 characters.
+- `parameter`: the channel as it is used here, `parameter[@position][:statistic]`, at most 200 characters.
+- `time`: ISO 8601 with an offset from UTC in every time (`2026-01-01T00:00:00+08:00`, `2025-12-31 16:00Z`): the start
+  of the period. In Parquet a column of time stamps with a zone, or such texts. A time without an offset is a reject.
+- `value`: a number in the parameter's unit of `tables/parameters.toml`; empty and `NA` are missing.
+- `mark`: the source's own flag, one ASCII character; empty is none.
+- `revision`: a whole number, a greater one replaces a smaller one; empty is none.
+
+A further column is an error: nothing is left out silently.
+"""
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from analytics.frames import Batch
+from analytics.ingest._cells import Offsets, batch, name, number, words
+from analytics.ingest._source import Source, UnreadableSource
+from analytics.ingest._tables import Table, columns, hold, keys, lowered, open_table, parts
+from analytics.ingest._times import times
+
+NEEDED = ("station", "parameter", "time", "value")
+OPTIONAL = ("mark", "revision")
+HELD = dict(zip((*NEEDED, *OPTIONAL), ("names", "names", "times", "numbers", "marks", "names"), strict=True))
+#: 8-bit codes beyond ASCII and the zero that no database keeps are no marks.
+MARKS = {chr(code): code for code in range(1, 128)}
+
+
+def recognises(source: Source) -> bool:
+    """Has `source` the four columns of this form, each once?"""
+    names = lowered(columns(source))
+    return all(names.count(name) == 1 for name in NEEDED)
+
+
+def read(source: Source) -> Iterator[Batch]:
+    """Batches of `source`; values [the parameter's unit], the offset of a station [min] from its first row.
+
+    Raises `UnreadableSource` where the columns are not those above or a Parquet file is damaged.
+    """
+    table = open_table(source)
+    if not table.names:
+        return
+    numbers = _numbers(source, table)
+    facts = Offsets()
+    for part in parts(table, 1):
+        rows = part.rows.rename({number: name for name, number in numbers.items()})
+        yield batch(_cells(rows), part.broken, table.place, facts)
+
+
+def _numbers(source: Source, table: Table) -> dict[str, str]:
+    """The number of each column by its name, after a look at all of them."""
+    names = lowered(table.names)
+    extra = [name for name in table.names if name.lower() not in (*NEEDED, *OPTIONAL)]
+    if extra:
+        raise UnreadableSource(f"{source.name}: no such column in the long form: {', '.join(extra[:20])}")
+    numbers = keys(source, table, [*NEEDED, *(name for name in OPTIONAL if name in names)])
+    for key, column in numbers.items():
+        hold(source, table, [column], HELD[key])
+    return numbers
+
+
+def _cells(rows: pl.DataFrame) -> pl.DataFrame:
+    """`rows` as `batch` wants them."""
+    when = times(rows["time"])
+    known = rows.rename({"time": "stamp", "value": "text", "parameter": "channel"})
+    known = known.with_columns(words(name) for name in ("station", "channel"))
+    reasons = [name("station", "station"), name("channel", "parameter"), pl.col("reason")]
+    known = known.with_columns(*when, value=number("text", known.schema["text"]))
+    if "mark" in known.columns:
+        known = known.with_columns(sign=words("mark").replace("", None))
+        mark = pl.col("sign").replace_strict(MARKS, default=None, return_dtype=pl.Int16)
+        known = known.with_columns(mark=mark)
+        reasons.append(_lost("sign", "mark", "unreadable mark"))
+    if "revision" in known.columns:
+        known = known.with_columns(edition=words("revision").replace("", None))
+        known = known.with_columns(revision=pl.col("edition").cast(pl.Int64, strict=False))
+        reasons.append(_lost("edition", "revision", "unreadable revision"))
+    return known.with_columns(reason=pl.coalesce(reasons))
+
+
+def _lost(before: str, after: str, reason: str) -> pl.Expr:
+    """`reason` where something was and could not be read."""
+    return pl.when(pl.col(before).is_not_null() & pl.col(after).is_null()).then(pl.lit(reason))

@@ -1,0 +1,44 @@
+"""What is true at a site, from one file: read it, compare it with the database, write what differs.
+
+    read       bytes of a TOML or CSV file -> what it says, its problems             (pure)
+    compare    what the database holds, what the file says -> what there is to do    (pure; refuses nonsense)
+    load       the database -> what it holds
+    apply      what there is to do -> the database, and what must be computed again
+
+A file says what is there: what it does not name stays as it is, and nothing is removed by it.
+
+TOML (UTF-8): `[[station]]` code, title, title_zh, longitude, latitude, utc_offset ("+08:00" or minutes), in it
+`[station.membership]` kind = "place" (since ever), `[[station.memberships]]` kind, place ("" from the day it left),
+since, and `[[station.series]]` parameter, position, statistic, cadence ("1h"); `[[source]]` name, priority;
+`[[authority]]` station, parameter, position, cadence ("1h"), fallback = { position, cadence }; `[[adoption]]` standard,
+place (kind:name, none: everywhere), valid_from, valid_to, source (none: the file's name).
+
+CSV (UTF-8 or GB18030): a row a series, columns station, title, title_zh, longitude, latitude, utc_offset, parameter,
+position, statistic, cadence and `member:<kind>`. An empty cell says nothing; a row without a parameter is a station.
+"""
+
+from analytics.store.register.compare import Change, Plan, compare
+from analytics.store.register.draft import Draft, standards_in
+from analytics.store.register.model import FACTS, Membership, Problem, Registry, Series
+from analytics.store.register.reading import LIMIT, read
+from analytics.store.register.rows import Effect, apply, learn, load, lock
+
+__all__ = [
+    "FACTS",
+    "LIMIT",
+    "Change",
+    "Draft",
+    "Effect",
+    "Membership",
+    "Plan",
+    "Problem",
+    "Registry",
+    "Series",
+    "apply",
+    "compare",
+    "learn",
+    "load",
+    "lock",
+    "read",
+    "standards_in",
+]

@@ -1,0 +1,172 @@
+"""What the database holds and what a file says -> what there is to do. No clock, no database: a function of the two."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import PurePath
+from typing import Any, NamedTuple
+
+from analytics.store.register.draft import Draft
+from analytics.store.register.model import Problem, Registry, Series, Term, offset, refuse, step
+from analytics.store.registry import DEFAULT_OFFSET
+
+
+class Change(NamedTuple):
+    """One row that is new or other. `fields` are its name, what was there (None: nothing), what will be."""
+
+    noun: str
+    subject: str
+    new: bool
+    fields: tuple[tuple[str, str | None, str], ...]
+    remark: str = ""
+
+
+@dataclass(slots=True)
+class Plan:
+    """What there is to do: `changes` for people, `write` for the database. `named` counts the rows of the file."""
+
+    named: dict[str, int]
+    changes: list[Change] = field(default_factory=list)
+    write: Registry = field(default_factory=Registry)
+
+    def count(self, noun: str) -> tuple[int, int, int]:
+        """Rows of `noun` that are new, changed, and as they were."""
+        new = sum(change.new for change in self.changes if change.noun == noun)
+        changed = sum(not change.new for change in self.changes if change.noun == noun)
+        return new, changed, self.named[noun] - new - changed
+
+
+def compare(stored: Registry, draft: Draft) -> Plan:
+    """What makes `stored` say what the file says. Raises `Nonsense` with every problem of the file."""
+    problems = [*draft.problems, *_dangling(stored, draft)]
+    refuse(draft.name, problems)
+    said = draft.rows
+    plan = Plan(said.counts())
+    for make in (_sources, _stations, _memberships, _series, _authorities):
+        plan.changes.extend(make(stored, said, plan.write))
+    plan.changes.extend(_adoptions(stored, said, plan.write, PurePath(draft.name).name))
+    return plan
+
+
+def _dangling(stored: Registry, draft: Draft) -> Iterator[Problem]:
+    """Authorities that name what neither the database nor the file has; a refused station is not held against them."""
+    for key, voice in draft.rows.authorities.items():
+        line = draft.lines["authority", key]
+        if key.station in draft.shaky:
+            continue
+        if key.station not in stored.stations and key.station not in draft.rows.stations:
+            yield Problem(line, f"authority names station {key.station!r}, neither registered nor in this file")
+            continue
+        for what, series in (("names", voice.series), ("falls back to", voice.fallback)):
+            if series is not None and series not in stored.series and series not in draft.rows.series:
+                others = _siblings(series, (*stored.series, *draft.rows.series))
+                hint = f": there are {', '.join(others)}" if others else ""
+                yield Problem(line, f"authority {what} {series}, neither registered nor in this file{hint}")
+
+
+def _siblings(series: Series, among: Iterable[Series]) -> list[str]:
+    """The first few series of the same station and parameter."""
+    return sorted({str(other) for other in among if other[:2] == series[:2]})[:4]
+
+
+def _sources(stored: Registry, said: Registry, write: Registry) -> Iterator[Change]:
+    for name, priority in sorted(said.sources.items()):
+        known = name in stored.sources
+        old = stored.sources.get(name)
+        if known and priority in (None, old):
+            continue
+        write.sources[name] = priority
+        yield Change("source", name, not known, (("priority", _text(old) if known else None, _text(priority or 0)),))
+
+
+def _stations(stored: Registry, said: Registry, write: Registry) -> Iterator[Change]:
+    for code, facts in sorted(said.stations.items()):
+        old = stored.stations.get(code)
+        if old is None:
+            facts = {"utc_offset": DEFAULT_OFFSET, **facts}
+            fields = [(key, None, _fact(key, value)) for key, value in facts.items() if value != ""]
+        else:
+            facts = {key: value for key, value in facts.items() if old.get(key) != value}
+            fields = [(key, _fact(key, old.get(key)), _fact(key, value)) for key, value in facts.items()]  # type: ignore[misc]
+        if old is None or fields:
+            write.stations[code] = facts
+            yield Change("station", code, old is None, tuple(fields))
+
+
+def _memberships(stored: Registry, said: Registry, write: Registry) -> Iterator[Change]:
+    def order(item: tuple[Any, str | None]) -> tuple[str, str, date]:
+        return item[0].station, item[0].kind, item[0].since or date.min
+
+    for key, place in sorted(said.memberships.items(), key=order):
+        known = key in stored.memberships
+        old = stored.memberships.get(key)
+        if known and old == place:
+            continue
+        write.memberships[key] = place
+        yield Change("membership", str(key), not known, (("place", _place(old) if known else None, _place(place)),))
+
+
+def _series(stored: Registry, said: Registry, write: Registry) -> Iterator[Change]:
+    cadences: dict[tuple[object, ...], list[int]] = {}
+    for series in stored.series:
+        cadences.setdefault(series[:4], []).append(series.cadence)
+    for series in sorted(said.series):
+        if series in stored.series:
+            continue
+        write.series[series] = None
+        # Who meant to correct a cadence must see that the old series stays.
+        beside = ", ".join(map(step, sorted(cadences.get(series[:4], []))))
+        yield Change("series", str(series), True, (), f"another series beside the one of {beside}" if beside else "")
+
+
+def _authorities(stored: Registry, said: Registry, write: Registry) -> Iterator[Change]:
+    for key, voice in sorted(said.authorities.items()):
+        old = stored.authorities.get(key)
+        if old == voice:
+            continue
+        write.authorities[key] = voice
+        pairs = {
+            "series": (old and _short(old.series), _short(voice.series)),
+            "fallback": (old and _short(old.fallback), _short(voice.fallback)),
+        }
+        fields = tuple((name, was, now) for name, (was, now) in pairs.items() if was != now)
+        yield Change("authority", str(key), old is None, fields)
+
+
+def _adoptions(stored: Registry, said: Registry, write: Registry, name: str) -> Iterator[Change]:
+    for key, term in sorted(said.adoptions.items(), key=lambda item: item[0]):
+        old = stored.adoptions.get(key)
+        now = Term(term.valid_to, term.source or (old.source if old else name))
+        if old == now:
+            continue
+        write.adoptions[key] = now
+        pairs = {
+            "valid_to": (old and _text(old.valid_to or "open"), _text(now.valid_to or "open")),
+            "source": (old and _quoted(old.source), _quoted(now.source)),
+        }
+        fields = tuple((field_, was, new) for field_, (was, new) in pairs.items() if was != new)
+        yield Change("adoption", str(key), old is None, fields)
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def _quoted(value: object) -> str:
+    return f'"{value}"'
+
+
+def _place(place: str | None) -> str:
+    return "left" if place is None else _quoted(place)
+
+
+def _short(series: Series | None) -> str:
+    return "none" if series is None else f"{series.channel} {step(series.cadence)}"
+
+
+def _fact(key: str, value: object) -> str:
+    if value is None:
+        return "none"
+    if key == "utc_offset":
+        return offset(int(str(value)))
+    return _quoted(value) if isinstance(value, str) else str(value)

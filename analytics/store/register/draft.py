@@ -1,0 +1,238 @@
+"""Records of a file, one by one, into a `Registry`; what is wrong with them into problems with their lines."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from difflib import get_close_matches
+from typing import Any, NamedTuple
+
+from analytics.parameters import Parameter
+from analytics.store.register import values
+from analytics.store.register.model import (
+    Adopted,
+    Membership,
+    Problem,
+    Registry,
+    Series,
+    Spoken,
+    Term,
+    Voice,
+    refuse,
+)
+from analytics.store.register.values import Bad, shown
+from analytics.store.registry import DEFAULT_CADENCE
+
+Reader = Callable[[object], Any]
+
+STATION: Mapping[str, Reader] = {
+    "code": values.name,
+    "title": values.text,
+    "title_zh": values.text,
+    "longitude": values.longitude,
+    "latitude": values.latitude,
+    "utc_offset": values.utc_offset,
+}
+MEMBERSHIP: Mapping[str, Reader] = {"kind": values.kind, "place": values.word, "since": values.day}
+SOURCE: Mapping[str, Reader] = {"name": values.name, "priority": values.whole}
+FALLBACK: Mapping[str, Reader] = {"position": values.position, "cadence": values.cadence}
+_NEVER_IN = 'a station is in a place until a day: write [[station.memberships]] with place = "" and since'
+
+
+class Entry(NamedTuple):
+    """A record: its values as they stand in the file, and the line of each key ("": of the record)."""
+
+    values: Mapping[str, object]
+    line: Callable[[str], int]
+
+
+@dataclass(slots=True)
+class Draft:
+    """What a file says, and what is wrong with it.
+
+    `parameters` and `standards` are those that exist. `shaky` are stations of which something was refused: what
+    refers to them is not held against the file a second time.
+    """
+
+    name: str
+    parameters: Mapping[str, Parameter]
+    standards: Collection[str]
+    rows: Registry = field(default_factory=Registry)
+    problems: list[Problem] = field(default_factory=list)
+    lines: dict[tuple[str, object], int] = field(default_factory=dict)
+    shaky: set[str] = field(default_factory=set)
+    _words: dict[str, str] = field(default_factory=dict)
+    _facts: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for parameter in self.parameters.values():
+            for known in (*parameter.aliases, parameter.name):
+                self._words[known.lower()] = parameter.name
+
+    def refuse(self, line: int, reason: str) -> None:
+        """Notes a problem."""
+        self.problems.append(Problem(line, reason))
+
+    def check(self) -> None:
+        """Nothing; raises `Nonsense` with every problem there is."""
+        refuse(self.name, self.problems)
+
+    def station(self, entry: Entry) -> str | None:
+        """The code of the station of `entry`; None where it has none."""
+        facts, sound = self._take(entry, STATION, needs=("code",))
+        code = facts.pop("code", None)
+        if code is None:
+            return None
+        if not sound:
+            self.shaky.add(code)
+        said = self.rows.stations.setdefault(code, {})
+        self.lines.setdefault(("station", code), entry.line(""))
+        for key, value in facts.items():
+            line = entry.line(key)
+            first = self._facts.setdefault((code, key), line)
+            if said.setdefault(key, value) != value:
+                self.refuse(
+                    line, f"station {code!r} has {key} {shown(value)} here and {shown(said[key])} at line {first}"
+                )
+        return str(code)
+
+    def member(self, code: str | None, entry: Entry) -> None:
+        """Notes a dated membership of the station `code`."""
+        found, sound = self._take(entry, MEMBERSHIP, needs=("kind", "place"))
+        if not sound or code is None:
+            return
+        since: date | None = found.get("since")
+        if not found["place"] and since is None:
+            self.refuse(entry.line("place"), f"place of {found['kind']} is empty; {_NEVER_IN}")
+            return
+        key = Membership(code, found["kind"], since)
+        self._put("membership", self.rows.memberships, key, found["place"] or None, entry.line(""))
+
+    def series(self, code: str | None, entry: Entry) -> None:
+        """Notes a series of the station `code`."""
+        readers = {
+            "parameter": self._parameter,
+            "position": values.position,
+            "statistic": values.word,
+            "cadence": values.cadence,
+        }
+        found, sound = self._take(entry, readers, needs=("parameter",))
+        if code is None:
+            return
+        if not sound:
+            self.shaky.add(code)
+            return
+        series = Series(
+            code,
+            found["parameter"],
+            found.get("position", ""),
+            found.get("statistic", ""),
+            found.get("cadence", DEFAULT_CADENCE),
+        )
+        if series in self.rows.series:
+            self.refuse(entry.line(""), f"series {series} stands at line {self.lines['series', series]} already")
+            return
+        self.rows.series[series] = None
+        self.lines["series", series] = entry.line("")
+
+    def source(self, entry: Entry) -> None:
+        """Notes a source."""
+        found, sound = self._take(entry, SOURCE, needs=("name",))
+        if sound:
+            self._put("source", self.rows.sources, found["name"], found.get("priority"), entry.line(""))
+
+    def authority(self, entry: Entry, fallback: Entry | None) -> None:
+        """Notes which series speaks for a station's parameter, and which stands in."""
+        readers = {"station": values.name, "parameter": self._parameter, **FALLBACK}
+        found, sound = self._take(entry, readers, needs=("station", "parameter"))
+        other, other_sound = self._take(fallback, FALLBACK) if fallback else ({}, True)
+        if not sound or not other_sound:
+            return
+        speaks = self._spoken(found, found)
+        stands_in = self._spoken(found, other) if fallback else None
+        if stands_in == speaks:
+            self.refuse(entry.line("fallback"), f"fallback of {speaks} is that series itself: name another one")
+            return
+        key = Spoken(speaks.station, speaks.parameter)
+        self._put("authority", self.rows.authorities, key, Voice(speaks, stands_in), entry.line(""))
+
+    @staticmethod
+    def _spoken(subject: Mapping[str, Any], which: Mapping[str, Any]) -> Series:
+        position, cadence = which.get("position", ""), which.get("cadence", DEFAULT_CADENCE)
+        return Series(subject["station"], subject["parameter"], position, "", cadence)
+
+    def adoption(self, entry: Entry) -> None:
+        """Notes where and when a standard is in force."""
+        readers = {
+            "standard": self._standard,
+            "place": values.place,
+            "valid_from": values.day,
+            "valid_to": values.day,
+            "source": values.text,
+        }
+        found, sound = self._take(entry, readers, needs=("standard", "valid_from"))
+        if not sound:
+            return
+        term = Term(found.get("valid_to"), found.get("source", ""))
+        if term.valid_to is not None and term.valid_to < found["valid_from"]:
+            self.refuse(
+                entry.line("valid_to"), f"valid_to {term.valid_to} lies before valid_from {found['valid_from']}"
+            )
+            return
+        key = Adopted(found["standard"], found.get("place", ""), found["valid_from"])
+        self._put("adoption", self.rows.adoptions, key, term, entry.line(""))
+
+    def unknown(self, line: int, key: str, known: Collection[str], what: str = "key") -> None:
+        """Notes that no `what` is called `key`."""
+        self.refuse(line, f"unknown {what} {shown(key)}{nearest(key, known) or ': known are ' + ', '.join(known)}")
+
+    def _put(self, noun: str, rows: dict[Any, Any], key: object, value: object, line: int) -> None:
+        first = self.lines.setdefault((noun, key), line)
+        if rows.setdefault(key, value) != value:
+            self.refuse(line, f"{noun} {key} says something else at line {first}")
+
+    def _take(
+        self, entry: Entry, readers: Mapping[str, Reader], *, needs: Collection[str] = ()
+    ) -> tuple[dict[str, Any], bool]:
+        """What the values of `entry` mean, and whether all of them mean something."""
+        found: dict[str, Any] = {}
+        before = len(self.problems)
+        for key, raw in entry.values.items():
+            if key not in readers:
+                self.unknown(entry.line(key), key, readers)
+                continue
+            try:
+                found[key] = readers[key](raw)
+            except Bad as bad:
+                self.refuse(entry.line(key), f"{key} {bad}")
+        for key in needs:
+            if key not in entry.values:
+                self.refuse(entry.line(""), f"{key!r} is missing")
+        return found, len(self.problems) == before
+
+    def _parameter(self, raw: object) -> str:
+        word = values.name(raw)
+        known = self._words.get(word.lower())
+        if known is None:
+            near = get_close_matches(word.lower(), self._words, n=1, cutoff=0.5)
+            hint = f": did you mean {self._words[near[0]]!r}?" if near else f": known are {', '.join(self.parameters)}"
+            raise Bad(f"{shown(word)} is unknown{hint}")
+        return known
+
+    def _standard(self, raw: object) -> str:
+        word = values.name(raw)
+        if word not in self.standards:
+            hint = nearest(word, self.standards) or f": known are {', '.join(sorted(self.standards))}"
+            raise Bad(f"{shown(word)} is unknown{hint}")
+        return word
+
+
+def nearest(word: str, known: Collection[str]) -> str:
+    """A question after the word of `known` that is nearest to `word`; "" where none is near."""
+    near = get_close_matches(word, known, n=1)
+    return f": did you mean {near[0]!r}?" if near else ""
+
+
+def standards_in(contents: Mapping[str, object]) -> set[str]:
+    """Names of the standards in package tables, as `standards.tables()` or the database has them."""
+    rows = (row for content in contents.values() if isinstance(content, list) for row in content)
+    return {row["standard"] for row in rows if isinstance(row, Mapping) and row.get("standard")}

@@ -1,0 +1,143 @@
+"""What a file says and what the database holds, in one shape, so that the two can be compared."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import NamedTuple
+
+from analytics.store.errors import Nonsense
+from analytics.store.registry import Channel
+
+#: What a station is by itself, beside its code; a fact that a file leaves out stays as it is.
+FACTS = ("title", "title_zh", "longitude", "latitude", "utc_offset")
+#: Problems that are shown at most: who mistook a column has one a row.
+SHOWN = 50
+_STEPS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+
+
+class Series(NamedTuple):
+    """Identity of a series; `cadence` [s]."""
+
+    station: str
+    parameter: str
+    position: str
+    statistic: str
+    cadence: int
+
+    @property
+    def channel(self) -> str:
+        """Its name inside the station, as sources write it."""
+        return str(Channel(self.parameter, self.position, self.statistic))
+
+    def __str__(self) -> str:
+        return f"{self.station} {self.channel} {step(self.cadence)}"
+
+
+class Membership(NamedTuple):
+    """When a station began to be in a place of `kind`; no `since`: ever."""
+
+    station: str
+    kind: str
+    since: date | None
+
+    def __str__(self) -> str:
+        return f"{self.station} {self.kind}" + (f" since {self.since}" if self.since else "")
+
+
+class Spoken(NamedTuple):
+    """What an authority speaks for."""
+
+    station: str
+    parameter: str
+
+    def __str__(self) -> str:
+        return f"{self.station} {self.parameter}"
+
+
+class Voice(NamedTuple):
+    """The series that speaks, and the one that stands in."""
+
+    series: Series
+    fallback: Series | None
+
+
+class Adopted(NamedTuple):
+    """A standard in force at a place (none: everywhere) from a day on."""
+
+    standard: str
+    place: str
+    valid_from: date
+
+    def __str__(self) -> str:
+        return f"{self.standard} {self.place or 'everywhere'} from {self.valid_from}"
+
+
+class Term(NamedTuple):
+    """Its last day (None: open) and who says so ("": not said)."""
+
+    valid_to: date | None
+    source: str
+
+
+@dataclass(slots=True)
+class Registry:
+    """Rows by their key. A station has the facts that are said; a place of None means that the station left."""
+
+    sources: dict[str, int | None] = field(default_factory=dict)
+    stations: dict[str, dict[str, object]] = field(default_factory=dict)
+    memberships: dict[Membership, str | None] = field(default_factory=dict)
+    series: dict[Series, None] = field(default_factory=dict)
+    authorities: dict[Spoken, Voice] = field(default_factory=dict)
+    adoptions: dict[Adopted, Term] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return sum(self.counts().values())
+
+    def counts(self) -> dict[str, int]:
+        """Rows of each noun, in the order in which they are shown: what is referred to comes first."""
+        return {
+            "source": len(self.sources),
+            "station": len(self.stations),
+            "membership": len(self.memberships),
+            "series": len(self.series),
+            "authority": len(self.authorities),
+            "adoption": len(self.adoptions),
+        }
+
+
+class Problem(NamedTuple):
+    """What is wrong in a line of a file."""
+
+    line: int
+    reason: str
+
+
+def refuse(name: str, problems: Sequence[Problem]) -> None:
+    """Nothing where there are no problems; else raises `Nonsense`: a line a problem, the first fifty of them."""
+    if not problems:
+        return
+    found = sorted(dict.fromkeys(problems), key=lambda problem: problem.line)
+    lines = [f"{name}:{problem.line}: {problem.reason}" for problem in found[:SHOWN]]
+    if len(found) > SHOWN:
+        lines.append(f"and {len(found) - SHOWN} more")
+    count = "1 problem" if len(found) == 1 else f"{len(found)} problems"
+    raise Nonsense(
+        "\n".join([f"{name} has {count}, nothing was written. Correct the file and register it again:", *lines])
+    )
+
+
+def step(cadence: int) -> str:
+    """`cadence` [s] as a file says it: 30s, 10m, 1h, 1d."""
+    unit, size = next((unit, size) for unit, size in _STEPS.items() if cadence % size == 0)
+    return f"{cadence // size}{unit}"
+
+
+def steps() -> Mapping[str, int]:
+    """Seconds in each unit of a cadence."""
+    return _STEPS
+
+
+def offset(minutes: int) -> str:
+    """`minutes` from UTC as a file says it: +08:00."""
+    hours, rest = divmod(abs(minutes), 60)
+    return f"{'-' if minutes < 0 else '+'}{hours:02}:{rest:02}"

@@ -1,0 +1,179 @@
+"""The laws of DESIGN.md on a real database: random batches, orders, repeats, corrections, deletions."""
+
+import os
+import random
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from analytics.store import connection, ledger, observations, registry
+from analytics.store.connection import Connection
+from jobs import chain
+from tests import world
+from tests.conftest import NOW, Make
+from tests.world import HOUR, T0, Reading
+
+CHANNELS = [("A", "pm25"), ("A", "o3"), ("A", "wind_direction"), ("B", "pm25"), ("B", "laeq")]
+#: Hypothesis gives the same examples every time, so that a red test stays red; the soak asks for more and others.
+EXAMPLES = int(os.environ.get("GREENWATCH_LAW_EXAMPLES", "0"))
+LAW = settings(
+    max_examples=EXAMPLES or 12,
+    deadline=None,
+    derandomize=not EXAMPLES,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+@pytest.fixture(scope="module", params=["apache", "plain"])
+def store(request: pytest.FixtureRequest, make_database: Make) -> Iterator[tuple[Connection, list[int]]]:
+    """One database for all examples of a law, emptied between them, on both tiers."""
+    with closing(connection.connect(make_database(request.param))) as conn:
+        registry.source(conn, "test")
+        conn.execute("INSERT INTO source (name, priority) VALUES ('better', 1)")
+        yield conn, world.settle_world(conn, CHANNELS)
+
+
+def readings(series: list[int]) -> st.SearchStrategy[list[Reading]]:
+    """Readings over four days on and off the hour, across the change of edition on 2026-03-01 local."""
+    value = st.one_of(
+        st.floats(-8, 1200, allow_nan=False).map(lambda v: round(v, 1)),
+        st.sampled_from([0.0, 35.0, 35.0, 60.0, 120.5, 5000.0]),
+        st.floats(0.001, 300, allow_nan=False, width=64),
+    )
+    hour = st.one_of(st.integers(0, 96).map(float), st.integers(0, 96 * 6).map(lambda n: n / 6))
+    mark = st.sampled_from([None, None, None, None, ord("N"), ord("D"), ord("T")])
+    revision = st.sampled_from([0, 0, 0, 1, 2])
+    return st.lists(st.tuples(st.sampled_from(series), hour, value, revision, mark), min_size=1, max_size=120)
+
+
+@st.composite
+def stories(draw: st.DrawFn, series: list[int]) -> tuple[list[tuple[str, Reading]], list[list[tuple[str, Reading]]]]:
+    """The same messages twice: as one ordered story, and cut into batches in any order, some of them sent again."""
+    sources = st.sampled_from(["test", "test", "test", "better"])
+    messages = [(draw(sources), reading) for reading in draw(readings(series))]
+    shuffled = draw(st.permutations(messages)) + draw(st.lists(st.sampled_from(messages), max_size=30))
+    cuts = sorted(draw(st.lists(st.integers(0, len(shuffled)), max_size=6)))
+    batches = [shuffled[a:b] for a, b in zip([0, *cuts], [*cuts, len(shuffled)], strict=True)]
+    return messages, [batch for batch in batches if batch]
+
+
+def send(conn: Connection, batch: list[tuple[str, Reading]]) -> None:
+    for source in ("test", "better"):
+        if part := [reading for name, reading in batch if name == source]:
+            counts = world.send(conn, part, source)
+            assert counts.read == len(part) == counts.new + counts.replaced + counts.duplicates
+
+
+@LAW
+@given(data=st.data())
+def test_law_2_order_batching_and_repetition_do_not_matter(store: tuple[Connection, list[int]], data: Any) -> None:
+    conn, series = store
+    story, batches = data.draw(stories(series))
+    pauses = data.draw(st.lists(st.booleans(), min_size=len(batches), max_size=len(batches)))
+    budget = data.draw(st.sampled_from([60, 300, 10_000]))
+    world.empty(conn)
+    send(conn, sorted(story, key=lambda m: (m[1][1], m[1][0])))
+    world.settle(conn)
+    expected = world.picture(conn)
+    world.empty(conn)
+    for batch, pause in zip(batches, pauses, strict=True):
+        send(conn, batch)
+        if pause:  # what is settled too early must be repaired by what comes later
+            world.settle(conn, budget)
+    world.settle(conn, budget)
+    assert world.picture(conn) == expected
+
+
+@LAW
+@given(data=st.data())
+def test_law_2_the_winner_is_the_greatest_priority_revision_value(
+    store: tuple[Connection, list[int]], data: Any
+) -> None:
+    """The obvious loop as oracle for what is stored, and history holds every other value ever sent."""
+    conn, series = store
+    _, batches = data.draw(stories(series))
+    world.empty(conn)
+    for batch in batches:
+        send(conn, batch)
+    best: dict[tuple[int, float], tuple[int, int, float, int]] = {}
+    sent: dict[tuple[int, float], set[float]] = {}
+    for source, (number, hour, value, revision, mark) in (m for batch in batches for m in batch):
+        rank = (int(source == "better"), revision, value, -1 if mark is None else mark)
+        best[number, hour] = max(best.get((number, hour), rank), rank)
+        sent.setdefault((number, hour), set()).add(value)
+    rows = conn.execute(
+        "SELECT series, extract(epoch FROM time - %s)::float8 / 3600, value, coalesce(mark, -1) FROM observation", [T0]
+    )
+    stored = {(row[0], round(float(str(row[1])), 6)): (row[2], row[3]) for row in rows}
+    assert stored == {(s, round(h, 6)): rank[2:] for (s, h), rank in best.items()}
+    history = conn.execute(
+        "SELECT series, extract(epoch FROM time - %s)::float8 / 3600, value FROM observation_history", [T0]
+    )
+    kept: dict[Any, set[Any]] = {key: {value} for key, (value, _) in stored.items()}
+    for number, hour, value in history:
+        kept[number, round(float(str(hour)), 6)].add(value)
+    assert kept == {(s, round(h, 6)): values for (s, h), values in sent.items()}
+
+
+@LAW
+@given(data=st.data())
+def test_law_3_deleted_windows_come_back_bit_for_bit(store: tuple[Connection, list[int]], data: Any) -> None:
+    """Whatever part of the derived rows is lost, settling its window again gives the same rows, whole or in pieces."""
+    conn, series = store
+    story = data.draw(readings(series))
+    world.empty(conn)
+    world.send(conn, story)
+    world.settle(conn)
+    expected = world.picture(conn)
+    windows = data.draw(st.lists(st.tuples(st.integers(-30, 120), st.integers(1, 60)), min_size=1, max_size=4))
+    for first, length in windows:
+        start, stop = T0 + first * HOUR, T0 + (first + length) * HOUR
+        for table in ("verdict", "average", "assessment"):
+            conn.execute(f"DELETE FROM {table} WHERE time >= %s AND time < %s", [start, stop])
+        for name, subjects in (("flag", series), ("hour", series), ("average", series), ("assess", [1, 2])):
+            stale = pl.DataFrame(
+                [(subject, start, stop) for subject in subjects], schema=dict(ledger.WINDOWS), orient="row"
+            )
+            ledger.mark(conn, chain.STAGES[name][0], stale, NOW)
+    world.settle(conn, data.draw(st.sampled_from([50, 300, 10_000])))
+    assert world.picture(conn) == expected
+
+
+@LAW
+@given(data=st.data())
+def test_law_1_sending_again_changes_nothing_and_marks_nothing(store: tuple[Connection, list[int]], data: Any) -> None:
+    conn, series = store
+    story = data.draw(readings(series))
+    world.empty(conn)
+    world.send(conn, story)
+    world.settle(conn)
+    before = world.picture(conn), conn.execute("SELECT count(*) FROM observation_history").fetchone()
+    random.Random(0).shuffle(story)
+    counts = world.send(conn, story)
+    assert (counts.new, counts.replaced, counts.duplicates) == (0, 0, len(story))
+    assert conn.execute("SELECT count(*) FROM stale").fetchone() == (0,)
+    assert (world.picture(conn), conn.execute("SELECT count(*) FROM observation_history").fetchone()) == before
+
+
+def test_as_of_shows_what_was_known(store: tuple[Connection, list[int]]) -> None:
+    """Law 4 for readings: three batches, each moment seen again, whatever replaced what."""
+    conn, series = store
+    world.empty(conn)
+    moments = []
+    for value, revision in ((10.0, 5), (11.0, 4), (12.0, 6)):
+        world.send(conn, [(series[0], 0.0, value, revision, None), (series[0], float(value), value, 0, None)])
+        row = conn.execute("SELECT max(ordinal), max(known) FROM batch").fetchone()
+        assert row is not None
+        moments.append(row)
+    windows = pl.DataFrame([(series[0], T0, T0 + 100 * HOUR)], schema=dict(ledger.WINDOWS), orient="row")
+    seen = []
+    for ordinal, known in moments:
+        assert observations.ordinal_at(conn, known) == ordinal  # type: ignore[arg-type]
+        seen.append(observations.load(conn, windows, ordinal=ordinal).sort("time")["value"].to_list())
+    assert seen == [[10.0, 10.0], [10.0, 10.0, 11.0], [12.0, 10.0, 11.0, 12.0]]

@@ -1,0 +1,81 @@
+"""A small world for tests of the store: stations, series, readings, and pictures of what the store ends in."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from analytics.frames import TIME
+from analytics.store import observations, register, registry, rejects
+from analytics.store.connection import Connection
+from analytics.store.observations import READINGS, Counts, Origin
+from jobs import chain
+from tests.conftest import NOW
+
+T0 = datetime.fromisoformat("2026-02-27T00:00:00+00:00")
+HOUR = timedelta(hours=1)
+
+#: (series, hours after T0, value, revision, mark)
+Reading = tuple[int, float, float, int, int | None]
+
+NOTHING = pl.DataFrame(schema=dict(rejects.ROWS))
+
+
+def settle_world(conn: Connection, channels: Sequence[tuple[str, str]], cadence: int = 3600) -> list[int]:
+    """Ids of the series made for `channels` (station, channel), in their order."""
+    said = register.Registry(stations={code: {} for code, _ in channels})
+    for code, channel in channels:
+        parts = registry.Channel.parse(channel)
+        said.series[register.Series(code, parts.parameter, parts.position, parts.statistic, cadence)] = None
+    register.learn(conn, said)
+    pairs = pl.DataFrame(channels, schema=["station", "channel"], orient="row")
+    parameters = chain.load_rules(conn)[-1].parameters
+    found = registry.resolve(conn, pairs, parameters, None)
+    return [int(number) for number in found["series"]]
+
+
+def frame(readings: Iterable[Reading]) -> pl.DataFrame:
+    """READINGS of `readings`."""
+    rows = [(s, T0 + h * HOUR, v, m, r) for s, h, v, r, m in readings]
+    schema = {"series": pl.Int32(), "time": TIME, "value": pl.Float64(), "mark": pl.Int16(), "revision": pl.Int64()}
+    return pl.DataFrame(rows, schema=schema, orient="row").select(*READINGS)
+
+
+def send(conn: Connection, readings: Iterable[Reading], source: str = "test", now: datetime = NOW) -> Counts:
+    """Counts of one batch."""
+    number = registry.source(conn, source)
+    return observations.save(conn, frame(readings), NOTHING, Origin(number, "test"), now)
+
+
+def settle(conn: Connection, budget: int = chain.BUDGET) -> None:
+    """The whole chain, until nothing is due."""
+    chain.settle(conn, lambda: NOW, budget=budget)
+
+
+#: What law 2 promises to be the same whatever the order: all tables but for who sent it, when, and history.
+PICTURES = {
+    "observation": "SELECT series, time, value, mark, revision FROM observation ORDER BY 1, 2",
+    "latest": "SELECT series, time, value, mark FROM latest WHERE time IS NOT NULL ORDER BY 1",
+    "verdict": "SELECT series, time, code, tests FROM verdict ORDER BY 1, 2",
+    "average": "SELECT a.series, t.name, a.time, a.value, a.count, a.expected FROM average a"
+    " JOIN term t ON t.id = a.averaging ORDER BY 1, 2, 3",
+    "assessment": "SELECT a.station, g.name, d.name, a.time, a.index, a.class, p.name FROM assessment a"
+    " JOIN term g ON g.id = a.averaging JOIN term d ON d.id = a.standard LEFT JOIN term p ON p.id = a.primary"
+    " ORDER BY 1, 2, 3, 4",
+}
+
+
+def picture(conn: Connection) -> dict[str, list[tuple[object, ...]]]:
+    """Every row of PICTURES, to be compared bit for bit."""
+    return {name: conn.execute(query).fetchall() for name, query in PICTURES.items()}
+
+
+def empty(conn: Connection, *, registry_too: bool = False) -> None:
+    """Nothing; rows are gone, stations and series stay unless asked otherwise."""
+    conn.execute(
+        "TRUNCATE batch, observation, observation_history, reject, stale, judged, verdict, average, assessment,"
+        " assessment_history"
+    )
+    conn.execute("UPDATE latest SET time = NULL, value = NULL, mark = NULL")
+    if registry_too:
+        conn.execute("TRUNCATE station, series, latest, membership, authority, source CASCADE")
