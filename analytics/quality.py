@@ -101,19 +101,20 @@ def device_mark(at: Setting) -> pl.Expr:
 
 
 class Test(NamedTuple):
-    """`bit` is stable: verdicts in the database carry it."""
+    """`bit` is stable: verdicts in the database carry it. A test that is not `alone` looks at neighbours in time."""
 
     bit: int
     judge: Callable[..., pl.Expr]
+    alone: bool = False
 
 
 TESTS: Mapping[str, Test] = {
-    "gross_range": Test(1, gross_range),
+    "gross_range": Test(1, gross_range, alone=True),
     "spike": Test(2, spike),
     "rate": Test(4, rate),
     "flat_line": Test(8, flat_line),
     "gap": Test(16, gap),
-    "device_mark": Test(32, device_mark),
+    "device_mark": Test(32, device_mark, alone=True),
 }
 
 
@@ -146,6 +147,7 @@ def flag(
     `marks()` gives them, None for the package table. `code` is the worst flag of the tests that could judge,
     NOT_EVALUATED where none could; `tests` has the bits of those whose flag is above GOOD. Raises `ValueError` where
     a series of `observations` is not in `series`.
+    A series with a statistic, which its source computed, is judged by the tests of single values alone.
     """
     flags = marks(tables.read("marks")) if flags is None else flags
     letters = {ord(c): code for name, code in flags.items() if name != "other" for c in (name, name.lower())}
@@ -153,11 +155,14 @@ def flag(
     present, known = rows["series"].unique().sort(), series["series"].implode()
     if strange := present.filter(~present.is_in(known)).to_list():
         raise ValueError(f"observations of series that are not given: {strange[:5]}")
-    rules = series.filter(pl.col("series").is_in(present.implode())).group_by("parameter", "cadence")
+    alike = ["parameter", "cadence", "computed"]
+    mine = series.filter(pl.col("series").is_in(present.implode())).with_columns(computed=pl.col("statistic") != "")
     out = [empty(VERDICTS)]
-    for name, cadence, members in rules.agg(pl.col("series").unique()).sort("parameter", "cadence").iter_rows():
+    for name, cadence, computed, members in mine.group_by(alike).agg(pl.col("series").unique()).sort(alike).iter_rows():
         part = rows if len(members) == len(present) else rows.filter(pl.col("series").is_in(members))
         limits = parameters[name].quality if name in parameters else {}
+        if computed:  # a running mean or maximum is meant to be flat and to jump
+            limits = {test: given for test, given in limits.items() if TESTS[test].alone}
         out.append(_judge(part, limits, Setting(cadence, letters, flags["other"])))
     return pl.concat(out).sort("series", "time")
 

@@ -2,10 +2,12 @@
 
 import logging
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
@@ -22,6 +24,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
 from rich.text import Text
 
 from analytics.store import connection
@@ -43,6 +46,17 @@ Dsn = Annotated[
 #: People read stderr; stdout is for what was asked for.
 people = Console(stderr=True, highlight=False)
 out = Console(highlight=False)
+
+
+def show(table: Table) -> None:
+    """Prints `table`; into a pipe, which has no width, as wide as it needs."""
+    out.print(table, width=None if out.is_terminal else 200, crop=False)
+
+
+def program() -> str:
+    """How this command is called here: by its name where it is on the path, else as it was called."""
+    called = sys.argv[0]
+    return called if Path(called).name == "greenwatch" and shutil.which("greenwatch") is None else "greenwatch"
 
 
 class NotAsAsked(Exception):

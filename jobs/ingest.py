@@ -80,12 +80,12 @@ def main(
                 console.people.print(f"[red]not read:[/] {problem}")
                 failed.append(path)
                 continue
-            rows[path.name] = counts
+            rows[str(path)] = counts
             total += counts
     if as_json:
         print(json.dumps(asdict(total)))
     else:
-        console.out.print(_table(rows, total, dry_run=dry_run))
+        console.show(_table(rows, total, dry_run=dry_run))
     if intake.waiting and not register:
         console.people.print(
             f"{intake.waiting:,} cells wait as rejects: their series are not registered. Run again with --register, or "
@@ -274,7 +274,7 @@ def _sha256(path: Path) -> str:
 def _table(rows: Mapping[str, Counts], total: Counts, *, dry_run: bool) -> Table:
     table = Table(title="would become (dry run, nothing changed)" if dry_run else None, box=None, pad_edge=False)
     names = list(asdict(total))
-    table.add_column("file", overflow="fold", ratio=1)
+    table.add_column("file", overflow="fold")
     for name in names:
         table.add_column(name, justify="right", no_wrap=True)
     for file, counts in rows.items():

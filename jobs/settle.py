@@ -50,6 +50,6 @@ def main(
             f"{item.seconds:.2f}",
             rate,
         )
-    console.out.print(table)
+    console.show(table)
     if later:
         console.people.print(f"{later:,} windows of periods that are still open are due later, the next at {when}")

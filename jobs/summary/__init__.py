@@ -14,7 +14,7 @@ from rich.text import Text
 
 from analytics.store.connection import Connection
 from analytics.texts import Language, choose, text
-from jobs import chain
+from jobs import chain, console
 from jobs.summary.calendar import calendar
 from jobs.summary.facts import Facts, load
 from jobs.summary.parts import MOST, cell, flow, one, symbol, table_of, title
@@ -238,6 +238,7 @@ def _commands(title: str, commands: list[tuple[str, str]], language: Language, d
     if dsn:
         lines.append(f"DSN={dsn}\n", style="bold")
     for number, (command, key) in enumerate(commands):
-        lines.append(f"{text(key, language)}\n", style="dim").append(f"  {command}", style="bold")
+        words = command.replace("greenwatch ", f"{console.program()} ", 1)
+        lines.append(f"{text(key, language)}\n", style="dim").append(f"  {words}", style="bold")
         lines.append("\n" if number + 1 < len(commands) else "")
     return Panel(lines, title=title, title_align="left", border_style="green")
