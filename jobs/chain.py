@@ -211,6 +211,8 @@ class Work:
     stage: str
     takes: int = 0
     marks: int = 0
+    #: hours of all affected windows: what the stages' declared reach allows to be touched
+    reach: float = 0.0
     read: int = 0
     written: int = 0
     seconds: float = field(default=0.0)
@@ -259,6 +261,10 @@ def _take_once(
         run(take, rules)
     work.takes += 1
     work.marks += take.marks
+    work.reach += (
+        float(take.affected.select((pl.col("stop") - pl.col("start")).dt.total_seconds(fractional=True).sum()).item())
+        / 3600
+    )
     work.read += take.read
     work.written += take.written
     work.seconds += time.perf_counter() - began

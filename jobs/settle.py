@@ -37,7 +37,7 @@ def main(
         print(json.dumps({"stages": [asdict(item) for item in work], "later": later}, default=str))
         return
     table = Table(box=None, pad_edge=False)
-    for name in ("stage", "takes", "marks", "rows read", "rows written", "seconds", "rows/s"):
+    for name in ("stage", "takes", "marks", "reach h", "rows read", "rows written", "seconds", "rows/s"):
         table.add_column(name, justify="left" if name == "stage" else "right")
     for item in work:
         rate = f"{item.read / item.seconds:,.0f}" if item.seconds else "-"
@@ -45,6 +45,7 @@ def main(
             item.stage,
             f"{item.takes:,}",
             f"{item.marks:,}",
+            f"{item.reach:,.0f}",
             f"{item.read:,}",
             f"{item.written:,}",
             f"{item.seconds:.2f}",

@@ -3,10 +3,11 @@
 import os
 import random
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import polars as pl
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -159,6 +160,59 @@ def test_law_1_sending_again_changes_nothing_and_marks_nothing(store: tuple[Conn
     assert (counts.new, counts.replaced, counts.duplicates) == (0, 0, len(story))
     assert conn.execute("SELECT count(*) FROM stale").fetchone() == (0,)
     assert (world.picture(conn), conn.execute("SELECT count(*) FROM observation_history").fetchone()) == before
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+def mortal(conn: Connection, statements: int) -> Connection:
+    """A connection of its own to the same database, cut without a word when so many statements were sent."""
+    left = [statements]
+
+    class Cut(psycopg.Cursor[tuple[object, ...]]):
+        def execute(self, *given: Any, **named: Any) -> Any:
+            self._count()
+            return super().execute(*given, **named)
+
+        def copy(self, *given: Any, **named: Any) -> Any:
+            self._count()
+            return super().copy(*given, **named)
+
+        def _count(self) -> None:
+            left[0] -= 1
+            if left[0] < 0:
+                self.connection.pgconn.finish()  # what the server sees of a SIGKILL
+                raise Killed
+
+    own = connection.connect(conn.info.dsn)
+    own.cursor_factory = Cut
+    return own
+
+
+@LAW
+@given(data=st.data())
+def test_law_7_killed_anywhere_nothing_is_lost_or_counted_twice(store: tuple[Connection, list[int]], data: Any) -> None:
+    """Savers and settlers die at any statement, inside takes and between them; whoever got no answer sends again."""
+    conn, series = store
+    story, batches = data.draw(stories(series))
+    world.empty(conn)
+    send(conn, story)
+    world.settle(conn)
+    expected = world.picture(conn)
+    world.empty(conn)
+    lives = st.lists(st.integers(0, 90), max_size=4)
+    for batch in batches:
+        for statements in data.draw(lives):
+            with closing(mortal(conn, statements)) as own, suppress(Killed, psycopg.OperationalError):
+                send(own, batch)
+        send(conn, batch)
+        for statements in data.draw(lives):
+            with closing(mortal(conn, statements)) as own, suppress(Killed, psycopg.OperationalError):
+                world.settle(own, 60)
+    world.settle(conn)
+    assert world.picture(conn) == expected
+    assert conn.execute("SELECT count(*) = max(ordinal) FROM batch").fetchone() == (True,)
 
 
 def test_as_of_shows_what_was_known(store: tuple[Connection, list[int]]) -> None:
