@@ -56,10 +56,14 @@ def main() -> None:
         app()
     except (StoreError, DatabaseError, UnknownFormat, UnreadableSource, TableError, console.NotAsAsked) as problem:
         _fail(str(problem))
-    except psycopg.OperationalError as problem:
-        _fail(f"the database cannot be used: {str(problem).strip().splitlines()[0]}")
     except psycopg.errors.InsufficientPrivilege as problem:
         _fail(f"this user may not do that: {problem.diag.message_primary}. {problem.diag.message_hint or ''}".strip())
+    except psycopg.OperationalError as problem:
+        _fail(f"the database cannot be used: {str(problem).strip().splitlines()[0]}")
+    except psycopg.ProgrammingError as problem:
+        if isinstance(problem.sqlstate, str):  # the server says so: a mistake of ours, to be seen whole
+            raise
+        _fail(f"--dsn is no connection string: {str(problem).strip().splitlines()[0]}")
     except BrokenPipeError:
         sys.exit(console.NOT_AS_ASKED)
     except console.Stopped:

@@ -27,7 +27,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from analytics.store import connection
+from analytics.store import connection, migrations
 from jobs.database.dsn import find_dsn
 
 #: Exit codes: done; the data or the state is not as asked; the command was used wrongly.
@@ -97,11 +97,11 @@ def start_logging() -> structlog.stdlib.BoundLogger:
 
 @contextmanager
 def store(dsn: str | None, *, tables: bool = True) -> Iterator[connection.Connection]:
-    """A connection to the store of `--dsn`, closed at the end. Raises `NoDatabase`, `NotPreloaded`, `NotMigrated`."""
+    """A connection to the store of `--dsn`, closed at the end. Raises what `connect` and `require` do."""
     conn = connection.connect(find_dsn(dsn))
     try:
         if tables:
-            connection.require_tables(conn)
+            migrations.require(conn)
         yield conn
     finally:
         conn.close()

@@ -160,11 +160,11 @@ def export_verdicts(conn: Connection, ask: Ask) -> Iterator[pl.DataFrame]:
 def export_averages(conn: Connection, ask: Ask) -> Iterator[pl.DataFrame]:
     """station, parameter, time, averaging, value, count, expected, position; value is null where too few came."""
     wanted = pl.lit(True) if ask.averagings is None else pl.col("averaging").is_in(ask.averagings)
-    for names, windows in _pages(conn, ask):
+    for names, windows in _pages(conn, ask, averaging.BACK):
         rows = derived.load(conn, derived.AVERAGE, windows) if ask.known is None else _again(conn, ask, windows)[1]
         yield (
             _named(rows.filter(wanted), names)
-            .sort("station", "parameter", "position", "averaging", "time")
+            .sort("station", "parameter", "position", "time", "averaging")
             .select("station", "parameter", "time", "averaging", "value", "count", "expected", "position")
         )
 
@@ -176,7 +176,7 @@ def export_assessments(conn: Connection, ask: Ask) -> Iterator[pl.DataFrame]:
         .standards.classes.select(pl.col("level").cast(pl.Int16).alias("class"), pl.col("category"))
         .unique("class")
     )
-    stations = registry.load_stations(conn)
+    stations = registry.load_stations(conn).sort("code")
     if ask.stations is not None:
         stations = stations.filter(pl.col("code").is_in(ask.stations))
     limits = {"averaging": ask.averagings, "standard": ask.standards}
@@ -188,7 +188,7 @@ def export_assessments(conn: Connection, ask: Ask) -> Iterator[pl.DataFrame]:
         yield (
             rows.join(stations.select("station", pl.col("code")), on="station")
             .join(classes, on="class", how="left")
-            .sort("code", "averaging", "standard", "time")
+            .sort("code", "time", "averaging", "standard")
             .select(
                 pl.col("code").alias("station"),
                 "time",
@@ -213,11 +213,14 @@ KINDS: dict[Kind, Callable[[Connection, Ask], Iterator[pl.DataFrame]]] = {
 def _again(conn: Connection, ask: Ask, windows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Verdicts and averages of `windows` (series, start, stop) made again from what was known at `ask.known`."""
     assert ask.known is not None
-    reach = averaging.BACK + quality.BACK
-    wide = windows.with_columns(pl.col("start") - reach, pl.col("stop") + reach)
+    series = registry.load_series(conn, windows["series"].to_list())
+    cadence = pl.duration(seconds=quality.CADENCES * pl.col("cadence"))
+    reach = averaging.BACK + pl.max_horizontal(pl.lit(quality.BACK), cadence)
+    wide = windows.join(series, on="series", maintain_order="left").select(
+        "series", pl.col("start") - reach, pl.col("stop") + reach
+    )
     readings = observations.load(conn, wide, ordinal=observations.ordinal_at(conn, ask.known))
     rules = chain.load_rules(conn, ask.known)
-    series = registry.load_series(conn, windows["series"].to_list())
     verdicts, averages = chain.make_again(readings, series, rules)
     borders = windows.select(pl.col("series"), pl.col("start"), pl.col("stop"))
     return tuple(  # type: ignore[return-value]  # two frames
@@ -228,8 +231,11 @@ def _again(conn: Connection, ask: Ask, windows: pl.DataFrame) -> tuple[pl.DataFr
     )
 
 
-def _pages(conn: Connection, ask: Ask) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-    """Series with their names, and windows (series, start, stop) of a page of rows, by station and parameter."""
+def _pages(conn: Connection, ask: Ask, before: timedelta = timedelta(0)) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    """Series with their names, and windows (series, start, stop) of a page of rows, by station and parameter.
+
+    `before` their first reading there may be rows too: a day begins before its first hour.
+    """
     parameters = chain.load_rules(conn)[-1].parameters
     names = registry.load_series(conn).join(registry.load_stations(conn).select("station", "code"), on="station")
     if ask.stations is not None:
@@ -241,12 +247,10 @@ def _pages(conn: Connection, ask: Ask) -> Iterator[tuple[pl.DataFrame, pl.DataFr
     if ask.statistic != "all":
         names = names.filter(pl.col("statistic") == ask.statistic)
     names = names.sort("code", "parameter", "position", "statistic", "cadence")
-    spans = _clip(observations.extent(conn, names["series"].to_list()), ask)
-    for cadence, group in names.group_by("cadence", maintain_order=True):
-        step = timedelta(seconds=int(str(cadence[0])) * PAGE)
-        order = group.select(pl.col("series").alias("subject"), "code")
-        for page in _slices(spans.join(group, on="series", how="semi", maintain_order="left"), order, step):
-            yield group, page
+    spans = observations.extent(conn, names["series"].to_list()).with_columns(pl.col("start") - before)
+    step = timedelta(seconds=int(names["cadence"].min() or 3600) * PAGE)  # type: ignore[arg-type]  # of an int column
+    for page in _slices(_clip(spans, ask), names.select(pl.col("series").alias("subject"), "code"), step):
+        yield names, page
 
 
 def _clip(spans: pl.DataFrame, ask: Ask) -> pl.DataFrame:
@@ -274,7 +278,7 @@ def _slices(spans: pl.DataFrame, order: pl.DataFrame, step: timedelta) -> Iterat
             if room <= timedelta(0):
                 yield pl.DataFrame(page, schema=spans.schema, orient="row")
                 page, room = [], step
-    if page:
+    if page or ranked.is_empty():  # nothing to export is a page too: the file still has its columns
         yield pl.DataFrame(page, schema=spans.schema, orient="row")
 
 
@@ -286,7 +290,7 @@ def _named(rows: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
 def write(pages: Iterator[pl.DataFrame], format: Format, output: str) -> int:
     """Number of rows written to the file `output` (or `-`); it appears whole or not at all."""
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory(dir=None if output == "-" else _folder(output))))
+        folder = Path(stack.enter_context(_workplace(output)))
         part = folder / f"export.{format.value}"
         rows = WRITERS[format](pages, part)
         if output == "-":
@@ -299,11 +303,17 @@ def write(pages: Iterator[pl.DataFrame], format: Format, output: str) -> int:
     return rows
 
 
-def _folder(output: str) -> Path:
-    folder = Path(output).absolute().parent
-    if not folder.is_dir():
-        raise console.NotAsAsked(f"{folder} is no folder: make it first")
-    return folder
+def _workplace(output: str) -> TemporaryDirectory[str]:
+    """A folder beside `output`, so that the finished file can take its place in one move. Raises `NotAsAsked`."""
+    if output == "-":
+        return TemporaryDirectory()
+    target = Path(output).absolute()
+    if target.is_dir():
+        raise console.NotAsAsked(f"{output} is a folder: name a file in it")
+    try:
+        return TemporaryDirectory(dir=target.parent, prefix=".greenwatch-")
+    except OSError as problem:
+        raise console.NotAsAsked(f"{output} cannot be written: {problem.strerror}") from problem
 
 
 def _write_csv(pages: Iterator[pl.DataFrame], part: Path) -> int:

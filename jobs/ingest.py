@@ -4,6 +4,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -53,7 +54,11 @@ def main(
         str | None, typer.Option("--cadence", help="Step between readings of new series, as 1m, 10m, 1h. Default: 1h.")
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Count what would become of each cell, change nothing.")
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Count what would become of each cell, undo it all; live series of the files wait meanwhile.",
+        ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
     dsn: console.Dsn = None,
@@ -71,7 +76,7 @@ def main(
     )
     total, failed = Counts(), []
     rows: dict[str, Counts] = {}
-    with console.store(dsn) as conn:
+    with console.store(dsn) as conn, conn.transaction(force_rollback=True) if dry_run else nullcontext():
         intake = Intake(conn, order)
         for path in paths:
             try:
@@ -136,8 +141,8 @@ class Intake:
         return total
 
     def block(self, batch: Batch, decoder: str, place: str = "", sha256: str | None = None) -> Counts:
-        """Counts of one block, kept or (dry run) tried and undone."""
-        with self.conn.transaction(force_rollback=self.order.dry_run):
+        """Counts of one block, all of it or nothing."""
+        with self.conn.transaction():
             source = registry.source(self.conn, self.order.source or decoder)
             return self._keep(batch, Origin(source, decoder, place, sha256))
 
@@ -154,7 +159,9 @@ class Intake:
             readings = joined.filter(pl.col("series").is_not_null()).select(*READINGS)
             refused = pl.concat([rejected(batch.rejects), _waiting(unknown)])
             self.waiting += unknown.filter(pl.col("reason") != "unknown parameter").height
-        return observations.save(self.conn, readings, refused, origin, console.now(), missing=batch.missing)
+        return observations.save(
+            self.conn, readings, refused, origin, console.now(), missing=batch.missing, trial=self.order.dry_run
+        )
 
     def _resolve(self, cells: pl.DataFrame, batch: Batch) -> pl.DataFrame:
         """`station`, `channel`, `series`, `reason` of every pair in `cells`, new ones made if that was asked for."""
@@ -170,14 +177,13 @@ class Intake:
             readmit(self.conn, self.parameters)
         sure = found.filter(pl.col("series").is_not_null()).select("station", "channel", "series")
         everything = pl.concat([self.known, sure])
-        if not self.order.dry_run:
-            self.known = everything
+        self.known = everything
         return pl.concat([everything, found.filter(pl.col("series").is_null())], how="diagonal")
 
     def _learn(self, unknown: pl.DataFrame, batch: Batch) -> None:
         """Stations and series made for `unknown` (station, key), with what the source itself says of them."""
         said = register.Registry()
-        for code, key in unknown.select("station", "key").unique().iter_rows():
+        for code, key in unknown.select("station", "key").unique().sort("station", "key").iter_rows():
             facts = batch.stations.get(code, {})
             channel = registry.Channel.parse(key)
             cadence = self.order.cadence or registry.DEFAULT_CADENCE

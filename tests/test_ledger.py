@@ -302,7 +302,7 @@ def test_an_open_hour_is_due_at_the_next_minute_a_closed_one_at_once(conn: Conne
 
 
 def test_one_late_row_touches_no_more_than_its_reach(conn: Connection) -> None:
-    """Twelve weeks of one series; one value changes. Rows made again lie within 3 h for verdicts, 1 h, 24 h for averages."""
+    """Twelve weeks of one series; one value changes: 3 h of verdicts, one hour, 24 h of averages are made again."""
     series = world.settle_world(conn, [("A", "pm25")])[0]
     world.send(conn, [(series, float(hour), float(40 + hour % 24), 0, None) for hour in range(2000)])
     world.settle(conn)

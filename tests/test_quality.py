@@ -128,7 +128,8 @@ def test_the_worst_flag_stands_and_every_test_that_objects_leaves_its_bit() -> N
 
 def test_means_of_a_source_are_judged_value_by_value() -> None:
     """A running mean may stand still for hours: only the range speaks."""
-    limits = {"flat_line": {"suspect": 3, "tolerance": 0}, "gap": {}, "gross_range": {"suspect": [0, 9], "fail": [0, 9]}}
+    flat: dict[str, Any] = {"flat_line": {"suspect": 3, "tolerance": 0}, "gap": {}}
+    limits = {**flat, "gross_range": {"suspect": [0, 9], "fail": [0, 9]}}
     computed = series().with_columns(statistic=pl.lit("mean-24h"))
     found = quality.flag(readings(row(5, 5, 5, 5, 5, 10)), computed, parameter(**limits))
     assert found.select("code", "tests").rows() == [(FAIL, TESTS["gross_range"].bit)]

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 import psycopg
-from psycopg import sql
 
-from analytics.store.errors import NotMigrated, NotPreloaded
+from analytics.store.errors import NotPreloaded
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
@@ -67,15 +66,3 @@ def tier(conn: Connection) -> Tier:
             "shared_preload_libraries = 'timescaledb' in postgresql.conf and restart the server"
         )
     return Tier("apache" if license_ == "apache" else "community", str(postgres), str(version))
-
-
-def require_tables(conn: Connection) -> None:
-    """Nothing. Raises `NotMigrated` where the tables are absent."""
-    row = conn.execute("SELECT to_regclass('public.batch') IS NOT NULL").fetchone()
-    if row is None or not row[0]:
-        raise NotMigrated("the database has no tables yet: run `greenwatch migrate`")
-
-
-def identifier(name: str) -> sql.Identifier:
-    """`name` quoted for SQL; only ever a name from this package, never one from outside."""
-    return sql.Identifier(name)

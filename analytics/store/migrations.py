@@ -55,14 +55,12 @@ def migrate(conn: Connection, tables: Mapping[str, object], now: datetime, *, pl
 
 
 def _migrations(conn: Connection, now: datetime) -> Iterator[Step]:
-    done = {row[0]: (row[1], row[2]) for row in conn.execute("SELECT number, name, sha256 FROM migration")}
-    known = {int(path.name.split("_")[0]): path for path in files.sql("migrations")}
-    if ahead := sorted(set(done) - set(known)):  # type: ignore[type-var]  # numbers, as the table declares
-        raise NewerStore(f"migration {ahead[-1]} ran here and is unknown to this version: install a newer greenwatch")
-    for number, path in sorted(known.items()):
+    pending(conn)  # refuses a newer store before anything is done
+    done = {row[0]: row[1] for row in conn.execute("SELECT number, sha256 FROM migration")}
+    for number, path in sorted(_known().items()):
         digest = _sha256(path)
         if number in done:
-            if done[number][1] != digest:
+            if done[number] != digest:
                 raise EditedMigration(f"{path.name} has run here in another form: restore the file, add a new one")
             continue
         with conn.transaction():
@@ -90,7 +88,10 @@ def _views(conn: Connection) -> Iterator[Step]:
 
 
 def _editions(conn: Connection, tables: Mapping[str, object], now: datetime) -> Iterator[Step]:
-    """A package table that changed is a new edition, in force for observations from now on; the old one stays."""
+    """A package table that changed is a new edition, in force for observations from now on; the old one stays.
+
+    One that goes back to what it was is a new edition too: between the two, the other was in force.
+    """
     for name, content in sorted(tables.items()):
         digest = hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
         row = conn.execute(
@@ -99,7 +100,8 @@ def _editions(conn: Connection, tables: Mapping[str, object], now: datetime) -> 
             SELECT %(name)s, %(sha)s,
                    CASE WHEN EXISTS (SELECT FROM edition WHERE name = %(name)s) THEN %(now)s ELSE '-infinity' END,
                    %(now)s, %(rows)s
-            ON CONFLICT (name, sha256) DO NOTHING RETURNING id
+            WHERE (SELECT sha256 FROM edition WHERE name = %(name)s ORDER BY id DESC LIMIT 1) IS DISTINCT FROM %(sha)s
+            RETURNING id
             """,
             {"name": name, "sha": digest, "now": now, "rows": Jsonb(content)},
         ).fetchone()
@@ -127,10 +129,23 @@ def editions(conn: Connection, name: str, known: datetime | None = None) -> list
 
 
 def pending(conn: Connection) -> list[str]:
-    """Names of the migrations that have not run here."""
+    """Names of the migrations that have not run here. Raises `NewerStore`."""
     row = conn.execute("SELECT to_regclass('public.migration') IS NOT NULL").fetchone()
-    done = {r[0] for r in conn.execute("SELECT name FROM migration")} if row and row[0] else set()
-    return [path.stem for path in files.sql("migrations") if path.stem not in done]
+    done = {int(str(r[0])) for r in conn.execute("SELECT number FROM migration")} if row and row[0] else set()
+    known = _known()
+    if ahead := sorted(done - set(known)):
+        raise NewerStore(f"migration {ahead[-1]} ran here and is unknown to this version: install a newer greenwatch")
+    return [path.stem for number, path in sorted(known.items()) if number not in done]
+
+
+def require(conn: Connection) -> None:
+    """Nothing. Raises `NotMigrated` or `NewerStore` where the tables are not those of this version."""
+    if missing := pending(conn):
+        raise NotMigrated(f"the database lacks tables of this version ({missing[0]}): run `greenwatch migrate`")
+
+
+def _known() -> dict[int, Path]:
+    return {int(path.name.split("_")[0]): path for path in files.sql("migrations")}
 
 
 def _sha256(path: Path) -> str:

@@ -77,10 +77,12 @@ def save(
     *,
     missing: int = 0,
     readmitted: list[int] | None = None,
+    trial: bool = False,
 ) -> Counts:
     """Counts of one durable batch: `readings` (READINGS) kept by law 2, `refused` (rejects.ROWS) kept as they came.
 
-    `readmitted` are ids of rejects that come back as readings: they go in the same transaction.
+    `readmitted` are ids of rejects that come back as readings: they go in the same transaction. A `trial`, which its
+    caller will undo, does not sign: the ordinal lock would keep every other saver waiting until then.
     """
     # Null and 0 are one revision and must be one in the table too, or it would remember which was sent.
     readings = readings.with_columns(pl.when(pl.col("revision") != 0).then("revision").alias("revision"))
@@ -111,7 +113,8 @@ def save(
             rejects=refused.height,
             conflicts=verdict.conflicts + _conflicts_within(readings, losers),
         ).check()
-        _sign(conn, batch, origin, counts)
+        if not trial:
+            _sign(conn, batch, origin, counts)
     return counts
 
 

@@ -7,9 +7,9 @@ CREATE TABLE edition (
     sha256 text NOT NULL,
     valid_from timestamptz NOT NULL,    -- by the time of the observation; the first edition holds from -infinity
     known timestamptz NOT NULL,
-    rows jsonb NOT NULL,
-    UNIQUE (name, sha256)
+    rows jsonb NOT NULL
 );
+CREATE INDEX edition_name ON edition (name, id);
 
 -- Short numbers for words that would be repeated in every row: averagings, standards, primary pollutants.
 CREATE TABLE term (
