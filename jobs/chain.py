@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import polars as pl
 import structlog
 
-from analytics import assessment, averaging, parameters, quality, standards
+from analytics import assessment, averaging, parameters, quality, standards, tables
 from analytics.store import derived, ledger, migrations, observations, registry
 from analytics.store.connection import Connection
 from analytics.store.ledger import Stage, Take
@@ -50,7 +50,7 @@ def load_rules(conn: Connection, known: datetime | None = None) -> list[Rules]:
 
     With `known`, as they were at that time.
     """
-    dated = {name: migrations.editions(conn, name, known) for name in standards.tables()}
+    dated = {name: migrations.editions(conn, name, known) for name in tables.names()}
     starts = sorted({since for found in dated.values() for _, since, _ in found if since is not None})
     site = registry.load_adoptions(conn)
     out = []
@@ -73,6 +73,23 @@ def load_rules(conn: Connection, known: datetime | None = None) -> list[Rules]:
             )
         )
     return out
+
+
+@dataclass(slots=True)
+class RuleBook:
+    """The rules as they are in the database now, read again only when they changed."""
+
+    _state: object = None
+    _rules: list[Rules] = field(default_factory=list)
+
+    def open(self, conn: Connection) -> list[Rules]:
+        """`load_rules`. Ask inside a take: marks made under new rules are never settled by old ones."""
+        state = conn.execute(
+            "SELECT (SELECT max(id) FROM edition), (SELECT string_agg(a::text, '|' ORDER BY a::text) FROM adoption a)"
+        ).fetchone()
+        if state != self._state:
+            self._rules, self._state = load_rules(conn), state
+        return self._rules
 
 
 def make_again(readings: pl.DataFrame, series: pl.DataFrame, rules: list[Rules]) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -230,12 +247,12 @@ def settle(
     Every take is a transaction of its own: killed between or inside takes, what is done stays and the rest is still
     marked. `notice` hears of every take, with the marks taken so far.
     """
-    work = {name: Work(name) for name in STAGES}
+    work, book = {name: Work(name) for name in STAGES}, RuleBook()
     while shards := _due(conn, clock()):
-        rules, took = load_rules(conn), 0
+        took = 0
         for name, (stage, run) in STAGES.items():
             for shard in sorted(shard for code, shard in shards if code == stage.code):
-                took += _take_once(conn, stage, run, rules, shard, clock, budget, work[name])
+                took += _take_once(conn, stage, run, book, shard, clock, budget, work[name])
                 notice(work[name], sum(item.marks for item in work.values()))
             if took:
                 shards = _due(conn, clock())  # what a stage marked, the next one does in the same round
@@ -248,17 +265,17 @@ def _take_once(
     conn: Connection,
     stage: Stage,
     run: Run,
-    rules: list[Rules],
+    book: RuleBook,
     shard: int,
     clock: Callable[[], datetime],
     budget: int,
     work: Work,
 ) -> bool:
     began = time.perf_counter()
-    with ledger.take(conn, stage, shard, clock(), cadences(conn, stage), budget) as take:
+    with ledger.take(conn, stage, shard, clock(), lambda: steps(conn, stage), budget) as take:
         if take is None:
             return False
-        run(take, rules)
+        run(take, book.open(conn))
     work.takes += 1
     work.marks += take.marks
     work.reach += (
@@ -280,12 +297,15 @@ def _due(conn: Connection, now: datetime) -> set[tuple[int, int]]:
     return set(rows)  # type: ignore[arg-type]  # pairs of ints
 
 
-def cadences(conn: Connection, stage: Stage) -> pl.DataFrame:
-    """`subject`, `cadence` [s]: the step between the rows a subject of `stage` reads, of all its series together."""
-    series = registry.load_series(conn)
+def steps(conn: Connection, stage: Stage) -> pl.DataFrame:
+    """`subject`, `cadence` [s] as registered, and `step` [s] between the rows a subject of `stage` really reads.
+
+    A series may be far denser than it was registered: what a take loads is bounded by what is there.
+    """
+    series = registry.load_density(conn)
     if stage.subject == "station":
-        return series.group_by(pl.col("station").alias("subject")).agg(
-            (3600 // pl.len().clip(1, 3600)).cast(pl.Int32).alias("cadence")
-        )
-    step = pl.col("cadence") if stage.cadences or stage.name == "hour" else pl.lit(3600, pl.Int32)
-    return series.select(pl.col("series").alias("subject"), step.alias("cadence"))
+        hours = pl.lit(3600.0) / (pl.len() * 3)
+        return series.group_by(pl.col("station").alias("subject")).agg(pl.col("cadence").min(), hours.alias("step"))
+    hourly = stage.name == "average"
+    step = pl.lit(3600.0) if hourly else pl.min_horizontal(pl.col("cadence").cast(pl.Float64), "spacing")
+    return series.select(pl.col("series").alias("subject"), "cadence", step.alias("step"))

@@ -59,7 +59,8 @@ def main() -> None:
     except psycopg.errors.InsufficientPrivilege as problem:
         _fail(f"this user may not do that: {problem.diag.message_primary}. {problem.diag.message_hint or ''}".strip())
     except psycopg.OperationalError as problem:
-        _fail(f"the database cannot be used: {str(problem).strip().splitlines()[0]}")
+        hint = f". {problem.diag.message_hint}" if problem.diag.message_hint else ""
+        _fail(f"the database cannot be used: {str(problem).strip().splitlines()[0]}{hint}")
     except psycopg.ProgrammingError as problem:
         if isinstance(problem.sqlstate, str):  # the server says so: a mistake of ours, to be seen whole
             raise

@@ -87,10 +87,14 @@ def main(
                 continue
             rows[str(path)] = counts
             total += counts
+        # Whatever waits for a series that is there by now, be it made by this run, another, or one that was killed.
+        came = readmit(conn, intake.parameters, trial=dry_run)
     if as_json:
         print(json.dumps(asdict(total)))
     else:
         console.show(_table(rows, total, dry_run=dry_run))
+    if came.read:
+        console.people.print(f"{came.read:,} readings that waited for their series are in")
     if intake.waiting and not register:
         console.people.print(
             f"{intake.waiting:,} cells wait as rejects: their series are not registered. Run again with --register, or "
@@ -141,12 +145,11 @@ class Intake:
         return total
 
     def block(self, batch: Batch, decoder: str, place: str = "", sha256: str | None = None) -> Counts:
-        """Counts of one block, all of it or nothing."""
-        with self.conn.transaction():
-            source = registry.source(self.conn, self.order.source or decoder)
-            return self._keep(batch, Origin(source, decoder, place, sha256))
+        """Counts of one block, which is durable when they are returned.
 
-    def _keep(self, batch: Batch, origin: Origin) -> Counts:
+        What must be registered for it is committed before: nothing waits for a reading's lock with another in hand.
+        """
+        origin = Origin(registry.source(self.conn, self.order.source or decoder), decoder, place, sha256)
         cells = batch.cells
         if self.order.revision is not None:
             cells = cells.with_columns(pl.col("revision").fill_null(self.order.revision))
@@ -157,7 +160,7 @@ class Intake:
             readings, refused = joined.select(*READINGS), rejected(batch.rejects)
         else:
             readings = joined.filter(pl.col("series").is_not_null()).select(*READINGS)
-            refused = pl.concat([rejected(batch.rejects), _waiting(unknown)])
+            refused = pl.concat([rejected(batch.rejects), _waiting(unknown, self.order.cadence)])
             self.waiting += unknown.filter(pl.col("reason") != "unknown parameter").height
         return observations.save(
             self.conn, readings, refused, origin, console.now(), missing=batch.missing, trial=self.order.dry_run
@@ -174,7 +177,6 @@ class Intake:
         if self.order.register and lost.height:
             self._learn(lost, batch)
             found = registry.resolve(self.conn, new, self.parameters, self.order.cadence)
-            readmit(self.conn, self.parameters)
         sure = found.filter(pl.col("series").is_not_null()).select("station", "channel", "series")
         everything = pl.concat([self.known, sure])
         self.known = everything
@@ -196,21 +198,25 @@ class Intake:
             chain.mark_registered(self.conn, register.learn(self.conn, said), console.now())
 
 
-def readmit(conn: Connection, parameters: Mapping[str, Parameter]) -> Counts:
+def readmit(conn: Connection, parameters: Mapping[str, Parameter], *, trial: bool = False) -> Counts:
     """Counts of the readings that waited as rejects and have a series now: they are saved, the rejects go."""
-    waits = rejects.waiting(conn)
-    if waits.is_empty():
-        return Counts()
-    found = registry.resolve(conn, waits.select("station", "channel").unique(), parameters, None)
     total = Counts()
-    ready = waits.join(found, on=["station", "channel"]).filter(pl.col("series").is_not_null())
-    for source, station, channel, series in ready.select("source", "station", "channel", "series").iter_rows():
-        for page in rejects.readings(conn, source, station, channel):
-            rows = page.with_columns(pl.lit(series, pl.Int32).alias("series")).select(*READINGS)
-            nothing = pl.DataFrame(schema=dict(rejects.ROWS))
-            total += observations.save(
-                conn, rows, nothing, Origin(source, "readmitted"), console.now(), readmitted=page["id"].to_list()
-            )
+    for (cadence,), waits in rejects.waiting(conn).group_by("cadence", maintain_order=True):
+        step = None if cadence is None else int(str(cadence))
+        found = registry.resolve(conn, waits.select("station", "channel").unique(), parameters, step)
+        ready = waits.join(found, on=["station", "channel"]).filter(pl.col("series").is_not_null())
+        for source, station, channel, series in ready.select("source", "station", "channel", "series").iter_rows():
+            for page in rejects.readings(conn, source, station, channel, step):
+                rows = page.with_columns(pl.lit(series, pl.Int32).alias("series")).select(*READINGS)
+                total += observations.save(
+                    conn,
+                    rows,
+                    pl.DataFrame(schema=dict(rejects.ROWS)),
+                    Origin(source, "readmitted"),
+                    console.now(),
+                    readmitted=page["id"].to_list(),
+                    trial=trial,
+                )
     return total
 
 
@@ -221,13 +227,14 @@ def rejected(frame: pl.DataFrame) -> pl.DataFrame:
     ).select(*rejects.ROWS)
 
 
-def _waiting(unknown: pl.DataFrame) -> pl.DataFrame:
+def _waiting(unknown: pl.DataFrame, cadence: int | None) -> pl.DataFrame:
     """`rejects.ROWS` of readings without a series; those of a known parameter keep time and value and can come back."""
     can = pl.col("reason") != "unknown parameter"
     return unknown.with_columns(
         pl.col("time").dt.strftime("%Y-%m-%dT%H:%M:%S%.fZ").alias("stamp"),
         pl.col("value").cast(pl.String).alias("text"),
         pl.lit(None, pl.String).alias("place"),
+        pl.lit(cadence, pl.Int32).alias("cadence"),
         pl.when(can).then("time").alias("time"),
         pl.when(can).then("value").alias("value"),
     ).select(*rejects.ROWS)

@@ -138,7 +138,7 @@ def test_two_workers_never_write_one_shard_at_once(
     def meanwhile() -> None:
         send()
         stage, run = chain.STAGES["flag"]
-        with ledger.take(other, stage, pm25 % ledger.SHARDS, NOW, chain.cadences(other, stage), 1000) as take:
+        with ledger.take(other, stage, pm25 % ledger.SHARDS, NOW, lambda: chain.steps(other, stage), 1000) as take:
             assert (take is not None) is weak
             if take is not None:
                 run(take, chain.load_rules(other))
@@ -193,7 +193,7 @@ def test_a_shard_in_other_hands_is_waited_for(conn: Connection, other: Connectio
     """`settle` ends only when nothing is due, be it that another worker does it."""
     correct(other, pm25)()
     stage, run = chain.STAGES["flag"]
-    with ledger.take(other, stage, pm25 % ledger.SHARDS, NOW, chain.cadences(other, stage), 1000) as take:
+    with ledger.take(other, stage, pm25 % ledger.SHARDS, NOW, lambda: chain.steps(other, stage), 1000) as take:
         assert take is not None
         thread = Thread(target=world.settle, args=[conn])
         thread.start()
@@ -250,9 +250,12 @@ def windows(*rows: tuple[int, int, int]) -> pl.DataFrame:
 
 
 def steps(*seconds: int) -> pl.DataFrame:
-    """Cadences [s] of subjects 1, 2, ..."""
+    """Cadences [s] of subjects 1, 2, ..., and as dense as that."""
     rows = list(enumerate(seconds, start=1))
-    return pl.DataFrame(rows, schema={"subject": pl.Int32, "cadence": pl.Int32}, orient="row")
+    schema = {"subject": pl.Int32, "cadence": pl.Int32}
+    return pl.DataFrame(rows, schema=schema, orient="row").with_columns(
+        pl.col("cadence").cast(pl.Float64).alias("step")
+    )
 
 
 def test_windows_that_touch_become_one() -> None:

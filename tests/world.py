@@ -55,7 +55,7 @@ def settle(conn: Connection, budget: int = chain.BUDGET) -> None:
 #: What law 2 promises to be the same whatever the order: all tables but for who sent it, when, and history.
 PICTURES = {
     "observation": "SELECT series, time, value, mark, revision FROM observation ORDER BY 1, 2",
-    "latest": "SELECT series, time, value, mark FROM latest WHERE time IS NOT NULL ORDER BY 1",
+    "latest": "SELECT series, time, value, mark, first, rows FROM latest WHERE time IS NOT NULL ORDER BY 1",
     "verdict": "SELECT series, time, code, tests FROM verdict ORDER BY 1, 2",
     "average": "SELECT a.series, t.name, a.time, a.value, a.count, a.expected FROM average a"
     " JOIN term t ON t.id = a.averaging ORDER BY 1, 2, 3",
@@ -76,6 +76,6 @@ def empty(conn: Connection, *, registry_too: bool = False) -> None:
         "TRUNCATE batch, observation, observation_history, reject, stale, judged, verdict, average, assessment,"
         " assessment_history"
     )
-    conn.execute("UPDATE latest SET time = NULL, value = NULL, mark = NULL")
+    conn.execute("UPDATE latest SET time = NULL, value = NULL, mark = NULL, first = NULL, rows = 0")
     if registry_too:
         conn.execute("TRUNCATE station, series, latest, membership, authority, source CASCADE")

@@ -85,10 +85,12 @@ def write(
     else:
         come = rows.join(stored, on=list(table.stored), how="anti", nulls_equal=True)
         gone = stored.join(rows, on=list(table.stored), how="anti", nulls_equal=True)
-    _remove(conn, table, gone)
+    # One moment: what ends ends when its successor begins, and no time lies between them.
+    moment = _clock(conn)
+    _remove(conn, table, gone, moment)
     come = come.sort(table.key)
     if table.versioned:
-        come = come.with_columns(pl.lit(_clock(conn), TIME).alias("known"))
+        come = come.with_columns(pl.lit(moment, TIME).alias("known"))
     copy(conn, table.name, come)
     changed = pl.concat([come.select(table.key), gone.select(table.key)]).unique()
     take.read += stored.height
@@ -139,7 +141,7 @@ def extent(conn: Connection, table: Table, subjects: list[int]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={table.subject: pl.Int32, "start": TIME, "stop": TIME}, orient="row")
 
 
-def _remove(conn: Connection, table: Table, gone: pl.DataFrame) -> None:
+def _remove(conn: Connection, table: Table, gone: pl.DataFrame, moment: object) -> None:
     if gone.is_empty():
         return
     keys = sql.SQL(", ").join(map(sql.Identifier, table.key))
@@ -151,10 +153,12 @@ def _remove(conn: Connection, table: Table, gone: pl.DataFrame) -> None:
     if table.versioned:
         names = sql.SQL(", ").join(map(sql.Identifier, ["known", *table.stored]))
         delete = sql.SQL(
-            "WITH gone AS ({0} RETURNING o.*) INSERT INTO {1} ({2}, ended) SELECT {2}, clock_timestamp() FROM gone"
+            "WITH gone AS ({0} RETURNING o.*) INSERT INTO {1} ({2}, ended) SELECT {2}, %s FROM gone"
         ).format(delete, sql.Identifier(f"{table.name}_history"), names)
-    times = gone["time"]
-    conn.execute(delete, [*(gone[name].to_list() for name in table.key), times.min(), times.max()])
+    for some in ledger.by_time(gone):
+        keys_ = [some[name].to_list() for name in table.key]
+        ends = [some["time"].min(), some["time"].max()]
+        conn.execute(delete, [*keys_, *ends, *([moment] if table.versioned else [])])
 
 
 _TYPES: Mapping[pl.DataType, str] = {pl.Int16(): "int2", pl.Int32(): "int4", TIME: "timestamptz"}

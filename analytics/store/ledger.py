@@ -22,7 +22,7 @@ A stage says how far it reaches as durations; the arithmetic is here alone. A ro
 t + forward]; a changed window so touches the rows of window - forward ... + back, and those read back ... forward more.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -37,13 +37,13 @@ from analytics.store.packing import copy, fetch
 SHARDS = 16
 #: Shards of a stage are locks (stage, shard) of PostgreSQL's two-key advisory space, above other users of it.
 _SPACE = 0x4757_0000
-#: The stage every changed reading marks.
-FIRST = "flag"
 #: Marks taken at once: beyond this the rest waits for the next take.
 _MARKS = 200_000
 #: A stretch with no change longer than this splits a run.
 _GRAIN = timedelta(hours=3)
 _INSTANT = timedelta(microseconds=1)
+#: What one statement on scattered rows spans, about a chunk of what is derived.
+_SPAN = timedelta(days=28)
 
 WINDOWS: Mapping[str, pl.DataType] = {"subject": pl.Int32(), "start": TIME, "stop": TIME}
 
@@ -72,6 +72,9 @@ class Stage:
 #: code of each stage; the numbers are in the database
 CODES: Mapping[str, int] = {"flag": 1, "hour": 3, "average": 4, "assess": 5}
 
+#: What every changed reading marks: the first stage, as a saver needs to know it.
+READINGS = Stage("flag", CODES["flag"], "series")
+
 
 @dataclass(slots=True)
 class Take:
@@ -90,11 +93,12 @@ class Take:
 
 @contextmanager
 def take(
-    conn: Connection, stage: Stage, shard: int, now: datetime, cadences: pl.DataFrame, budget: int
+    conn: Connection, stage: Stage, shard: int, now: datetime, steps: Callable[[], pl.DataFrame], budget: int
 ) -> Iterator[Take | None]:
     """One transaction's work on a shard, or None where another settler has it or nothing is due.
 
-    `cadences` (subject, cadence [s]: the step between the rows it reads) turns `budget` [rows] into time.
+    `steps` gives, asked after the claim so that no claimed subject is missing, `subject`, its `cadence` [s] and the
+    `step` [s] between the rows it reads, which turns `budget` [rows] into time.
     Leaving the block commits; an exception, or the loss of the connection, leaves everything as it was.
     """
     with conn.transaction():
@@ -105,6 +109,7 @@ def take(
         if claimed.is_empty():
             yield None
             return
+        cadences = steps()
         kept, rest = cut(merge(claimed), cadences, budget)
         mark(conn, stage, rest, now)
         affected = merge(widen(kept, stage, cadences, stage.forward, stage.back))
@@ -163,11 +168,11 @@ def widen(
 
 def cut(windows: pl.DataFrame, cadences: pl.DataFrame, budget: int) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The first windows that hold about `budget` rows, and the rest; the window at the border is cut in two."""
-    step = pl.col("cadence").fill_null(3600)
-    rows = ((pl.col("stop") - pl.col("start")).dt.total_seconds() // step + 1).alias("rows")
+    step = pl.col("step").fill_null(3600.0)
+    rows = ((pl.col("stop") - pl.col("start")).dt.total_seconds() / step + 1).alias("rows")
     counted = windows.join(cadences, on="subject", how="left", maintain_order="left").with_columns(rows)
     counted = counted.with_columns((pl.col("rows").cum_sum() - pl.col("rows")).alias("before"))
-    room = pl.duration(seconds=(pl.lit(budget) - pl.col("before")) * step)
+    room = pl.duration(microseconds=((pl.lit(budget) - pl.col("before")) * step * 1_000_000).ceil())
     border = pl.min_horizontal(pl.col("stop"), pl.col("start") + room)
     inside = counted.filter(pl.col("before") < budget).with_columns(border.alias("border"))
     rest = pl.concat(
@@ -194,28 +199,34 @@ def runs(rows: pl.DataFrame, subject: str, grain: timedelta = _GRAIN) -> pl.Data
 
 
 def mark(conn: Connection, stage: Stage, windows: pl.DataFrame, now: datetime) -> int:
-    """Number of marks inserted for `windows` (WINDOWS) of `stage`, each with the time from which it is due."""
-    if windows.is_empty():
-        return 0
-    rows = windows.select(
-        pl.lit(stage.code, pl.Int16).alias("stage"), *WINDOWS, _due(stage, now).cast(TIME).alias("due")
-    )
-    return copy(conn, "stale", rows)
+    """Number of marks inserted for `windows` (WINDOWS) of `stage`, each with the time from which it is due.
 
-
-def _due(stage: Stage, now: datetime) -> pl.Expr:
-    """At once; for a period that is still open at the next tick, or when it closes if that comes first."""
-    at_once = pl.lit(now, TIME)
-    if not stage.tick:
-        return at_once
-    closes = (pl.col("stop") - _INSTANT).dt.truncate(f"{stage.period // _INSTANT}us") + stage.period
-    tick = pl.lit(now, TIME).dt.truncate(f"{stage.tick // _INSTANT}us") + stage.tick
-    return pl.when(closes > at_once).then(pl.min_horizontal(closes, tick)).otherwise(at_once)
+    At once; but for a period that is still open at the next tick, or when it closes if that comes first. A window
+    that reaches into one is cut there: the past does not wait for it.
+    """
+    due = pl.lit(now, TIME).alias("due")
+    marks = windows.select(*WINDOWS, due)
+    if stage.tick:
+        grid, tick = (f"{length // _INSTANT}us" for length in (stage.period, stage.tick))
+        border = pl.lit(now, TIME).dt.truncate(grid)
+        closes = (pl.col("stop") - _INSTANT).dt.truncate(grid) + stage.period
+        ticks = pl.lit(now, TIME).dt.truncate(tick) + stage.tick
+        past = windows.filter(pl.col("start") < border).select(
+            "subject", "start", pl.min_horizontal("stop", border).alias("stop"), due
+        )
+        open_ = windows.filter(pl.col("stop") > border).select(
+            "subject",
+            pl.max_horizontal("start", border).alias("start"),
+            "stop",
+            pl.min_horizontal(closes, ticks).cast(TIME).alias("due"),
+        )
+        marks = pl.concat([past, open_])
+    return copy(conn, "stale", marks.select(pl.lit(stage.code, pl.Int16).alias("stage"), *WINDOWS, "due"))
 
 
 def mark_readings(conn: Connection, changed: pl.DataFrame, now: datetime) -> int:
     """Number of marks for the first stage, where the readings at `changed` (series, time) are new or other."""
-    return mark(conn, Stage(FIRST, CODES[FIRST], "series"), runs(changed, "series"), now)
+    return mark(conn, READINGS, runs(changed, "series"), now)
 
 
 def fetch_windows(
@@ -232,6 +243,36 @@ def fetch_windows(
     """
     if windows.is_empty():
         return pl.DataFrame(schema=dict(columns))
+    parts = [
+        _fetch_windows(conn, table, subject, some, columns, only or {}) for some in by_time(windows, "start", "stop")
+    ]
+    return pl.concat(parts)
+
+
+def by_time(rows: pl.DataFrame, start: str = "time", stop: str = "time") -> Iterator[pl.DataFrame]:
+    """`rows` in parts that span four weeks each; those that are longer themselves, in one part.
+
+    A statement that joins them to a hypertable looks into every chunk between its earliest and latest row for each of
+    its rows: in one statement, scattered rows over years would cost their number times the number of chunks.
+    """
+    if rows.height < 2:
+        if rows.height:
+            yield rows
+        return
+    short = pl.col(stop) - pl.col(start) <= _SPAN
+    part = pl.when(short).then(pl.col(start).dt.truncate(f"{_SPAN.days}d"))
+    for _, some in rows.with_columns(part.alias("_part")).group_by("_part", maintain_order=True):
+        yield some.drop("_part")
+
+
+def _fetch_windows(
+    conn: Connection,
+    table: str,
+    subject: str,
+    windows: pl.DataFrame,
+    columns: Mapping[str, pl.DataType],
+    only: Mapping[str, list[int]],
+) -> pl.DataFrame:
     subjects, start, stop = windows.columns[0], windows["start"], windows["stop"]
     # LATERAL with OFFSET 0 keeps it an index scan a window, whatever the planner thinks of a table it never analysed;
     # the outer bounds let TimescaleDB leave out chunks before it starts.
@@ -246,13 +287,13 @@ def fetch_windows(
         ) AS o
         """
     ).format(
-        only=sql.SQL(" ").join(sql.SQL("AND o.{} = ANY(%s)").format(sql.Identifier(name)) for name in only or {}),
+        only=sql.SQL(" ").join(sql.SQL("AND o.{} = ANY(%s)").format(sql.Identifier(name)) for name in only),
         columns=sql.SQL(", ").join(map(sql.Identifier, columns)),
         table=sql.Identifier(table),
         subject=sql.Identifier(subject),
     )
     params = [windows[subjects].to_list(), start.to_list(), stop.to_list(), start.min(), stop.max()]
-    params.extend((only or {}).values())
+    params.extend(only.values())
     return fetch(conn, query, columns, params)
 
 

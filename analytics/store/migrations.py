@@ -8,9 +8,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 from psycopg.types.json import Jsonb
 
-from analytics.store import files
+from analytics.store import files, ledger
 from analytics.store.connection import Connection, tier
 from analytics.store.errors import EditedMigration, NewerStore, NotMigrated
 
@@ -94,19 +95,32 @@ def _editions(conn: Connection, tables: Mapping[str, object], now: datetime) -> 
     """
     for name, content in sorted(tables.items()):
         digest = hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
-        row = conn.execute(
-            """
-            INSERT INTO edition (name, sha256, valid_from, known, rows)
-            SELECT %(name)s, %(sha)s,
-                   CASE WHEN EXISTS (SELECT FROM edition WHERE name = %(name)s) THEN %(now)s ELSE '-infinity' END,
-                   %(now)s, %(rows)s
-            WHERE (SELECT sha256 FROM edition WHERE name = %(name)s ORDER BY id DESC LIMIT 1) IS DISTINCT FROM %(sha)s
-            RETURNING id
-            """,
-            {"name": name, "sha": digest, "now": now, "rows": Jsonb(content)},
-        ).fetchone()
+        with conn.transaction():
+            row = conn.execute(
+                """
+                INSERT INTO edition (name, sha256, valid_from, known, rows)
+                SELECT %(name)s, %(sha)s,
+                       CASE WHEN EXISTS (SELECT FROM edition WHERE name = %(name)s) THEN %(now)s ELSE '-infinity' END,
+                       %(now)s, %(rows)s
+                WHERE (SELECT sha256 FROM edition WHERE name = %(name)s ORDER BY id DESC LIMIT 1)
+                    IS DISTINCT FROM %(sha)s
+                RETURNING id
+                """,
+                {"name": name, "sha": digest, "now": now, "rows": Jsonb(content)},
+            ).fetchone()
+            if row is not None:
+                _mark_since(conn, now)
         if row is not None:
             yield Step("edition", name)
+
+
+def _mark_since(conn: Connection, now: datetime) -> None:
+    """Nothing; what was observed since `now` and perhaps judged by the rules before is marked."""
+    rows = conn.execute(
+        "SELECT series, greatest(first, %(now)s), time + interval '1 us' FROM latest WHERE time >= %(now)s",
+        {"now": now},
+    ).fetchall()
+    ledger.mark(conn, ledger.READINGS, pl.DataFrame(rows, schema=dict(ledger.WINDOWS), orient="row"), now)
 
 
 def editions(conn: Connection, name: str, known: datetime | None = None) -> list[tuple[int, datetime | None, Any]]:

@@ -97,7 +97,7 @@ def save(
         _displace(conn, verdict.displacing)
         written = pl.concat([fresh, verdict.new, verdict.displacing.select(*READINGS)]).sort(_KEY)
         copy(conn, "observation", written.with_columns(pl.lit(batch, pl.Int32).alias("batch")))
-        _advance_latest(conn, written)
+        _advance_latest(conn, written, pl.concat([fresh, verdict.new]))
         changed = pl.concat([fresh, verdict.new, verdict.replacing]).select(_KEY)
         ledger.mark_readings(conn, changed, now)
         rejects.save(conn, refused, origin.source, batch)
@@ -246,16 +246,17 @@ def load_keys(conn: Connection, keys: pl.DataFrame) -> pl.DataFrame:
     if dense.height:
         windows = dense.with_columns((pl.col("stop") + pl.duration(microseconds=1)).alias("stop"))
         parts.append(ledger.fetch_windows(conn, "observation", "series", windows, _STORED))
-    if scattered.height:
-        query = """
-            SELECT o.* FROM observation o JOIN unnest(%s::int4[], %s::timestamptz[]) AS k (series, time)
-            USING (series, time) WHERE o.time BETWEEN %s AND %s
-        """
-        times = scattered["time"]
-        parts.append(
-            fetch(conn, query, _STORED, [scattered["series"].to_list(), times.to_list(), times.min(), times.max()])
-        )
-    return pl.concat(parts)
+    query = """
+        SELECT o.* FROM observation o JOIN unnest(%s::int4[], %s::timestamptz[]) AS k (series, time)
+        USING (series, time) WHERE o.time BETWEEN %s AND %s
+    """
+    parts.extend(fetch(conn, query, _STORED, _keys(some)) for some in ledger.by_time(scattered))
+    return pl.concat(parts) if parts else pl.DataFrame(schema=_STORED)
+
+
+def _keys(rows: pl.DataFrame) -> list[object]:
+    """Series, times, first and last time of `rows`, as statements on keys take them."""
+    return [rows["series"].to_list(), rows["time"].to_list(), rows["time"].min(), rows["time"].max()]
 
 
 def _bury(conn: Connection, within: pl.DataFrame, losers: pl.DataFrame, batch: int) -> None:
@@ -263,46 +264,47 @@ def _bury(conn: Connection, within: pl.DataFrame, losers: pl.DataFrame, batch: i
     dead = pl.concat([within, losers])
     if dead.is_empty():
         return
-    times = dead["time"]
-    there = fetch(
-        conn,
-        "SELECT h.* FROM observation_history h JOIN (SELECT DISTINCT * FROM unnest(%s::int4[], %s::timestamptz[]))"
-        " AS k (series, time) USING (series, time) WHERE h.time BETWEEN %s AND %s",
-        _STORED,
-        [dead["series"].to_list(), times.to_list(), times.min(), times.max()],
-    )
+    query = """
+        SELECT h.* FROM observation_history h JOIN (
+            SELECT DISTINCT * FROM unnest(%s::int4[], %s::timestamptz[])
+        ) AS k (series, time) USING (series, time) WHERE h.time BETWEEN %s AND %s
+    """
+    there = fetch(conn, query, _STORED, _keys(dead))
     missing = dead.unique().join(there, on=list(READINGS), how="anti", nulls_equal=True)
     copy(conn, "observation_history", missing.with_columns(pl.lit(batch, pl.Int32).alias("batch")))
 
 
 def _displace(conn: Connection, displacing: pl.DataFrame) -> None:
     """The stored rows of these keys moved to history as they are, with the batch that brought them."""
-    if displacing.is_empty():
-        return
-    times = displacing["time"]
-    conn.execute(
-        """
-        WITH gone AS (
-            DELETE FROM observation o USING unnest(%s::int4[], %s::timestamptz[]) AS k (series, time)
-            WHERE o.series = k.series AND o.time = k.time AND o.time BETWEEN %s AND %s
-            RETURNING o.time, o.value, o.series, o.batch, o.mark, o.revision
+    for some in ledger.by_time(displacing):
+        conn.execute(
+            """
+            WITH gone AS (
+                DELETE FROM observation o USING unnest(%s::int4[], %s::timestamptz[]) AS k (series, time)
+                WHERE o.series = k.series AND o.time = k.time AND o.time BETWEEN %s AND %s
+                RETURNING o.time, o.value, o.series, o.batch, o.mark, o.revision
+            )
+            INSERT INTO observation_history (time, value, series, batch, mark, revision) SELECT * FROM gone
+            """,
+            _keys(some),
         )
-        INSERT INTO observation_history (time, value, series, batch, mark, revision) SELECT * FROM gone
-        """,
-        [displacing["series"].to_list(), times.to_list(), times.min(), times.max()],
-    )
 
 
-def _advance_latest(conn: Connection, written: pl.DataFrame) -> None:
-    newest = written.group_by("series").last().select("series", "time", "value", "mark")
+def _advance_latest(conn: Connection, written: pl.DataFrame, added: pl.DataFrame) -> None:
+    rows = added.group_by("series").agg(pl.col("time").min().alias("first"), pl.len().alias("rows"))
+    newest = written.group_by("series").last().join(rows, on="series", how="left")
     if newest.height:
         conn.execute(
             """
-            UPDATE latest l SET time = n.time, value = n.value, mark = n.mark
-            FROM unnest(%s::int4[], %s::timestamptz[], %s::float8[], %s::int2[]) AS n (series, time, value, mark)
-            WHERE l.series = n.series AND (l.time IS NULL OR l.time <= n.time)
+            UPDATE latest l SET rows = l.rows + coalesce(n.rows, 0), first = least(l.first, n.first),
+                value = CASE WHEN l.time > n.time THEN l.value ELSE n.value END,
+                mark = CASE WHEN l.time > n.time THEN l.mark ELSE n.mark END,
+                time = greatest(l.time, n.time)
+            FROM unnest(%s::int4[], %s::timestamptz[], %s::float8[], %s::int2[], %s::timestamptz[], %s::int8[])
+                AS n (series, time, value, mark, first, rows)
+            WHERE l.series = n.series
             """,
-            [newest[name].to_list() for name in newest.columns],
+            [newest[name].to_list() for name in ("series", "time", "value", "mark", "first", "rows")],
         )
 
 
@@ -367,8 +369,7 @@ def extent(conn: Connection, series: list[int]) -> pl.DataFrame:
     """`series`, `start`, `stop`: a window that holds every reading of each series that has any."""
     rows = conn.execute(
         """
-        SELECT l.series, (SELECT min(o.time) FROM observation o WHERE o.series = l.series), l.time + %s
-        FROM latest l WHERE l.series = ANY(%s) AND l.time IS NOT NULL
+        SELECT series, first, time + %s FROM latest WHERE series = ANY(%s) AND time IS NOT NULL
         """,
         [timedelta(microseconds=1), series],
     ).fetchall()

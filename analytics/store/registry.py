@@ -57,6 +57,19 @@ def load_series(conn: Connection, ids: Iterable[int] | None = None) -> pl.DataFr
     return pl.DataFrame(rows, schema=dict(SERIES), orient="row")
 
 
+def load_density(conn: Connection) -> pl.DataFrame:
+    """`series`, `station`, `cadence` [s], `spacing` [s]: the mean step between its readings, null where unknown."""
+    rows = conn.execute(
+        """
+        SELECT s.id, s.station, s.cadence,
+               extract(epoch FROM l.time - l.first)::float8 / nullif(l.rows - 1, 0)
+        FROM series s LEFT JOIN latest l ON l.series = s.id
+        """
+    ).fetchall()
+    schema = {"series": pl.Int32, "station": pl.Int32, "cadence": pl.Int32, "spacing": pl.Float64}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
 def load_stations(conn: Connection) -> pl.DataFrame:
     """`station`, `code`, `title`, `title_zh`, `longitude`, `latitude`, `offset` [min], a row a station."""
     rows = conn.execute(

@@ -18,6 +18,7 @@ ROWS: Mapping[str, pl.DataType] = {
     "value": pl.Float64(),
     "mark": pl.Int16(),
     "revision": pl.Int64(),
+    "cadence": pl.Int32(),
 }
 _PAGE = 500_000
 
@@ -52,7 +53,9 @@ def save(conn: Connection, refused: pl.DataFrame, source: int, batch: int) -> in
             )
     added = conn.execute(
         sql.SQL(
+            # In one order whoever sends: two savers of the same bad cells wait for each other, they do not deadlock.
             "INSERT INTO reject (batch, source, {0}) SELECT %s, %s, {0} FROM arriving"
+            " ORDER BY reason, station, channel, stamp, text, mark, revision, cadence"
             " ON CONFLICT (source, digest) DO NOTHING"
         ).format(names),
         [batch, source],
@@ -62,15 +65,15 @@ def save(conn: Connection, refused: pl.DataFrame, source: int, batch: int) -> in
 
 
 def waiting(conn: Connection) -> pl.DataFrame:
-    """`source`, `station`, `channel`, `rows`: the rejects that wait for their series to be registered."""
+    """`source`, `station`, `channel`, `cadence`: of the rejects that wait for their series to be registered."""
     rows = conn.execute(
-        "SELECT source, station, channel, count(*) FROM reject WHERE time IS NOT NULL GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+        "SELECT DISTINCT source, station, channel, cadence FROM reject WHERE time IS NOT NULL ORDER BY 1, 2, 3, 4"
     ).fetchall()
-    schema = {"source": pl.Int32, "station": pl.String, "channel": pl.String, "rows": pl.Int64}
+    schema = {"source": pl.Int32, "station": pl.String, "channel": pl.String, "cadence": pl.Int32}
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def readings(conn: Connection, source: int, station: str, channel: str) -> Iterator[pl.DataFrame]:
+def readings(conn: Connection, source: int, station: str, channel: str, cadence: int | None) -> Iterator[pl.DataFrame]:
     """`id`, `time`, `value`, `mark`, `revision` of the waiting rejects of one channel, a page at a time.
 
     The caller deletes each page (by `save`'s `readmitted`) before it asks for the next.
@@ -81,9 +84,10 @@ def readings(conn: Connection, source: int, station: str, channel: str) -> Itera
         rows = conn.execute(
             """
             SELECT id, time, value, mark, revision FROM reject
-            WHERE time IS NOT NULL AND source = %s AND station = %s AND channel = %s AND id > %s ORDER BY id LIMIT %s
+            WHERE time IS NOT NULL AND source = %s AND station = %s AND channel = %s
+                AND cadence IS NOT DISTINCT FROM %s AND id > %s ORDER BY id LIMIT %s
             """,
-            [source, station, channel, last, _PAGE],
+            [source, station, channel, cadence, last, _PAGE],
         ).fetchall()
         if not rows:
             return

@@ -45,12 +45,14 @@ CREATE TABLE observation_history (
 CREATE INDEX observation_history_key ON observation_history (series, time);
 
 -- The newest reading of a series: a dashboard's first question, and the line past which a save need not compare.
--- Its row is what two savers of one series queue at.
+-- Its row is what two savers of one series queue at. `first` and `rows` tell how dense the series really is.
 CREATE TABLE latest (
     series int4 PRIMARY KEY REFERENCES series,
     time timestamptz,
     value float8,
-    mark int2
+    mark int2,
+    first timestamptz,
+    rows int8 NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
 
 -- Cells that could not be kept, in the words of their source. Rows of unknown series wait here with their value.
@@ -68,9 +70,11 @@ CREATE TABLE reject (
     value float8,
     mark int2,
     revision int8,
+    cadence int4,       -- the step its sender said its series has [s]
     digest text NOT NULL GENERATED ALWAYS AS (md5(
         reason || E'\x1f' || coalesce(station, '') || E'\x1f' || coalesce(channel, '') || E'\x1f' || coalesce(stamp, '')
-        || E'\x1f' || coalesce(text, '') || E'\x1f' || coalesce(revision::text, '')
+        || E'\x1f' || coalesce(text, '') || E'\x1f' || coalesce(mark::text, '') || E'\x1f' || coalesce(revision::text, '')
+        || E'\x1f' || coalesce(cadence::text, '')
     )) STORED,
     UNIQUE (source, digest)     -- the same bad cell again is the same reject
 );
