@@ -137,11 +137,16 @@ def _usable(averages: pl.DataFrame, stations: pl.DataFrame, standards: Standards
 def _overall(held: pl.DataFrame, standards: Standards, uses: pl.DataFrame) -> pl.DataFrame:
     """Index, class and primary pollutants of each subject from the indices of its pollutants."""
     kinds = uses.group_by("kind", "standard", "averaging").agg(asked=pl.col("bit").unique().sum())
-    highest = held.group_by(SUBJECT).agg(pl.col("iaqi").max().alias("index"), came=pl.col("bit").sum())
-    tops = held.join(highest, on=SUBJECT).filter(pl.col("iaqi") == pl.col("index"))
+    # One pass: the index of each pollutant in a column of its own, instead of a second grouping of those at the top.
+    bits = held["bit"].unique().sort().to_list()
+    each = {f"_{bit}": pl.when(pl.col("bit") == bit).then("iaqi").max() for bit in bits}
+    top = pl.sum_horizontal(
+        pl.lit(0, pl.Int64), *((pl.col(f"_{b}") == pl.col("index")).fill_null(value=False) * pl.lit(b) for b in bits)
+    )
     rows = (
-        tops.group_by(*SUBJECT, "index", "came")
-        .agg(pl.col("bit").sum())
+        held.group_by(SUBJECT)
+        .agg(pl.col("iaqi").max().alias("index"), came=pl.col("bit").sum(), **each)
+        .select(*SUBJECT, "index", "came", bit=top)
         .join(kinds, on="kind")
         .join(standards.rules, on="standard")
     )

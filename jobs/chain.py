@@ -229,7 +229,7 @@ class Work:
     takes: int = 0
     marks: int = 0
     #: hours of all affected windows: what the stages' declared reach allows to be touched
-    reach: float = 0.0
+    reach: int = 0
     read: int = 0
     written: int = 0
     seconds: float = field(default=0.0)
@@ -278,10 +278,7 @@ def _take_once(
         run(take, book.open(conn))
     work.takes += 1
     work.marks += take.marks
-    work.reach += (
-        float(take.affected.select((pl.col("stop") - pl.col("start")).dt.total_seconds(fractional=True).sum()).item())
-        / 3600
-    )
+    work.reach += round((take.affected["stop"] - take.affected["start"]).sum() / _HOUR)  # type: ignore[operator]  # a time
     work.read += take.read
     work.written += take.written
     work.seconds += time.perf_counter() - began

@@ -8,7 +8,7 @@ import shutil
 import socket
 import sys
 import time
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -177,7 +177,13 @@ class Server:
             with lock.held(path / ".lock", lambda: self.say("waiting for another start, stop or installation")):
                 if path == self.folder:
                     self._end()
-                shutil.rmtree(path)
+                # The lock file last: whoever waits for it must find nothing half removed.
+                for child in path.iterdir():
+                    if child.name != ".lock":
+                        shutil.rmtree(child) if child.is_dir() else child.unlink()
+                (path / ".lock").unlink(missing_ok=True)
+                with suppress(OSError):  # a start that waited may be at work in it already
+                    path.rmdir()
         if self.home.exists() and not any(self.home.iterdir()):
             self.home.rmdir()
 
