@@ -289,7 +289,8 @@ def _take_once(
 def _due(conn: Connection, now: datetime) -> set[tuple[int, int]]:
     """(stage, shard) of every mark that is due."""
     rows = conn.execute(
-        "SELECT DISTINCT stage::int4, subject %% %s FROM stale WHERE due <= %s", [ledger.SHARDS, now]
+        "SELECT DISTINCT stage::int4, subject %% %s FROM stale WHERE due <= %s AND stage = ANY(%s)",
+        [ledger.SHARDS, now, [stage.code for stage, _ in STAGES.values()]],
     ).fetchall()
     return set(rows)  # type: ignore[arg-type]  # pairs of ints
 

@@ -20,13 +20,16 @@ from analytics import ingest as formats
 from analytics.frames import REJECTS, Batch
 from analytics.parameters import Parameter
 from analytics.store import observations, register, registry, rejects
-from analytics.store.connection import Connection
+from analytics.store.connection import Connection, Deadlock
 from analytics.store.observations import READINGS, Counts, Origin
 from jobs import chain, console
 
 EXAMPLE = "Example: greenwatch ingest --register readings/*.csv.gz && greenwatch settle"
 
 log = structlog.get_logger()
+
+#: How often a block is sent again after a deadlock.
+_TRIES = 3
 
 
 def main(
@@ -139,16 +142,35 @@ class Intake:
         with console.progress("cells") as bar:
             task = bar.add_task(path.name, total=max(source.size, 1))
             for batch in ahead(formats.read(source, name)):
-                total += self.block(batch, name, str(path), digest)
+                total += self._surely(batch, name, str(path), digest)
                 bar.update(task, completed=min(source.position, source.size), cells=total.read)
         log.info("ingested", file=str(path), format=name, **asdict(total))
         return total
+
+    def _surely(self, batch: Batch, decoder: str, place: str, sha256: str) -> Counts:
+        """Counts of one block; the loser of a deadlock sends it again, which changes nothing twice (law 7)."""
+        for _ in range(_TRIES):
+            try:
+                return self.block(batch, decoder, place, sha256)
+            except Deadlock:
+                if self.order.dry_run:  # its one transaction is lost
+                    raise console.NotAsAsked("others are writing these series now: try the dry run again") from None
+        return self.block(batch, decoder, place, sha256)
 
     def block(self, batch: Batch, decoder: str, place: str = "", sha256: str | None = None) -> Counts:
         """Counts of one block, which is durable when they are returned.
 
         What must be registered for it is committed before: nothing waits for a reading's lock with another in hand.
+        Without `--register` nobody registers until the block is in: else its readings could wait as rejects although
+        their series is there.
         """
+        if self.order.register:
+            return self._block(batch, decoder, place, sha256)
+        with self.conn.transaction():
+            register.hold_off(self.conn)
+            return self._block(batch, decoder, place, sha256)
+
+    def _block(self, batch: Batch, decoder: str, place: str, sha256: str | None) -> Counts:
         origin = Origin(registry.source(self.conn, self.order.source or decoder), decoder, place, sha256)
         cells = batch.cells
         if self.order.revision is not None:

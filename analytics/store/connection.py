@@ -7,6 +7,8 @@ import psycopg
 from analytics.store.errors import NotPreloaded
 
 Connection = psycopg.Connection[tuple[object, ...]]
+#: Two transactions waited for each other and this one was given up; it may be tried again.
+Deadlock = psycopg.errors.DeadlockDetected
 
 _TIER = """
     SELECT (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'),

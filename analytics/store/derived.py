@@ -86,7 +86,7 @@ def write(
         come = rows.join(stored, on=list(table.stored), how="anti", nulls_equal=True)
         gone = stored.join(rows, on=list(table.stored), how="anti", nulls_equal=True)
     # One moment: what ends ends when its successor begins, and no time lies between them.
-    moment = _clock(conn)
+    moment = _clock(conn, table, gone)
     _remove(conn, table, gone, moment)
     come = come.sort(table.key)
     if table.versioned:
@@ -118,9 +118,9 @@ def _fetch_versions(
     columns = {**table.stored, "known": TIME, "ended": TIME}
     before = ledger.fetch_windows(conn, f"{table.name}_history", table.subject, windows, columns, limits)
     seen = pl.col("known") <= known
-    return pl.concat(
-        [now.filter(seen).select(*table.stored), before.filter(seen, pl.col("ended") > known).select(*table.stored)]
-    )
+    found = [now.filter(seen).select(*table.stored), before.filter(seen, pl.col("ended") > known).select(*table.stored)]
+    # A settler that commits between the two statements shows the same version in both.
+    return pl.concat(found).unique(list(table.key))
 
 
 def extent(conn: Connection, table: Table, subjects: list[int]) -> pl.DataFrame:
@@ -164,8 +164,17 @@ def _remove(conn: Connection, table: Table, gone: pl.DataFrame, moment: object) 
 _TYPES: Mapping[pl.DataType, str] = {pl.Int16(): "int2", pl.Int32(): "int4", TIME: "timestamptz"}
 
 
-def _clock(conn: Connection) -> object:
-    row = conn.execute("SELECT clock_timestamp()").fetchone()
+def _clock(conn: Connection, table: Table, gone: pl.DataFrame) -> object:
+    """The database's time; where its clock was set back, no earlier than what now ends was known."""
+    if not table.versioned or gone.is_empty():
+        row = conn.execute("SELECT clock_timestamp()").fetchone()
+    else:
+        row = conn.execute(
+            sql.SQL(
+                "SELECT greatest(clock_timestamp(), max(known)) FROM {} WHERE {} = ANY(%s) AND time BETWEEN %s AND %s"
+            ).format(sql.Identifier(table.name), sql.Identifier(table.subject)),
+            [gone[table.subject].unique().to_list(), gone["time"].min(), gone["time"].max()],
+        ).fetchone()
     assert row is not None
     return row[0]
 

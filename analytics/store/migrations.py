@@ -100,7 +100,9 @@ def _editions(conn: Connection, tables: Mapping[str, object], now: datetime) -> 
                 """
                 INSERT INTO edition (name, sha256, valid_from, known, rows)
                 SELECT %(name)s, %(sha)s,
-                       CASE WHEN EXISTS (SELECT FROM edition WHERE name = %(name)s) THEN %(now)s ELSE '-infinity' END,
+                       -- a clock that was set back must not put an edition before the one it replaces
+                       coalesce((SELECT greatest(%(now)s, max(valid_from)) FROM edition WHERE name = %(name)s
+                                 HAVING count(*) > 0), '-infinity'),
                        %(now)s, %(rows)s
                 WHERE (SELECT sha256 FROM edition WHERE name = %(name)s ORDER BY id DESC LIMIT 1)
                     IS DISTINCT FROM %(sha)s

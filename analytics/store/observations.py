@@ -240,7 +240,7 @@ def load_keys(conn: Connection, keys: pl.DataFrame) -> pl.DataFrame:
         pl.col("time").min().alias("start"), pl.col("time").max().alias("stop"), pl.len().alias("rows")
     )
     span = (stretches["stop"] - stretches["start"]).dt.total_seconds() / 60
-    dense = stretches.filter(span <= 600 * stretches["rows"])
+    dense = stretches.filter(span <= 60 * stretches["rows"])
     scattered = keys.join(dense, on="series", how="anti")
     parts = []
     if dense.height:

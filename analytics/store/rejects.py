@@ -46,7 +46,7 @@ def save(conn: Connection, refused: pl.DataFrame, source: int, batch: int) -> in
             out.write(
                 block.write_csv(
                     include_header=False,
-                    quote_style="necessary",
+                    quote_style="non_numeric",
                     null_value="\\N",
                     datetime_format="%Y-%m-%dT%H:%M:%S%.6fZ",
                 ).encode()

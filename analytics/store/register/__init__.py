@@ -21,7 +21,7 @@ from analytics.store.register.compare import Change, Plan, compare
 from analytics.store.register.draft import Draft, standards_in
 from analytics.store.register.model import FACTS, Membership, Problem, Registry, Series
 from analytics.store.register.reading import LIMIT, read
-from analytics.store.register.rows import Effect, apply, learn, load, lock
+from analytics.store.register.rows import Effect, apply, hold_off, learn, load, lock
 
 __all__ = [
     "FACTS",
@@ -36,6 +36,7 @@ __all__ = [
     "Series",
     "apply",
     "compare",
+    "hold_off",
     "learn",
     "load",
     "lock",

@@ -22,8 +22,13 @@ _BEFORE, _AFTER = timedelta(days=1), timedelta(days=2)
 
 
 def lock(conn: Connection) -> None:
-    """Nothing; nobody else registers until this transaction ends."""
+    """Nothing; nobody else registers until this transaction ends. Take it before any row, never while holding one."""
     conn.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+
+
+def hold_off(conn: Connection) -> None:
+    """Nothing; nobody registers until this transaction ends, others may hold off too."""
+    conn.execute("SELECT pg_advisory_xact_lock_shared(%s)", [_LOCK])
 
 
 def load(conn: Connection) -> Registry:
@@ -280,6 +285,14 @@ def _ids(conn: Connection, query: str, params: Any) -> list[int]:
 def _stretches(conn: Connection, subject: str, stations: Iterable[int]) -> pl.DataFrame:
     """WINDOWS over all readings of `stations` and what stands on them, by `subject`, a column of `series`."""
     wanted: Sequence[int] = sorted(stations)
+    # Savers of these series wait for this registration, so that none is settled by the old facts outside the stretch.
+    conn.execute(
+        """
+        SELECT FROM latest l JOIN series s ON s.id = l.series WHERE s.station = ANY(%s::int4[])
+        ORDER BY l.series FOR UPDATE OF l
+        """,
+        [wanted],
+    )
     rows = conn.execute(
         f"""
         SELECT s.{subject}, min(o.time), max(l.time)
