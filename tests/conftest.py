@@ -87,4 +87,19 @@ def conn(dsn: str) -> Iterator[Connection]:
         yield opened
 
 
-both_tiers = pytest.mark.parametrize("dsn", ["apache", "plain"], indirect=True)
+@pytest.fixture
+def other(dsn: str) -> Iterator[Connection]:
+    """A second connection to the database of `conn`: another process."""
+    with closing(connection.connect(dsn)) as opened:
+        opened.execute("SET lock_timeout = '20s'")
+        yield opened
+
+
+@pytest.fixture
+def blank(server_dsn: str) -> Iterator[str]:
+    """The DSN of a database with nothing in it, not even an extension."""
+    name = f"gw_blank_{secrets.token_hex(4)}"
+    with closing(psycopg.connect(server_dsn, autocommit=True)) as admin:
+        admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+        yield conninfo.make_conninfo(server_dsn, dbname=name)
+        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

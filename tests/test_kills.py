@@ -45,8 +45,6 @@ def spare_server() -> Iterator[tuple[Server, str]]:
     who cannot enter pytest's folders.
     """
     programs = home() / "postgres"
-    if os.environ.get("GREENWATCH_TEST_DSN") and not Server(home(), "tests").installed:
-        pytest.skip("needs a server of its own, and GREENWATCH_TEST_DSN names one that it may not stop")
     folder = Path(tempfile.mkdtemp(prefix="greenwatch-test-", dir="/var/tmp"))
     folder.chmod(0o755)
     server = Server(folder, "spare", fast=True, binaries=programs, say=lambda _: None)

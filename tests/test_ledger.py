@@ -1,6 +1,6 @@
 """The races of the ledger. Each is run on the protocol, and on the protocol weakened: the weak one must fail."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing, suppress
 from datetime import datetime, timedelta
 from threading import Thread
@@ -19,14 +19,6 @@ from tests.conftest import NOW
 from tests.world import HOUR, T0
 
 Hook = Callable[[], None]
-
-
-@pytest.fixture
-def other(dsn: str) -> Iterator[Connection]:
-    """A second connection to the database of `conn`: another process."""
-    with closing(connection.connect(dsn)) as opened:
-        opened.execute("SET lock_timeout = '20s'")
-        yield opened
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg import conninfo, sql
+from psycopg import sql
 
 from analytics import parameters, standards
 from analytics.store import connection, files, migrations, register
@@ -36,16 +36,6 @@ TABLES = standards.tables()
 GIVEN = bool(os.environ.get("GREENWATCH_TEST_DSN"))
 
 tiers = pytest.mark.parametrize("plain", [False, True], ids=["apache", "plain"])
-
-
-@pytest.fixture
-def blank(server_dsn: str) -> Iterator[str]:
-    """The DSN of a database with nothing in it, not even an extension."""
-    name = f"gw_blank_{os.urandom(4).hex()}"
-    with closing(psycopg.connect(server_dsn, autocommit=True)) as admin:
-        admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
-        yield conninfo.make_conninfo(server_dsn, dbname=name)
-        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """What a hostile reader of the store found, each case as small as it can be."""
 
 import copy
-from collections.abc import Iterator
-from contextlib import closing
 from datetime import timedelta
 from threading import Thread
 from typing import Any
@@ -12,21 +10,13 @@ import pytest
 
 from analytics import standards
 from analytics.frames import CELLS, REJECTS, Batch
-from analytics.store import connection, derived, ledger, migrations, register, registry
+from analytics.store import derived, ledger, migrations, register, registry
 from analytics.store.connection import Connection
 from jobs import chain
 from jobs.ingest import Intake, Order, readmit
 from tests import world
 from tests.conftest import NOW
 from tests.world import HOUR, T0
-
-
-@pytest.fixture
-def other(dsn: str) -> Iterator[Connection]:
-    """Another process."""
-    with closing(connection.connect(dsn)) as opened:
-        opened.execute("SET lock_timeout = '20s'")
-        yield opened
 
 
 def cells(*rows: tuple[str, str, float, float]) -> Batch:
