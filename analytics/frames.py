@@ -57,7 +57,9 @@ AVERAGES: Mapping[str, pl.DataType] = {
     "expected": pl.Int32(),
 }
 
-#: `index` is null where the standard allows none; `primary` holds parameter names joined by commas, in table order.
+#: `index` is null where the standard has or allows none; `primary` holds parameter names joined by commas, in the
+#: standard's order; `count` is the number of parameters the row rests on; `exceedance` is that of the worst parameter,
+#: (C - S) / S for concentrations, L - S [dB] for levels, null where no limit is one value.
 ASSESSMENTS: Mapping[str, pl.DataType] = {
     "station": pl.Int32(),
     "averaging": pl.String(),
@@ -66,6 +68,33 @@ ASSESSMENTS: Mapping[str, pl.DataType] = {
     "index": pl.Int16(),
     "class": pl.Int16(),
     "primary": pl.String(),
+    "count": pl.Int16(),
+    "exceedance": pl.Float64(),
+}
+
+#: Sparse: a detector's score of a series, at or over its line of 1.0.
+SCORES: Mapping[str, pl.DataType] = {
+    "series": pl.Int32(),
+    "detector": pl.String(),
+    "time": TIME,
+    "value": pl.Float64(),
+}
+
+#: A run of a condition at a station, known by (station, rule, time): `time` is its start, `stop` the end of its last
+#: period so far, `level` the highest reached, `levels` JSON [[start, level], ...], `dose` [unit × h] the excess over
+#: the first level, `closed` whether a quiet stretch has followed.
+EPISODES: Mapping[str, pl.DataType] = {
+    "station": pl.Int32(),
+    "rule": pl.String(),
+    "time": TIME,
+    "stop": TIME,
+    "level": pl.Int16(),
+    "closed": pl.Boolean(),
+    "peak": pl.Float64(),
+    "peak_time": TIME,
+    "dose": pl.Float64(),
+    "count": pl.Int32(),
+    "levels": pl.String(),
 }
 
 #: What the stages must know of a series. `cadence` [s] is the usual step between its readings, `offset` [min] the
@@ -88,7 +117,8 @@ class Batch:
     cells: pl.DataFrame
     rejects: pl.DataFrame
     missing: int = 0
-    #: what the source itself says of its stations, by code, for `--register`: utc_offset [min], memberships, title, ...
+    #: what the source itself says of its stations, by code, for `--register`: utc_offset [min], memberships, title,
+    #: cadence [s] of its series, cadences {channel: s} where they differ
     stations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property

@@ -1,4 +1,4 @@
-"""Dated standards as frames: index breakpoints, classes, limits, and where each edition is in force.
+"""Dated standards as frames: index breakpoints, classes, limits of air, water and noise, and where each is in force.
 
 A standard is in force at a station on a local day if any adoption row without a place, or with one of the station's
 places, covers the day: rows are a union, so one more row puts two editions side by side.
@@ -6,6 +6,7 @@ places, covers the day: rows are a union, so one more row puts two editions side
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import polars as pl
 
@@ -76,6 +77,75 @@ SHAPES: Mapping[str, tuple[Mapping[str, pl.DataType], tuple[str, ...]]] = {
         },
         ("valid_from", "valid_to", "note"),
     ),
+    "gb3838_limits": (
+        {
+            "standard": TEXT,
+            "parameter": TEXT,
+            "water_body": TEXT,
+            "class": WHOLE,
+            "low": NUMBER,
+            "high": NUMBER,
+            "unit": TEXT,
+            **NOTED,
+        },
+        ("low", "high", "note"),
+    ),
+    "gb3838_indicators": (
+        {
+            "standard": TEXT,
+            "parameter": TEXT,
+            "judged": WHOLE,
+            "multiple": WHOLE,
+            "first": WHOLE,
+            "decimals": WHOLE,
+            **NOTED,
+        },
+        ("decimals", "note"),
+    ),
+    "gb3838_rules": (
+        {
+            "standard": TEXT,
+            "averaging": TEXT,
+            "reference": WHOLE,
+            "primary_from": WHOLE,
+            "primary_most": WHOLE,
+            **NOTED,
+        },
+        ("note",),
+    ),
+    "gb3838_classes": (
+        {
+            "standard": TEXT,
+            "level": WHOLE,
+            "name": TEXT,
+            "name_zh": TEXT,
+            "category": TEXT,
+            "category_zh": TEXT,
+            "colour": TEXT,
+            **ORIGIN,
+        },
+        (),
+    ),
+    "noise_limits": (
+        {
+            "standard": TEXT,
+            "place": TEXT,
+            "zone": TEXT,
+            "period": TEXT,
+            "metric": TEXT,
+            "parameter": TEXT,
+            "averaging": TEXT,
+            "limit": NUMBER,
+            "unit": TEXT,
+            **NOTED,
+        },
+        ("place", "zone", "averaging", "note"),
+    ),
+    "noise_rules": ({"standard": TEXT, "decimals": WHOLE, **NOTED}, ("note",)),
+    "noise_classes": (
+        {"standard": TEXT, "level": WHOLE, "category": TEXT, "category_zh": TEXT, "colour": TEXT, **ORIGIN},
+        (),
+    ),
     "adoptions": (
         {"standard": TEXT, "place": TEXT, "valid_from": DATE, "valid_to": DATE, **NOTED},
         ("place", "valid_to", "note"),
@@ -99,6 +169,15 @@ class Standards:
     rules        up to which index all pollutants must be there; above which one a primary pollutant is named
     limits       concentrations of class 1 and 2 areas by phase of an edition; a phase without dates lasts as long
                  as the edition is adopted
+    water        range `low` to `high` [unit] that meets each class of (standard, parameter, water_body), null: no bound
+    indicators   in table order, whether a parameter counts for the class (`judged`), has a `multiple` of a limit, is
+                 named `first` when it exceeds, and its decimals before it is judged, null: none
+    water_rules  averagings of an edition: of which class the multiples are, from which class on and how many
+                 indicators are named
+    noise        level [dB] of `parameter`, `averaging` (null: no averaging of ours) in a noise `zone` (null: any) at a
+                 `place` (null: anywhere)
+    noise_rules  decimals of a level before it is held against a limit
+    grades       name, category and colour of each class of each standard, by `standard` and `class`
     adoptions    where (empty: everywhere) and on which local days an edition is in force, both ends included
     """
 
@@ -108,6 +187,12 @@ class Standards:
     classes: pl.DataFrame
     rules: pl.DataFrame
     limits: pl.DataFrame
+    water: pl.DataFrame
+    indicators: pl.DataFrame
+    water_rules: pl.DataFrame
+    noise: pl.DataFrame
+    noise_rules: pl.DataFrame
+    grades: pl.DataFrame
     adoptions: pl.DataFrame
 
 
@@ -131,6 +216,12 @@ def parse(contents: Mapping[str, Content]) -> Standards:
         classes=frames["hj633_classes"],
         rules=frames["hj633_rules"],
         limits=frames["gb3095_limits"],
+        water=frames["gb3838_limits"],
+        indicators=frames["gb3838_indicators"].with_row_index("order"),
+        water_rules=frames["gb3838_rules"],
+        noise=frames["noise_limits"],
+        noise_rules=frames["noise_rules"],
+        grades=_grades(frames),
         adoptions=frames["adoptions"],
     )
     _agree(standards, contents)
@@ -143,18 +234,22 @@ def in_force(adoptions: pl.DataFrame, stations: pl.DataFrame, days: pl.DataFrame
     `stations` has station and `places` (PLACES), `days` has station and the local day.
     """
     rows = adoptions.select("standard", pl.col("place").fill_null(""), "valid_from", "valid_to")
+    covers = (pl.col("day") >= pl.col("valid_from")) & _until(pl.col("day"), pl.col("valid_to"))
+    member = places(stations, days).join(rows, on="place")
+    anywhere = days.select("station", "day").unique().join(rows.filter(pl.col("place") == ""), how="cross")
+    columns = ["station", "day", "standard"]
+    return pl.concat([found.filter(covers).select(columns) for found in (member, anywhere)]).unique()
+
+
+def places(stations: pl.DataFrame, days: pl.DataFrame) -> pl.DataFrame:
+    """Where a station is on a day: station, day, place, each once. Arguments as `in_force` takes them."""
     placed = (
         stations.select("station", pl.col("places").cast(PLACES)).explode("places").unnest("places").drop_nulls("place")
     )
-    there = (pl.col("day") >= pl.col("since")).fill_null(value=True) & (pl.col("day") < pl.col("until")).fill_null(
-        value=True
-    )
-    covers = (pl.col("day") >= pl.col("valid_from")) & _until(pl.col("day"), pl.col("valid_to"))
-    wanted = days.select("station", "day").unique()
-    member = wanted.join(placed, on="station").filter(there).join(rows, on="place")
-    anywhere = wanted.join(rows.filter(pl.col("place") == ""), how="cross")
-    columns = ["station", "day", "standard"]
-    return pl.concat([found.filter(covers).select(columns) for found in (member, anywhere)]).unique()
+    since, until = pl.col("day") >= pl.col("since"), pl.col("day") < pl.col("until")
+    there = since.fill_null(value=True) & until.fill_null(value=True)
+    member = days.select("station", "day").unique().join(placed, on="station").filter(there)
+    return member.select("station", "day", "place").unique()
 
 
 def in_phase(day: pl.Expr) -> pl.Expr:
@@ -164,6 +259,45 @@ def in_phase(day: pl.Expr) -> pl.Expr:
 
 def _until(day: pl.Expr, end: pl.Expr) -> pl.Expr:
     return (day <= end).fill_null(value=True)
+
+
+def water_body(province: str, section: str, *, parts: bool = True) -> str:
+    """The kind of water body of a national section, `lake` or `river`, by tables/water_bodies.csv.
+
+    The limits of phosphorus depend on it, and no published file says it. A section that the table does not name is
+    what a part of its name is, where `parts` count and one has a row of its own, else a river.
+    """
+    named, by_parts = _water_bodies()
+    by_part = (body for part, body in by_parts.items() if parts and part in section)
+    return named.get((province, section)) or next(by_part, "river")
+
+
+@cache
+def _water_bodies() -> tuple[dict[tuple[str, str], str], dict[str, str]]:
+    """Water bodies by (province, section), and by a part of a section's name."""
+    columns = {"province": TEXT, "section": TEXT, "part": TEXT, "water_body": TEXT, **NOTED}
+    rows = files.frame(
+        files.read("water_bodies"), "water_bodies", columns, optional=("province", "section", "part", "note")
+    )
+    named, parts = (rows.filter(pl.col("part").is_null() == whole) for whole in (True, False))
+    return (
+        {
+            (province, section): body
+            for province, section, body in named.select("province", "section", "water_body").iter_rows()
+        },
+        dict(parts.select("part", "water_body").iter_rows()),
+    )
+
+
+def _grades(frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """`Standards.grades`; a class without a name of its own is called as its category."""
+    columns = ["standard", pl.col("level").alias("class"), "name", "name_zh", "category", "category_zh", "colour"]
+    tables = [frames[name] for name in ("hj633_classes", "gb3838_classes", "noise_classes")]
+    named = [
+        table if "name" in table.columns else table.with_columns(name="category", name_zh="category_zh")
+        for table in tables
+    ]
+    return pl.concat([table.select(columns) for table in named])
 
 
 def _frame(contents: Mapping[str, Content], name: str) -> pl.DataFrame:
@@ -177,6 +311,9 @@ def _frame(contents: Mapping[str, Content], name: str) -> pl.DataFrame:
 def _agree(standards: Standards, contents: Mapping[str, Content]) -> None:
     """Nothing, where the tables name each other's rows rightly and breakpoints rise. Or `TableError`."""
     columns, points = standards.columns, standards.breakpoints
+    water, noise = standards.water, standards.noise
+    # Not asked of noise: its averagings are younger than the oldest edition of `averagings` that a database may hold.
+    averagings = list(contents.get("averagings", {}))
     curve = ["standard", "parameter", "column"]
     falls = points.with_columns(pl.col("index", "concentration").diff().over(curve)).filter(
         (pl.col("index") <= 0) | (pl.col("concentration") <= 0)
@@ -189,10 +326,30 @@ def _agree(standards: Standards, contents: Mapping[str, Content]) -> None:
         "hj633_columns: twice": columns.filter(
             pl.struct("standard", "averaging", "parameter", "step").is_duplicated()
         ).select(curve),
-        "hj633_columns: unknown averaging": columns.filter(
-            ~pl.col("uses").is_in(list(contents.get("averagings", {})))
-        ).select("uses"),
+        "hj633_columns: unknown averaging": columns.filter(~pl.col("uses").is_in(averagings)).select("uses"),
         "hj633_breakpoints: do not rise": falls.select(curve),
+        "gb3838_limits: five classes must hold wider and wider ranges:": water.group_by(
+            "standard", "parameter", "water_body", maintain_order=True
+        )
+        .agg(
+            grow=(pl.len() == 5)
+            & (pl.col("class").n_unique() == 5)
+            & pl.col("class").is_between(1, 5).all()
+            & (pl.col("low").fill_null(-1e9).sort_by("class").diff() <= 0).all()
+            & (pl.col("high").fill_null(1e9).sort_by("class").diff() >= 0).all()
+        )
+        .filter(~pl.col("grow"))
+        .drop("grow"),
+        "gb3838_limits: no indicator": water.join(
+            standards.indicators, on=["standard", "parameter"], how="anti"
+        ).select("standard", "parameter"),
+        "gb3838_rules: unknown averaging": standards.water_rules.filter(~pl.col("averaging").is_in(averagings)).select(
+            "averaging"
+        ),
+        "noise_limits: twice": noise.filter(
+            pl.struct("standard", "place", "zone", "period", "metric").is_duplicated()
+        ).select("standard", "zone", "period"),
+        "noise_limits: no rules for": noise.join(standards.noise_rules, on="standard", how="anti").select("standard"),
         "adoptions: ends before it starts": standards.adoptions.filter(
             pl.col("valid_to") < pl.col("valid_from")
         ).select("standard"),

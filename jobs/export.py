@@ -170,12 +170,9 @@ def export_averages(conn: Connection, ask: Ask) -> Iterator[pl.DataFrame]:
 
 
 def export_assessments(conn: Connection, ask: Ask) -> Iterator[pl.DataFrame]:
-    """station, time, averaging, standard, index, class, category, primary."""
-    classes = (
-        chain.load_rules(conn)[-1]
-        .standards.classes.select(pl.col("level").cast(pl.Int16).alias("class"), pl.col("category"))
-        .unique("class")
-    )
+    """station, time, averaging, standard, index, class, category, primary, count, exceedance."""
+    grades = chain.load_rules(conn)[-1].standards.grades
+    classes = grades.select("standard", pl.col("class").cast(pl.Int16), "category")
     stations = registry.load_stations(conn).sort("code")
     if ask.stations is not None:
         stations = stations.filter(pl.col("code").is_in(ask.stations))
@@ -187,7 +184,7 @@ def export_assessments(conn: Connection, ask: Ask) -> Iterator[pl.DataFrame]:
         rows = derived.load(conn, derived.ASSESSMENT, page, only, known=ask.known)
         yield (
             rows.join(stations.select("station", pl.col("code")), on="station")
-            .join(classes, on="class", how="left")
+            .join(classes, on=["standard", "class"], how="left")
             .sort("code", "time", "averaging", "standard")
             .select(
                 pl.col("code").alias("station"),
@@ -198,6 +195,8 @@ def export_assessments(conn: Connection, ask: Ask) -> Iterator[pl.DataFrame]:
                 "class",
                 "category",
                 "primary",
+                "count",
+                "exceedance",
             )
         )
 

@@ -63,6 +63,30 @@ def test_the_index_is_the_highest_and_only_above_fifty_has_a_primary_pollutant()
     assert assessed({**CLEAN, "pm25": 900}, OLD) == [(500, 6, "pm25")]
 
 
+def test_a_row_says_on_how_many_pollutants_it_rests() -> None:
+    high = {**CLEAN, "so2": 801.0, "so2/moving24": 475.0}
+    cases: list[tuple[dict[str, Any], int]] = [
+        (CLEAN, 6),
+        ({**CLEAN, "o3": None}, 5),
+        (high, 6),
+        ({**high, "so2/moving24": None}, 5),
+    ]
+    for values, count in cases:
+        made = assessment.assess(averages(values, OLD), station(), STANDARDS).filter(averaging="hour")
+        assert made.select("count", "exceedance").rows() == [(count, None)]
+
+
+def test_air_water_and_noise_of_a_station_stand_side_by_side() -> None:
+    values = {**CLEAN, "nh3n": 1.2, "laeq/ld": 61.0}
+    made = assessment.assess(averages(values, NEW), station(1, "noise_zone:2"), STANDARDS)
+    assert made.schema == pl.Schema(ASSESSMENTS)
+    assert made.select("standard", "averaging", "index", "class", "primary", "count", "exceedance").rows() == [
+        ("GB 3096-2008", "ld", None, 2, "laeq", 1, 1.0),
+        ("GB 3838-2002", "hour", None, 4, "nh3n", 1, 0.2),
+        ("HJ 633-2026", "hour", 30, 1, None, 6, None),
+    ]
+
+
 def test_ties_are_all_primary_in_table_order() -> None:
     assert assessed({**CLEAN, "pm25": 75, "pm10": 150, "co": 10}, OLD) == [(100, 2, "co,pm10,pm25")]
 

@@ -161,13 +161,45 @@ def test_the_highest_hour_needs_twenty() -> None:
     assert windows({k: float(k) for k in range(19)}, "mda1", series(offset=0)) == {0: (None, 19)}
 
 
+def test_the_lowest_hour_needs_twenty() -> None:
+    assert windows({k: 30.0 - k for k in range(20)}, "day_low", series(offset=0)) == {0: (11.0, 20)}
+    assert windows({k: 30.0 - k for k in range(19)}, "day_low", series(offset=0)) == {0: (None, 19)}
+
+
+@pytest.mark.parametrize(
+    ("cadence", "expected", "least"),
+    [
+        (60, 24, 20),
+        (3600, 24, 20),
+        (5400, 16, 14),
+        (7200, 12, 10),
+        (14400, 6, 5),
+        (21600, 4, 4),
+        (32400, 2, 2),
+        (86400, 1, 1),
+        (172800, 1, 1),
+    ],
+)
+def test_a_day_has_as_many_parts_as_the_cadence_gives(cadence: int, expected: int, least: int) -> None:
+    facts = series(cadence=cadence, offset=0)
+    for parts, value in [(expected, 7.0), (least, 7.0), (least - 1, None)]:
+        held: dict[int, float | None] = {k * max(cadence, 3600) // 3600: 7.0 for k in range(parts)}
+        made = averaging.windows(hourly(held), facts, PARAMETERS, AVERAGINGS).filter(averaging="day")
+        assert made.select("value", "count", "expected").rows() == ([(value, parts, expected)] if parts else [])
+
+
+def test_a_moving_mean_of_every_four_hours_has_six_parts() -> None:
+    found = windows({4 * k: float(k) for k in range(8)}, "moving24", series(cadence=14400))
+    assert [found[4 * k] for k in range(3, 8)] == [(None, 4), (2.0, 5), (2.5, 6), (3.5, 6), (4.5, 6)]
+
+
 KINDS = st.sampled_from(["arithmetic", "sum", "energy", "circular"])
 
 
 @st.composite
 def records(draw: st.DrawFn) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Readings of two series with holes and codes over some days, in any order."""
-    kinds, cadences, offsets = KINDS, st.sampled_from([1200, 3600]), st.sampled_from([480, 345, -300])
+    kinds, cadences, offsets = KINDS, st.sampled_from([1200, 3600, 14400]), st.sampled_from([480, 345, -300])
     facts = [series(n, draw(kinds), draw(cadences), draw(offsets)) for n in (1, 2)]
     # One drawn seed for the many values: drawing each would take minutes.
     dice = Random(draw(st.integers(0, 10**6)))
@@ -217,6 +249,11 @@ def mean_of(kind: str, values: list[float]) -> float | None:
     return math.degrees(math.atan2(sine, cosine)) % 360 if math.hypot(sine, cosine) > 1e-3 * len(values) else None
 
 
+def scaled(number: int, cadence: int) -> int:
+    """So many of the parts that a series with a cadence over an hour has, rounded up."""
+    return -(-number * 3600 // max(cadence, 3600))
+
+
 def close(kind: str, ours: float | None, theirs: float | None) -> bool:
     if kind == "circular" and (ours is None or theirs is None):
         return True  # directions that nearly cancel out: none, or one of no weight
@@ -249,7 +286,7 @@ def test_the_obvious_loop_agrees(given_: tuple[pl.DataFrame, pl.DataFrame]) -> N
             for time, value, count in found.select("time", "value", "count").iter_rows():
                 parts = [p for k in range(length) if (p := held.get(time - k * HOUR)) is not None]
                 assert count == len(parts)
-                assert close(kind, value, mean_of(kind, parts) if count >= least else None)
+                assert close(kind, value, mean_of(kind, parts) if count >= scaled(least, cadence) else None)
         days: dict[datetime, list[float]] = {}
         for time, part in held.items():
             local = (time + timedelta(minutes=offset)).replace(hour=0, minute=0)
@@ -258,7 +295,11 @@ def test_the_obvious_loop_agrees(given_: tuple[pl.DataFrame, pl.DataFrame]) -> N
         assert found["time"].to_list() == list(days)
         for time, value, count in found.iter_rows():
             assert count == len(days[time])
-            assert close(kind, value, mean_of(kind, days[time]) if count >= 20 else None)
+            assert close(kind, value, mean_of(kind, days[time]) if count >= scaled(20, cadence) else None)
+        low = built.filter(pl.col("series") == number, pl.col("averaging") == "day_low").select("time", "value")
+        assert low["time"].to_list() == list(days)
+        for time, value in low.iter_rows():
+            assert value == (min(days[time]) if len(days[time]) >= scaled(20, cadence) else None)
 
 
 def test_running_integers_may_wrap_and_differ_rightly_all_the_same() -> None:
@@ -285,6 +326,8 @@ def bad(name: str, **changes: Any) -> dict[str, Any]:
         ("day", {"code": 3}, r"'code' 3 is that of"),
         ("day", {"minimum": 0}, r"\[day\] 'period', 'minimum', 'expected' must be 1 or more"),
         ("moving24", {"period": 25}, r"'period' within 1 day"),
+        ("ln", {"last": 21}, r"\[ln\] 'first', 'last' cannot be 22, 21"),
+        ("mda8", {"last": 24}, r"\[mda8\] 'first', 'last' cannot be 7, 24"),
     ],
 )
 def test_a_bad_table_names_its_block_and_key(name: str, changes: dict[str, Any], says: str) -> None:
@@ -298,6 +341,14 @@ def test_a_parameter_lists_averagings_that_exist_with_their_parts() -> None:
             averaging.check({"x": Parameter(name="x", mean="sum", averagings=names, **WORDS)}, AVERAGINGS)
 
 
+def test_an_edition_from_before_ratings_is_read() -> None:
+    content = tables.read("averagings")
+    assert isinstance(content, dict)
+    old = {name: record for name, record in content.items() if AVERAGINGS[name].code <= 6}
+    assert averaging.parse(old) == {name: rule for name, rule in AVERAGINGS.items() if name in old}
+
+
 def test_codes_are_stable() -> None:
     codes = {"hour": 1, "moving24": 2, "running8": 3, "day": 4, "mda8": 5, "mda1": 6}
+    codes |= {"ld": 7, "ln": 8, "ldn": 9, "lden": 10, "cnel": 11, "day_low": 12}
     assert {name: rule.code for name, rule in AVERAGINGS.items()} == codes

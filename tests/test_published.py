@@ -57,13 +57,25 @@ def test_trap_the_24h_column_of_sulphur_dioxide_is_not_a_copy_of_the_1h_one() ->
     }
 
 
+def test_trap_nitrogen_temperature_and_coliforms_are_not_in_the_class_of_a_section() -> None:
+    judged = STANDARDS.indicators.filter(judged=1)["parameter"]
+    assert (judged.len(), {"tn", "water_temperature", "fecal_coliform"} & set(judged)) == (21, set())
+
+
+def test_trap_lakes_have_stricter_limits_of_phosphorus_by_a_factor_of_two_to_five() -> None:
+    both = STANDARDS.water.filter(parameter="tp").pivot("water_body", index="class", values="high").sort("class")
+    assert (both["river"] / both["lake"]).round(2).to_list() == [2, 4, 4, 3, 2]
+
+
 def test_trap_levels_average_by_energy() -> None:
     assert parameters.load()["laeq"].mean == "energy"
 
 
 def test_the_editions_change_on_the_first_of_march_2026() -> None:
     nationwide = (
-        STANDARDS.adoptions.filter(pl.col("place").is_null()).select("standard", "valid_from", "valid_to").rows()
+        STANDARDS.adoptions.filter(pl.col("place").is_null(), pl.col("standard").str.contains("HJ 633|GB 3095"))
+        .select("standard", "valid_from", "valid_to")
+        .rows()
     )
     assert set(nationwide) == {
         ("HJ 633-2012", date(2016, 1, 1), date(2026, 2, 28)),

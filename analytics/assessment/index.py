@@ -1,15 +1,14 @@
-"""Averages × dated standards -> index, class, primary pollutants; and what exceeds a limit.
+"""Air: averages × HJ 633 -> index, class, primary pollutants; × GB 3095 -> what exceeds a limit.
 
-A row depends on the averages of its own station and time and on nothing else. The index is whole-number arithmetic on
-millionths of the unit: 60 µg/m³ gives 100, not 101.
+The index is whole-number arithmetic on millionths of the unit: 60 µg/m³ gives 100, not 101.
 """
 
 import polars as pl
 
+from analytics.assessment._common import dated, micros, rounded
 from analytics.frames import ASSESSMENTS, conform, settle
 from analytics.standards import Standards, in_force, in_phase
 
-MICRO = 1_000_000
 CURVE = ["standard", "parameter", "column"]
 #: What gets one row. `kind` numbers the pairs of standard and assessment averaging.
 SUBJECT = ["station", "kind", "time"]
@@ -45,12 +44,12 @@ def indices(concentrations: pl.DataFrame, standards: Standards) -> pl.DataFrame:
     """
     distinct = concentrations.select(*CURVE, "value").unique()
     fixed = standards.columns.select(*CURVE, "above").unique(CURVE)
-    points = standards.breakpoints.select(*CURVE, "index", at=_micros("concentration")).sort("at")
+    points = standards.breakpoints.select(*CURVE, "index", at=micros("concentration")).sort("at")
     previous = pl.col("index", "at").shift().over(CURVE).name.suffix("_low")
     rows = (
         distinct.join(standards.rounding.select(*CURVE[:2], "decimals"), on=CURVE[:2], how="left")
         .join(fixed, on=CURVE, how="left")
-        .with_columns(at=_rounded(_micros("value"), pl.col("decimals")))
+        .with_columns(at=rounded(micros("value").clip(0), pl.col("decimals")))
         .sort("at")
         .join_asof(
             points.with_columns(previous).drop_nulls(),
@@ -80,9 +79,9 @@ def exceedances(
         "standard", "phase", "valid_from", "valid_to", "parameter", "averaging", limit=area
     )
     limited = averages.join(limits, on=["parameter", "averaging"], how="semi").filter(pl.col("value").is_not_null())
-    dated = _dated(limited, stations)
+    days = dated(limited, stations)
     rows = (
-        dated.join(in_force(standards.adoptions, stations, dated.select("station", "day")), on=["station", "day"])
+        days.join(in_force(standards.adoptions, stations, days.select("station", "day")), on=["station", "day"])
         .join(limits, on=["standard", "parameter", "averaging"])
         .filter(in_phase(pl.col("day")), pl.col("value") > pl.col("limit"))
     )
@@ -97,12 +96,6 @@ def exceedances(
         "limit",
         multiple=settle((pl.col("value") - pl.col("limit")) / pl.col("limit")),
     ).sort("station", "standard", "parameter", "averaging", "time")
-
-
-def _dated(averages: pl.DataFrame, stations: pl.DataFrame) -> pl.DataFrame:
-    """`averages` with the local day of their time."""
-    day = (pl.col("time") + pl.duration(minutes=pl.col("offset"))).dt.date()
-    return averages.join(stations.select("station", "offset"), on="station").with_columns(day=day)
 
 
 def _uses(standards: Standards) -> pl.DataFrame:
@@ -124,11 +117,11 @@ def _usable(averages: pl.DataFrame, stations: pl.DataFrame, standards: Standards
     """The averages that a standard in force uses, once for each use: subject, curve, step, bit, value."""
     pairs = uses.select("pair", "parameter", averaging="uses").unique()
     kept = averages.filter(pl.col("value").is_not_null()).join(pairs, on=["parameter", "averaging"])
-    dated = _dated(kept.select("station", "time", "pair", "value"), stations)
-    force = in_force(standards.adoptions, stations, dated.select("station", "day"))
+    days = dated(kept.select("station", "time", "pair", "value"), stations)
+    force = in_force(standards.adoptions, stations, days.select("station", "day"))
     coded = force.join(uses.select("standard", "code").unique(), on="standard").select("station", "day", "code")
     return (
-        dated.join(coded, on=["station", "day"])
+        days.join(coded, on=["station", "day"])
         .join(uses.select("code", "pair", "kind", "curve", "step", "bit"), on=["code", "pair"])
         .select(*SUBJECT, "curve", "step", "bit", "value")
     )
@@ -145,14 +138,16 @@ def _overall(held: pl.DataFrame, standards: Standards, uses: pl.DataFrame) -> pl
     )
     rows = (
         held.group_by(SUBJECT)
-        .agg(pl.col("iaqi").max().alias("index"), came=pl.col("bit").sum(), **each)
-        .select(*SUBJECT, "index", "came", bit=top)
+        .agg(pl.col("iaqi").max().alias("index"), came=pl.col("bit").sum(), count=pl.len(), **each)
+        .select(*SUBJECT, "index", "came", "count", bit=top)
         .join(kinds, on="kind")
         .join(standards.rules, on="standard")
     )
     missing, low = pl.col("came") != pl.col("asked"), pl.col("index") <= pl.col("complete_up_to")
     rows = rows.with_columns(index=pl.when(~(missing & low.fill_null(value=False))).then("index"))
-    named = rows.with_columns(bit=pl.when(pl.col("index") > pl.col("primary_above")).then("bit"))
+    named = rows.with_columns(
+        bit=pl.when(pl.col("index") > pl.col("primary_above")).then("bit"), exceedance=pl.lit(None, pl.Float64)
+    )
     classes = standards.classes.select("standard", pl.col("low").alias("index"), pl.col("level").alias("class"))
     return (
         named.join(_names(named, uses), on=["kind", "bit"], how="left")
@@ -168,15 +163,3 @@ def _names(rows: pl.DataFrame, uses: pl.DataFrame) -> pl.DataFrame:
     members = sets.join(uses.select("kind", "parameter", one="bit").unique(), on="kind")
     chosen = members.filter((pl.col("bit") & pl.col("one")) > 0).sort("one")
     return chosen.group_by("kind", "bit", maintain_order=True).agg(pl.col("parameter").str.join(",").alias("primary"))
-
-
-def _micros(column: str) -> pl.Expr:
-    return (pl.col(column) * MICRO).round().cast(pl.Int64)
-
-
-def _rounded(micros: pl.Expr, decimals: pl.Expr) -> pl.Expr:
-    """`micros`, not below zero, rounded half to even at `decimals` of the unit; as they are where that is null."""
-    step = 10 ** (6 - decimals)
-    whole, rest = micros.clip(0) // step, 2 * (micros.clip(0) % step)
-    up = (rest > step) | ((rest == step) & (whole % 2 == 1))
-    return pl.coalesce((whole + up.cast(pl.Int64)) * step, micros.clip(0))

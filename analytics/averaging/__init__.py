@@ -8,13 +8,17 @@ integers add up to the same bits in any order and from any start (DESIGN.md, law
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, NamedTuple
+from functools import reduce
+from operator import add
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from analytics import tables
+from analytics.averaging.means import MEANS as MEANS
+from analytics.averaging.means import Mean, decibel, mean_energy
 from analytics.frames import AVERAGES, TIME, conform, empty, settle
 from analytics.parameters import Parameter
 from analytics.tables import NUMBER, Content, TableError
@@ -29,60 +33,27 @@ BACK = FORWARD = timedelta(hours=24)
 #: QARTOD flags whose reading does not enter a mean: failed, missing.
 VOID = (4, 9)
 
-MICRO = 1_000_000
-MINUTE, HOUR = 60 * MICRO, 3600 * MICRO  # [µs]
+MINUTE, HOUR = 60_000_000, 3_600_000_000  # [µs]
 DAY = 24 * 60  # [min]
-#: Energies are added in ten-thousandths of the reference energy, in two limbs: ten levels of 140 dB would overflow one.
-ENERGY, LIMB = 10_000, 2**30
-#: Components of unit vectors are added in thousand millionths.
-COMPONENT = 10**9
+#: What the parts of a window have in common.
+GROUP = ("series", "cadence", "offset")
 
 Ints = npt.NDArray[np.int64]
 
 
-class Mean(NamedTuple):
-    """A kind of mean: values between `low` and `high` become two integers, their sums and the count one value."""
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A part of the day in a rating level, from the local hour `first` to `last`, over midnight where that is less."""
 
-    low: float
-    high: float
-    parts: Callable[[pl.Expr], tuple[pl.Expr, pl.Expr]]
-    value: Callable[[pl.Expr, pl.Expr, pl.Expr], pl.Expr]
-    digits: int = 6
+    first: int
+    last: int
+    penalty: float
+    minimum: int
 
-
-def _micros(value: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
-    return (value * MICRO).round().cast(pl.Int64), pl.lit(0, pl.Int64)
-
-
-def _energy(level: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
-    whole = (10 ** (level / 10) * ENERGY).round().cast(pl.Int64)
-    return whole // LIMB, whole % LIMB
-
-
-def _vector(degrees: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
-    angle = degrees.radians()
-    return (angle.sin() * COMPONENT).round().cast(pl.Int64), (angle.cos() * COMPONENT).round().cast(pl.Int64)
-
-
-def _level(high: pl.Expr, low: pl.Expr, count: pl.Expr) -> pl.Expr:
-    energy = (high.cast(pl.Float64) * LIMB + low) / count / ENERGY
-    return pl.when(energy > 0).then(10 * energy.log10())
-
-
-def _direction(sine: pl.Expr, cosine: pl.Expr, _: pl.Expr) -> pl.Expr:
-    """Directions that cancel out have no mean."""
-    angle = settle(pl.arctan2(sine.cast(pl.Float64), cosine.cast(pl.Float64)).degrees())
-    return pl.when((sine != 0) | (cosine != 0)).then(angle % 360)
-
-
-#: Sums stay below 2**63 for 90,000 values within `low` and `high`; a value outside cannot be added exactly and does
-#: not enter: no unit of ours has such values. A mean level is right to 1e-4 dB from 10 dB upwards.
-MEANS: Mapping[str, Mean] = {
-    "arithmetic": Mean(-1e8, 1e8, _micros, lambda total, _, count: total / (count * MICRO)),
-    "sum": Mean(-1e8, 1e8, _micros, lambda total, _, count: pl.when(count > 0).then(total / MICRO)),
-    "energy": Mean(-20, 140, _energy, _level, digits=4),
-    "circular": Mean(-360, 360, _vector, _direction),
-}
+    @property
+    def hours(self) -> int:
+        """Its nominal length [h]."""
+        return (self.last - self.first) % 24 + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +75,7 @@ class Averaging:
     first: int = 0
     last: int = 23
     keep_above: float | None = None
+    periods: tuple[Period, ...] = ()
 
 
 def load() -> dict[str, Averaging]:
@@ -115,13 +87,14 @@ def parse(content: Content) -> dict[str, Averaging]:
     """The averagings of `content`, by name, in the order of their codes. Raises `TableError` naming block and key."""
     texts = dict.fromkeys(("title", "title_zh", "kind", "built_from", "source", "confidence"), str)
     needs: dict[str, Any] = {**texts, "code": int, "period": int}
-    allows: dict[str, Any] = {"capture": NUMBER, "keep_above": NUMBER}
+    allows: dict[str, Any] = {"capture": NUMBER, "keep_above": NUMBER, "periods": list}
     allows |= dict.fromkeys(("minimum", "expected", "first", "last"), int)
     found: dict[str, Averaging] = {}
     records = tables.records(content, TABLE)
     for name, record in records.items():
-        tables.check(record, f"{TABLE}: [{name}]", needs=needs, allows=allows)
-        found[name] = Averaging(name=name, **record)
+        place = f"{TABLE}: [{name}]"
+        tables.check(record, place, needs=needs, allows=allows)
+        found[name] = Averaging(name=name, **{**record, "periods": _periods(record.get("periods", []), place)})
     ordered = sorted(found.values(), key=lambda rule: rule.code)
     built = {"observations"}
     for rule, before in zip(ordered, [None, *ordered], strict=False):
@@ -134,8 +107,25 @@ def parse(content: Content) -> dict[str, Averaging]:
             raise TableError(f"{place} 'period', 'minimum', 'expected' must be 1 or more, 'period' within {BACK}")
         if rule.built_from not in built or (rule.kind == "hour") != (rule.built_from == "observations"):
             raise TableError(f"{place} 'built_from' cannot be {rule.built_from!r}")
+        if not (0 <= rule.first < 24 and rule.first <= rule.last < (rule.first + 24 if rule.kind == "day" else 24)):
+            raise TableError(f"{place} 'first', 'last' cannot be {rule.first}, {rule.last}")
+        if rule.kind == "rating" and sorted(_hours_of(rule.periods)) != list(range(24)):
+            raise TableError(f"{place} 'periods' must hold each hour of the day once")
         built.add(rule.name)
     return {rule.name: rule for rule in ordered}
+
+
+def _periods(content: list[Any], place: str) -> tuple[Period, ...]:
+    needs: dict[str, Any] = {"first": int, "last": int, "penalty": NUMBER, "minimum": int}
+    for record in content:
+        if not isinstance(record, dict):
+            raise TableError(f"{place}: 'periods' must hold tables")
+        tables.check(record, f"{place} 'periods'", needs=needs)
+    return tuple(Period(**record) for record in content)
+
+
+def _hours_of(periods: tuple[Period, ...]) -> list[int]:
+    return [(period.first + k) % 24 for period in periods for k in range(period.hours)]
 
 
 def check(parameters: Mapping[str, Parameter], averagings: Mapping[str, Averaging]) -> None:
@@ -146,6 +136,8 @@ def check(parameters: Mapping[str, Parameter], averagings: Mapping[str, Averagin
                 raise TableError(f"parameters: [{parameter.name}] 'averagings': unknown {name!r}")
             if averagings[name].built_from not in ("observations", *parameter.averagings):
                 raise TableError(f"parameters: [{parameter.name}] 'averagings': {name!r} needs its parts")
+            if averagings[name].kind == "rating" and parameter.mean != "energy":
+                raise TableError(f"parameters: [{parameter.name}] 'averagings': {name!r} is one of levels")
 
 
 def hours(
@@ -180,9 +172,12 @@ def windows(
 ) -> pl.DataFrame:
     """Averages built from hours (`frames.AVERAGES`), by averaging, series and time.
 
-    `hourly` as `hours` gives it. A moving mean has a row for each hour that has a row, a local day for each day with
-    at least one part; `count` of `expected` parts had a value, `value` is null where they are less than the minimum.
+    `hourly` as `hours` gives it. A moving mean has a row for each hour that has a row, a local day, or the part of it
+    that the averaging takes, one for each day with at least one part; `count` of `expected` parts had a value, `value`
+    is null where they are less than the minimum. A series with a cadence over an hour has so many parts fewer.
     A day's highest value counts below the minimum too where it exceeds `keep_above` (HJ 633, validity of MDA8).
+    A rating level [dB] adds each period's penalty to the mean level of the hours it has and weighs the periods by
+    their nominal lengths; null where any of them has fewer hours than its minimum. Directive 2002/49/EC, annex I.
     """
     made = {name: hourly.filter(pl.col("averaging") == name) for name, r in averagings.items() if r.kind == "hour"}
     for rule in (r for r in averagings.values() if r.kind in BUILDERS):
@@ -255,54 +250,92 @@ def _between(values: Ints, start: npt.NDArray[np.intp]) -> pl.Series:
 
 
 def _daily(parts: pl.DataFrame, rule: Averaging, mean: Mean) -> pl.DataFrame:
-    """Means of the local days."""
+    """Means of the local days, or of the hours `first` to `last` of each, named by the start of the first of them."""
     sums = {name: pl.Series(column) for name, column in _integers(parts, mean).items()}
-    days = parts.with_columns(**sums).group_by("series", "offset", _local_day()).agg(pl.col("x", "y", "n").sum())
-    return _windowed(days.with_columns(time=_day_start()), rule, mean)
+    since = _local_minute() - 60 * rule.first
+    days = (
+        parts.with_columns(**sums)
+        .filter(since % DAY < 60 * (rule.last - rule.first + 1))
+        .group_by(*GROUP, day=since // DAY)
+        .agg(pl.col("x", "y", "n").sum())
+    )
+    return _windowed(days.with_columns(time=_day_start(rule.first)), rule, mean)
 
 
 def _windowed(sums: pl.DataFrame, rule: Averaging, mean: Mean) -> pl.DataFrame:
     value = settle(mean.value(pl.col("x"), pl.col("y"), pl.col("n")), mean.digits)
-    return _row(sums.with_columns(value=value), rule, pl.col("n") >= rule.minimum)
+    return _row(sums.with_columns(value=value), rule, pl.col("n") >= _minimum(rule.minimum, rule.expected))
 
 
-def _highest(parts: pl.DataFrame, rule: Averaging, _: Mean) -> pl.DataFrame:
-    """Highest part of the local days, of the parts that start at the local hours `first` to `last`."""
-    hour = (_local_minute() % DAY) // 60
+def _rating(parts: pl.DataFrame, rule: Averaging, mean: Mean) -> pl.DataFrame:
+    """Rating levels of the local days: the energy of each period raised by its penalty, weighed by its length."""
+    sums = {name: pl.Series(column) for name, column in _integers(parts, mean).items()}
+    hour = _local_minute() % DAY // 60
+    inside = [(hour + 24 - period.first) % 24 < period.hours for period in rule.periods]
+    days = (
+        parts.with_columns(**sums)
+        .group_by(*GROUP, day=_local_minute() // DAY)
+        .agg(
+            pl.col("n").sum(),
+            *(pl.col(name).filter(there).sum().alias(f"{name}{k}") for k, there in enumerate(inside) for name in "xyn"),
+        )
+    )
+    weighed = [
+        mean_energy(pl.col(f"x{k}"), pl.col(f"y{k}"), pl.col(f"n{k}")) * (p.hours * 10 ** (p.penalty / 10))
+        for k, p in enumerate(rule.periods)
+    ]
+    value = settle(decibel(reduce(add, weighed) / 24), mean.digits)
+    enough = [pl.col(f"n{k}") >= _minimum(p.minimum, p.hours) for k, p in enumerate(rule.periods)]
+    return _row(days.with_columns(time=_day_start(), value=value), rule, pl.all_horizontal(enough))
+
+
+def _extreme(parts: pl.DataFrame, rule: Averaging, pick: Callable[[pl.Expr], pl.Expr]) -> pl.DataFrame:
+    """Highest or lowest part of the local days, of the parts that start at the local hours `first` to `last`."""
+    hour = _local_minute() % DAY // 60
     days = (
         parts.filter(hour.is_between(rule.first, rule.last))
-        .group_by("series", "offset", _local_day())
-        .agg(pl.col("value").max(), n=pl.col("value").count())
+        .group_by(*GROUP, day=_local_minute() // DAY)
+        .agg(pick(pl.col("value")), n=pl.col("value").count())
     )
     kept = pl.lit(value=False) if rule.keep_above is None else pl.col("value") > rule.keep_above
-    return _row(days.with_columns(time=_day_start()), rule, (pl.col("n") >= rule.minimum) | kept)
+    enough = pl.col("n") >= _minimum(rule.minimum, rule.expected)
+    return _row(days.with_columns(time=_day_start()), rule, enough | kept)
 
 
 #: Each takes the parts of one kind of mean by series and time, the averaging and the mean.
 BUILDERS: Mapping[str, Callable[[pl.DataFrame, Averaging, Mean], pl.DataFrame]] = {
     "moving": _moving,
     "day": _daily,
-    "day_maximum": _highest,
+    "rating": _rating,
+    "day_maximum": lambda parts, rule, _: _extreme(parts, rule, pl.Expr.max),
+    "day_minimum": lambda parts, rule, _: _extreme(parts, rule, pl.Expr.min),
 }
 
 
 def _row(rows: pl.DataFrame, rule: Averaging, enough: pl.Expr) -> pl.DataFrame:
     value = pl.when(enough).then("value")
-    named = rows.with_columns(value=value, averaging=pl.lit(rule.name), count="n", expected=pl.lit(rule.expected))
+    named = rows.with_columns(value=value, averaging=pl.lit(rule.name), count="n", expected=_expected(rule.expected))
     return conform(named, AVERAGES)
+
+
+def _expected(parts: int) -> pl.Expr:
+    """How many of the `parts` a series has whose readings are further apart than an hour."""
+    return pl.max_horizontal(3600 * parts // pl.max_horizontal("cadence", 3600), 1)
+
+
+def _minimum(least: int, parts: int) -> pl.Expr:
+    """How many of them must have a value where `least` of all `parts` must."""
+    step = pl.max_horizontal("cadence", 3600)
+    return pl.min_horizontal((3600 * least + step - 1) // step, _expected(parts))
 
 
 def _local_minute() -> pl.Expr:
     return pl.col("time").to_physical() // MINUTE + pl.col("offset")
 
 
-def _local_day() -> pl.Expr:
-    return (_local_minute() // DAY).alias("day")
-
-
-def _day_start() -> pl.Expr:
-    """UTC start of the local day."""
-    return ((pl.col("day") * DAY - pl.col("offset")) * MINUTE).cast(TIME)
+def _day_start(hour: int = 0) -> pl.Expr:
+    """UTC time of the local `hour` of the local day."""
+    return ((pl.col("day") * DAY + 60 * hour - pl.col("offset")) * MINUTE).cast(TIME)
 
 
 def _ordered(frames: list[pl.DataFrame], averagings: Mapping[str, Averaging]) -> pl.DataFrame:
