@@ -12,6 +12,9 @@ TABLE = "parameters"
 #: Kinds of mean; `averaging.MEANS` says how each is made.
 MEANS = ("arithmetic", "circular", "energy", "sum")
 
+#: Where a parameter belongs; "" where an edition made before there were domains does not say.
+DOMAINS = ("air", "water", "noise", "soil", "weather")
+
 #: Limits of the quality tests, those that must be given and those that may; `quality.TESTS` has the tests.
 LIMITS: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
     "gross_range": ({"suspect": list, "fail": list}, {}),
@@ -26,7 +29,7 @@ ORIGIN = {"source": str, "confidence": str}
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One measured quantity. `quality` has the limits of each test that is run, in `unit`."""
+    """One measured quantity. `quality` has the limits of each test that is run, in `unit`; `domain` is of `DOMAINS`."""
 
     name: str
     title: str
@@ -38,6 +41,7 @@ class Parameter:
     source: str
     confidence: str
     quality: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    domain: str = ""
 
 
 def load() -> dict[str, Parameter]:
@@ -66,11 +70,14 @@ def canonical(name: str, parameters: Mapping[str, Parameter]) -> str | None:
 def _parameter(name: str, record: Mapping[str, Any]) -> Parameter:
     place = f"{TABLE}: [{name}]"
     texts = dict.fromkeys(("title", "title_zh", "unit", "mean", "source", "confidence"), str)
-    tables.check(record, place, needs={**texts, "aliases": list, "averagings": list}, allows={"quality": dict})
+    needs: dict[str, Any] = {**texts, "aliases": list, "averagings": list}
+    tables.check(record, place, needs=needs, allows={"quality": dict, "domain": str})
     if name != name.lower():
         raise TableError(f"{place} is not a lower-case name")
     if record["mean"] not in MEANS:
         raise TableError(f"{place} 'mean' cannot be {record['mean']!r}: one of {', '.join(MEANS)}")
+    if "domain" in record and record["domain"] not in DOMAINS:
+        raise TableError(f"{place} 'domain' cannot be {record['domain']!r}: one of {', '.join(DOMAINS)}")
     for key in ("aliases", "averagings"):
         if not all(isinstance(word, str) for word in record[key]):
             raise TableError(f"{place} {key!r} must hold text")

@@ -5,6 +5,7 @@ B.8). What needs a temperature or a molar mass (ppb to µg/m³) is no change of 
 """
 
 from collections.abc import Mapping
+from math import pi
 from typing import NamedTuple
 
 import polars as pl
@@ -29,6 +30,11 @@ CHANGES: Mapping[tuple[str, str], Change] = {
     ("mg/L", "µg/L"): Change(times=1000.0),
     ("mS/cm", "µS/cm"): Change(times=1000.0),
     ("µS/cm", "mS/cm"): Change(over=1000.0),
+    ("%", "m³/m³"): Change(over=100.0),
+    ("m³/m³", "%"): Change(times=100.0),
+    ("mV", "V"): Change(over=1000.0),
+    ("MJ/(m²·h)", "W/m²"): Change(times=1e6, over=3600.0),
+    ("rad", "°"): Change(times=180.0, over=pi),
     ("Pa", "hPa"): Change(over=100.0),
     ("kPa", "hPa"): Change(times=10.0),
     ("hPa", "kPa"): Change(over=10.0),
@@ -39,8 +45,10 @@ CHANGES: Mapping[tuple[str, str], Change] = {
     ("mm", "m"): Change(over=1000.0),
 }
 
-#: Other spellings of the same sign: the Greek letter mu, digits for exponents.
-SPELLINGS = str.maketrans({"μ": "µ", "3": "³", "2": "²"})
+#: Other spellings of the same sign: the Greek letter mu, digits for exponents, one sign for a degree Celsius.
+SPELLINGS = str.maketrans({"μ": "µ", "3": "³", "2": "²", "℃": "°C"})
+#: Significant digits kept of a product or a difference: 96.39 kPa are 963.9 hPa, and not 963.9000000000001.
+DIGITS = 15
 
 
 def spelled(unit: str) -> str:
@@ -60,4 +68,5 @@ def convert(value: pl.Expr, unit: str, into: str) -> pl.Expr:
     moved = (value + change.shift) * change.times
     # Polars divides by one number as it multiplies by its reciprocal (700 / 1000 is 0.7000000000000001); by a column of
     # numbers it divides as IEEE 754 does.
-    return moved / (moved * 0.0 + change.over) if change.over != 1.0 else moved
+    moved = moved / (moved * 0.0 + change.over) if change.over != 1.0 else moved
+    return moved if (change.shift, change.times) == (0.0, 1.0) else moved.round_sig_figs(DIGITS)

@@ -33,7 +33,9 @@ _TRIES = 3
 
 
 def main(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files: CSV (also .gz) or Parquet.")],
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Files: CSV, NDJSON or JSON (also .gz), or Parquet.")
+    ],
     format: Annotated[
         str | None,
         typer.Option("--format", help=f"One of {', '.join(formats.FORMATS)}. Default: each file's own, by its head."),
@@ -54,7 +56,11 @@ def main(
         ),
     ] = None,
     cadence: Annotated[
-        str | None, typer.Option("--cadence", help="Step between readings of new series, as 1m, 10m, 1h. Default: 1h.")
+        str | None,
+        typer.Option(
+            "--cadence",
+            help="Step between readings of the series, as 1m, 10m, 1h. Default: as the format says, else 1h.",
+        ),
     ] = None,
     dry_run: Annotated[
         bool,
@@ -117,21 +123,33 @@ class Order:
     revision: int | None = None
     cadence: int | None = None
     dry_run: bool = False
+    #: what its batches are: live, late, backfill
+    kind: str = "late"
+
+
+#: Which channel of a station is which series; `cadence` [s] is the step that was asked for, null: the one that speaks.
+CHANNELS = {"station": pl.String, "channel": pl.String, "cadence": pl.Int32, "series": pl.Int32}
+_CHANNEL = ("station", "channel", "cadence")
 
 
 @dataclass(slots=True)
 class Intake:
-    """Files on their way into the store; remembers which channel is which series from block to block."""
+    """Readings on their way into the store; remembers which channel is which series from block to block.
+
+    Who makes one a block, as the server does, gives it the `parameters` in force and what the last one had `known`.
+    `refused` (rejects.ROWS) is what the last block could not keep.
+    """
 
     conn: Connection
     order: Order
     waiting: int = 0
-    parameters: Mapping[str, Parameter] = field(init=False)
-    known: pl.DataFrame = field(init=False)
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    known: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CHANNELS))
+    refused: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=dict(rejects.ROWS)))
 
     def __post_init__(self) -> None:
-        self.parameters = chain.load_rules(self.conn)[-1].parameters
-        self.known = pl.DataFrame(schema={"station": pl.String, "channel": pl.String, "series": pl.Int32})
+        if not self.parameters:
+            self.parameters = chain.load_rules(self.conn)[-1].parameters
 
     def file(self, path: Path) -> Counts:
         """Counts of one file, each block durable by itself. Raises `UnknownFormat`, `UnreadableSource`, `OSError`."""
@@ -142,12 +160,12 @@ class Intake:
         with console.progress("cells") as bar:
             task = bar.add_task(path.name, total=max(source.size, 1))
             for batch in ahead(formats.read(source, name)):
-                total += self._surely(batch, name, str(path), digest)
+                total += self.surely(batch, name, str(path), digest)
                 bar.update(task, completed=min(source.position, source.size), cells=total.read)
         log.info("ingested", file=str(path), format=name, **asdict(total))
         return total
 
-    def _surely(self, batch: Batch, decoder: str, place: str, sha256: str) -> Counts:
+    def surely(self, batch: Batch, decoder: str, place: str = "", sha256: str | None = None) -> Counts:
         """Counts of one block; the loser of a deadlock sends it again, which changes nothing twice (law 7)."""
         for _ in range(_TRIES):
             try:
@@ -171,7 +189,8 @@ class Intake:
             return self._block(batch, decoder, place, sha256)
 
     def _block(self, batch: Batch, decoder: str, place: str, sha256: str | None) -> Counts:
-        origin = Origin(registry.source(self.conn, self.order.source or decoder), decoder, place, sha256)
+        source = registry.source(self.conn, self.order.source or decoder)
+        origin = Origin(source, decoder, place, sha256, self.order.kind)
         cells = batch.cells
         if self.order.revision is not None:
             cells = cells.with_columns(pl.col("revision").fill_null(self.order.revision))
@@ -182,35 +201,45 @@ class Intake:
             readings, refused = joined.select(*READINGS), rejected(batch.rejects)
         else:
             readings = joined.filter(pl.col("series").is_not_null()).select(*READINGS)
-            refused = pl.concat([rejected(batch.rejects), _waiting(unknown, self.order.cadence)])
+            refused = pl.concat([rejected(batch.rejects), _waiting(unknown)])
             self.waiting += unknown.filter(pl.col("reason") != "unknown parameter").height
+        self.refused = refused
         return observations.save(
             self.conn, readings, refused, origin, console.now(), missing=batch.missing, trial=self.order.dry_run
         )
 
     def _resolve(self, cells: pl.DataFrame, batch: Batch) -> pl.DataFrame:
-        """`station`, `channel`, `series`, `reason` of every pair in `cells`, new ones made if that was asked for."""
-        pairs = cells.select("station", "channel").unique(maintain_order=True)
-        new = pairs.join(self.known, on=["station", "channel"], how="anti")
-        if new.is_empty():
-            return self.known.with_columns(pl.lit(None, pl.String).alias("reason"))
-        found = registry.resolve(self.conn, new, self.parameters, self.order.cadence)
-        lost = found.filter(pl.col("series").is_null() & (pl.col("reason") != "unknown parameter"))
-        if self.order.register and lost.height:
-            self._learn(lost, batch)
-            found = registry.resolve(self.conn, new, self.parameters, self.order.cadence)
-        sure = found.filter(pl.col("series").is_not_null()).select("station", "channel", "series")
-        everything = pl.concat([self.known, sure])
-        self.known = everything
-        return pl.concat([everything, found.filter(pl.col("series").is_null())], how="diagonal")
+        """CHANNELS and `reason` of every pair in `cells`, new ones made if that was asked for."""
+        pairs = _steps(cells.select("station", "channel").unique(maintain_order=True), batch, self.order.cadence)
+        new = pairs.join(self.known, on=_CHANNEL, how="anti", nulls_equal=True)
+        lost = pl.DataFrame(schema={**CHANNELS, "reason": pl.String})
+        if new.height:
+            found = self._look_up(new)
+            unknown = found.filter(pl.col("series").is_null() & (pl.col("reason") != "unknown parameter"))
+            if self.order.register and unknown.height:
+                self._learn(unknown, batch)
+                found = self._look_up(new)
+            self.known = pl.concat([self.known, found.filter(pl.col("series").is_not_null()).select(*CHANNELS)])
+            lost = found.filter(pl.col("series").is_null()).select(*lost.columns)
+        here = pairs.join(self.known, on=_CHANNEL, nulls_equal=True).select(*CHANNELS)
+        return pl.concat([here, lost], how="diagonal")
+
+    def _look_up(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        """What the registry says of `pairs` (station, channel, cadence), the cadence beside it."""
+        parts = []
+        for (cadence,), some in pairs.group_by("cadence", maintain_order=True):
+            step = None if cadence is None else int(str(cadence))
+            found = registry.resolve(self.conn, some.select("station", "channel"), self.parameters, step)
+            parts.append(found.with_columns(pl.lit(step, pl.Int32).alias("cadence")))
+        return pl.concat(parts)
 
     def _learn(self, unknown: pl.DataFrame, batch: Batch) -> None:
-        """Stations and series made for `unknown` (station, key), with what the source itself says of them."""
+        """Stations and series made for `unknown` (station, key, cadence), with what the source itself says of them."""
         said = register.Registry()
-        for code, key in unknown.select("station", "key").unique().sort("station", "key").iter_rows():
+        new = unknown.select("station", "key", pl.col("cadence").fill_null(registry.DEFAULT_CADENCE)).unique()
+        for code, key, cadence in new.sort(new.columns).iter_rows():
             facts = batch.stations.get(code, {})
             channel = registry.Channel.parse(key)
-            cadence = self.order.cadence or registry.DEFAULT_CADENCE
             said.stations[code] = {name: facts[name] for name in register.FACTS if name in facts}
             said.memberships.update(
                 {register.Membership(code, kind, None): place for kind, place in facts.get("memberships", {}).items()}
@@ -249,14 +278,22 @@ def rejected(frame: pl.DataFrame) -> pl.DataFrame:
     ).select(*rejects.ROWS)
 
 
-def _waiting(unknown: pl.DataFrame, cadence: int | None) -> pl.DataFrame:
+def _steps(pairs: pl.DataFrame, batch: Batch, asked: int | None) -> pl.DataFrame:
+    """`pairs` with `cadence` [s]: what was asked for, else what the source itself says of the series, else null."""
+    said: list[int | None] = [asked] * pairs.height
+    if asked is None and any("cadence" in facts or "cadences" in facts for facts in batch.stations.values()):
+        known = [(batch.stations.get(station, {}), channel) for station, channel in pairs.iter_rows()]
+        said = [facts.get("cadences", {}).get(channel, facts.get("cadence")) for facts, channel in known]
+    return pairs.with_columns(pl.Series("cadence", said, pl.Int32))
+
+
+def _waiting(unknown: pl.DataFrame) -> pl.DataFrame:
     """`rejects.ROWS` of readings without a series; those of a known parameter keep time and value and can come back."""
     can = pl.col("reason") != "unknown parameter"
     return unknown.with_columns(
         pl.col("time").dt.strftime("%Y-%m-%dT%H:%M:%S%.fZ").alias("stamp"),
         pl.col("value").cast(pl.String).alias("text"),
         pl.lit(None, pl.String).alias("place"),
-        pl.lit(cadence, pl.Int32).alias("cadence"),
         pl.when(can).then("time").alias("time"),
         pl.when(can).then("value").alias("value"),
     ).select(*rejects.ROWS)

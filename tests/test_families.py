@@ -1,7 +1,6 @@
 """Every member of a family keeps the family's promise. A new file in the folder is tested without a word here."""
 
 from importlib import import_module
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -10,8 +9,8 @@ from analytics import ingest
 from analytics.family import members
 from analytics.frames import CELLS, REJECTS, TIME
 from analytics.ingest import FORMATS, RECOGNISERS, Source
+from tests.ingest.reading import ALL, Sample
 
-SAMPLES = Path(__file__).parent / "samples"
 ORDER = ["station", "channel", "time"]
 
 
@@ -25,7 +24,18 @@ def everything(source: Source, format: str) -> tuple[pl.DataFrame, pl.DataFrame,
 
 
 def test_a_folder_is_a_registry_of_its_modules() -> None:
-    assert list(FORMATS) == ["beijing-prsa", "cnemc", "long", "wide"]
+    assert list(FORMATS) == [
+        "beijing-prsa",
+        "china-water",
+        "cnemc",
+        "ea-hydrology",
+        "kings-creek",
+        "long",
+        "ndjson",
+        "noise-montreal",
+        "noise-whidbey",
+        "wide",
+    ]
     assert list(FORMATS) == list(RECOGNISERS)
     assert members("analytics.ingest", "__doc__").keys() == FORMATS.keys()
 
@@ -38,16 +48,16 @@ def test_a_format_says_where_it_comes_from(format: str) -> None:
     assert module.recognises.__doc__
 
 
-@pytest.mark.parametrize("format", FORMATS)
-def test_only_its_own_format_knows_a_sample(format: str) -> None:
-    source = Source(SAMPLES / format / "sample.csv")
-    assert [name for name, recognises in RECOGNISERS.items() if recognises(source)] == [format]
+@pytest.mark.parametrize("sample", ALL.values(), ids=ALL)
+def test_only_its_own_format_knows_a_sample(sample: Sample) -> None:
+    source = Source(sample.path)
+    assert [name for name, recognises in RECOGNISERS.items() if recognises(source)] == [sample.format]
 
 
-@pytest.mark.parametrize("format", FORMATS)
-def test_a_sample_comes_back_as_the_cells_beside_it(format: str) -> None:
-    folder = SAMPLES / format
-    cells, rejects, missing = everything(Source(folder / "sample.csv"), format)
+@pytest.mark.parametrize("sample", ALL.values(), ids=ALL)
+def test_a_sample_comes_back_as_the_cells_beside_it(sample: Sample) -> None:
+    folder = sample.path.parent
+    cells, rejects, missing = everything(Source(sample.path), sample.format)
     wanted = pl.read_csv(folder / "cells.csv", schema={**CELLS, "time": pl.String()}).with_columns(
         pl.col("time").str.to_datetime("%Y-%m-%dT%H:%M:%S%.6fZ", time_unit="us", time_zone="UTC").cast(TIME)
     )

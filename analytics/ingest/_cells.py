@@ -1,17 +1,19 @@
 """From texts or numbers with their station, channel and time to a `Batch`: the one place where a cell is judged."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import polars as pl
 
 from analytics.frames import CELLS, REJECTS, Batch, conform
-from analytics.ingest._times import shown
+from analytics.ingest._times import shown, times
 
 #: Texts that stand for no value in every format.
 MISSING = ("", "NA")
 #: Characters of a station code or a channel.
 LONGEST_NAME = 200
 KEPT = 1000
+#: 8-bit codes beyond ASCII and the zero that no database keeps are no marks.
+MARKS = {chr(code): code for code in range(1, 128)}
 
 Facts = Mapping[str, Mapping[str, object]]
 
@@ -43,18 +45,55 @@ def name(column: str, what: str) -> pl.Expr:
     )
 
 
-def batch(cells: pl.DataFrame, broken: pl.DataFrame, place: str, facts: Callable[[pl.DataFrame], Facts]) -> Batch:
+def spelt_out(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows that say everything themselves, as `batch` wants them: a row a value.
+
+    `rows` has station, parameter (the channel), time, value and place, as text or in their own types, and mark,
+    revision and reason (why a row is none) or not.
+    """
+    when = times(rows["time"])
+    known = rows.rename({"time": "stamp", "value": "text", "parameter": "channel", "reason": "before"}, strict=False)
+    known = known.with_columns(words(name) for name in ("station", "channel"))
+    reasons = [name("station", "station"), name("channel", "parameter"), pl.col("reason")]
+    known = known.with_columns(*when, value=number("text", known.schema["text"]))
+    if "before" in known.columns:
+        reasons.insert(0, pl.col("before"))
+    if "mark" in known.columns:
+        known = known.with_columns(sign=words("mark").replace("", None))
+        mark = pl.col("sign").replace_strict(MARKS, default=None, return_dtype=pl.Int16)
+        known = known.with_columns(mark=mark)
+        reasons.append(_lost("sign", "mark", "unreadable mark"))
+    if "revision" in known.columns:
+        known = known.with_columns(edition=words("revision").replace("", None))
+        known = known.with_columns(revision=pl.col("edition").cast(pl.Int64, strict=False))
+        reasons.append(_lost("edition", "revision", "unreadable revision"))
+    return known.with_columns(reason=pl.coalesce(reasons))
+
+
+def _lost(before: str, after: str, reason: str) -> pl.Expr:
+    """`reason` where something was and could not be read."""
+    return pl.when(pl.col(before).is_not_null() & pl.col(after).is_null()).then(pl.lit(reason))
+
+
+def batch(
+    cells: pl.DataFrame,
+    broken: pl.DataFrame,
+    place: str,
+    facts: Callable[[pl.DataFrame], Facts],
+    missing: Collection[str] = MISSING,
+) -> Batch:
     """The cells that can be kept, the rejects, the count of missing ones: together as many as came in.
 
     `cells` has station, channel, time, stamp, text, value, place and reason (null where nothing is wrong yet), and
-    mark and revision or not. `broken` are rejects made before; `facts` is asked about the stations of the kept cells.
+    mark and revision or not. `broken` are rejects made before; `facts` is asked about the stations of the kept cells;
+    `missing` are the texts that stand for no value.
     """
     optional = [pl.lit(None, CELLS[name]).alias(name) for name in ("mark", "revision") if name not in cells.columns]
     fine = (pl.col("reason").is_null() & pl.col("value").is_finite()).fill_null(False)
     fine_rows = cells.select(fine).to_series()
     good = (cells if fine_rows.all() else cells.filter(fine_rows)).with_columns(optional)
     bad = cells.filter(~fine_rows)
-    rejected = bad.filter(words("text").is_not_null() & ~words("text").is_in(MISSING))
+    rejected = bad.filter(words("text").is_not_null() & ~words("text").is_in(missing))
     rejects = rejected.select(
         station=_bounded(pl.col("station"), LONGEST_NAME),
         channel=_bounded(pl.col("channel"), LONGEST_NAME),
@@ -79,6 +118,30 @@ def _bounded(words: pl.Expr, most: int) -> pl.Expr:
 def same_facts(facts: Mapping[str, object]) -> Callable[[pl.DataFrame], Facts]:
     """Facts that hold for every station of a format."""
     return lambda good: dict.fromkeys(good["station"].unique().sort(), facts)
+
+
+class Told:
+    """Facts of stations out of their rows, each as it was first told, however the rows are cut into batches."""
+
+    def __init__(self, facts: Callable[[pl.DataFrame], Facts]) -> None:
+        """Knows no station yet; one is kept for a whole file. `facts` is asked about the kept cells of each batch."""
+        self._facts = facts
+        self._known: dict[str, dict[str, object]] = {}
+
+    def __call__(self, good: pl.DataFrame) -> Facts:
+        """What is known by now of the stations in `good`."""
+        here = self._facts(good)
+        for station, facts in here.items():
+            known = self._known.setdefault(station, {})
+            for key, value in facts.items():
+                first = known.get(key, value)
+                known[key] = {**value, **first} if isinstance(value, dict) and isinstance(first, dict) else first
+        return {station: dict(self._known[station]) for station in here}
+
+
+def told(column: str) -> pl.Expr:
+    """What the first row (by place) that says something in `column` says, as a text that is no longer than a name."""
+    return pl.col(column).sort_by("place").drop_nulls().first().str.slice(0, LONGEST_NAME)
 
 
 class Offsets:

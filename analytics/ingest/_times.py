@@ -132,3 +132,24 @@ def clock(stamps: pl.Series, day: str, *, offset: int, ends: bool = False) -> pl
     utc = (local - pl.duration(minutes=offset + 60 * ends)).dt.replace_time_zone("UTC")
     frame = stamps.alias("stamp").to_frame().select(pl.when(shaped).then(utc).alias("time"))
     return frame.with_columns(reason=within(pl.col("time")))
+
+
+def on_clock(labels: pl.Series, form: str, shape: str, *, offset: int, before: int = 0) -> pl.DataFrame:
+    """`time` (UTC) and `reason` of labels on a clock `offset` [min] from UTC.
+
+    Labels are texts of `form` that match the pattern `shape`, or time stamps, those with a zone being instants. The
+    time is `before` [s] earlier: for a source whose labels name the end of a period, or its middle.
+    """
+    if isinstance(labels.dtype, pl.Datetime):
+        zoned = labels.dtype.time_zone is not None
+        found = stamped(labels if zoned else labels.dt.replace_time_zone("UTC"))
+        shift = before + (0 if zoned else 60 * offset)
+    else:
+        text = pl.col("text").str.strip_chars()
+        local = text.str.to_datetime(form, time_unit="us", strict=False).dt.replace_time_zone("UTC")
+        read = pl.when(text.str.contains(shape)).then(local)
+        found = labels.cast(pl.String).alias("text").to_frame().select(time=read)
+        found = found.with_columns(reason=within(pl.col("time")))
+        shift = before + 60 * offset
+    moved = found.select("reason", time=(pl.col("time") - pl.duration(seconds=shift)).cast(TIME))
+    return moved.select("time", reason=pl.coalesce("reason", within(pl.col("time"))))

@@ -15,11 +15,11 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from analytics.frames import TIME, Batch
+from analytics.frames import Batch
 from analytics.ingest._cells import batch, name, same_facts, words
 from analytics.ingest._source import Source, UnreadableSource
 from analytics.ingest._tables import Table, columns, hold, keys, lowered, open_table, parts, stretched
-from analytics.ingest._times import clock, stamped, within
+from analytics.ingest._times import clock, on_clock
 
 #: Distance from UTC [min].
 OFFSET = 480
@@ -95,16 +95,8 @@ def _wide(source: Source, table: Table) -> Iterator[Batch]:
     hold(source, table, values, "numbers")
     for part in parts(table, len(values)):
         rows = part.rows.rename({key["station"]: "station", key["ts"]: "stamp"})
-        rows = rows.with_columns(words("station"), *_started(rows["stamp"]))
+        started = on_clock(rows["stamp"], "", "", offset=OFFSET, before=3600)
+        rows = rows.with_columns(words("station"), *started)
         rows = rows.with_columns(reason=pl.coalesce(name("station", "station"), "reason"))
         cells = stretched(rows, values, channels, label="channel")
         yield batch(cells, part.broken, table.place, same_facts(FACTS))
-
-
-def _started(labels: pl.Series) -> pl.DataFrame:
-    """`time` and `reason` of labels on Beijing's clock (or with a zone of their own): the starts of their hours."""
-    zoned = isinstance(labels.dtype, pl.Datetime) and labels.dtype.time_zone is not None
-    shift = pl.duration(minutes=60 if zoned else OFFSET + 60)
-    instants = stamped(labels if zoned else labels.dt.replace_time_zone("UTC"))
-    started = instants.with_columns((pl.col("time") - shift).cast(TIME))
-    return started.select("time", reason=pl.coalesce("reason", within(pl.col("time"))))

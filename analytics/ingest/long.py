@@ -15,19 +15,14 @@ A further column is an error: nothing is left out silently.
 
 from collections.abc import Iterator
 
-import polars as pl
-
 from analytics.frames import Batch
-from analytics.ingest._cells import Offsets, batch, name, number, words
+from analytics.ingest._cells import Offsets, batch, spelt_out
 from analytics.ingest._source import Source, UnreadableSource
 from analytics.ingest._tables import Table, columns, hold, keys, lowered, open_table, parts
-from analytics.ingest._times import times
 
 NEEDED = ("station", "parameter", "time", "value")
 OPTIONAL = ("mark", "revision")
 HELD = dict(zip((*NEEDED, *OPTIONAL), ("names", "names", "times", "numbers", "marks", "names"), strict=True))
-#: 8-bit codes beyond ASCII and the zero that no database keeps are no marks.
-MARKS = {chr(code): code for code in range(1, 128)}
 
 
 def recognises(source: Source) -> bool:
@@ -48,7 +43,7 @@ def read(source: Source) -> Iterator[Batch]:
     facts = Offsets()
     for part in parts(table, 1):
         rows = part.rows.rename({number: name for name, number in numbers.items()})
-        yield batch(_cells(rows), part.broken, table.place, facts)
+        yield batch(spelt_out(rows), part.broken, table.place, facts)
 
 
 def _numbers(source: Source, table: Table) -> dict[str, str]:
@@ -61,27 +56,3 @@ def _numbers(source: Source, table: Table) -> dict[str, str]:
     for key, column in numbers.items():
         hold(source, table, [column], HELD[key])
     return numbers
-
-
-def _cells(rows: pl.DataFrame) -> pl.DataFrame:
-    """`rows` as `batch` wants them."""
-    when = times(rows["time"])
-    known = rows.rename({"time": "stamp", "value": "text", "parameter": "channel"})
-    known = known.with_columns(words(name) for name in ("station", "channel"))
-    reasons = [name("station", "station"), name("channel", "parameter"), pl.col("reason")]
-    known = known.with_columns(*when, value=number("text", known.schema["text"]))
-    if "mark" in known.columns:
-        known = known.with_columns(sign=words("mark").replace("", None))
-        mark = pl.col("sign").replace_strict(MARKS, default=None, return_dtype=pl.Int16)
-        known = known.with_columns(mark=mark)
-        reasons.append(_lost("sign", "mark", "unreadable mark"))
-    if "revision" in known.columns:
-        known = known.with_columns(edition=words("revision").replace("", None))
-        known = known.with_columns(revision=pl.col("edition").cast(pl.Int64, strict=False))
-        reasons.append(_lost("edition", "revision", "unreadable revision"))
-    return known.with_columns(reason=pl.coalesce(reasons))
-
-
-def _lost(before: str, after: str, reason: str) -> pl.Expr:
-    """`reason` where something was and could not be read."""
-    return pl.when(pl.col(before).is_not_null() & pl.col(after).is_null()).then(pl.lit(reason))
