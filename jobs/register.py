@@ -9,7 +9,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from analytics import parameters, standards
+from analytics import crops, parameters, standards
+from analytics.crops import Land
 from analytics.parameters import Parameter
 from analytics.store import migrations, register
 from analytics.store.connection import Connection
@@ -24,15 +25,15 @@ log = structlog.get_logger()
 
 
 def main(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Stations, series, sources, ...: .toml or .csv.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Stations, series, sources, zones, ...: .toml or .csv.")],
     plan: Annotated[bool, typer.Option("--plan", help="Say what would change, change nothing.")] = False,
     dsn: console.Dsn = None,
 ) -> None:
-    """Register what is measured where. Only what differs is written, all of it or nothing; nothing is removed."""
+    """Register what is measured and watered where. Only what differs is written, or nothing; nothing is removed."""
     raw = _bytes(file)
     with console.store(dsn) as conn:
-        known, adoptable = rules(conn)
-        draft = register.read(raw, str(file), known, adoptable)
+        known, adoptable, land = rules(conn)
+        draft = register.read(raw, str(file), known, adoptable, land)
         if plan:
             show(look(conn, draft))
             console.people.print("plan only, nothing was written: run it again without --plan")
@@ -69,14 +70,15 @@ def write(conn: Connection, draft: Draft) -> tuple[Plan, Effect]:
     return plan, effect
 
 
-def rules(conn: Connection) -> tuple[Mapping[str, Parameter], set[str]]:
-    """The parameters in force in the store, and the names of all standards it has ever known."""
+def rules(conn: Connection) -> tuple[Mapping[str, Parameter], set[str], Land]:
+    """The parameters and the land tables in force in the store, and the names of all standards it has ever known."""
     editions = {name: migrations.editions(conn, name) for name in standards.tables()}
     if not editions[parameters.TABLE]:
         raise NotMigrated("the database has no package tables yet: run `greenwatch migrate`")
     newest = editions[parameters.TABLE][-1][2]
     contents = {f"{name} {number}": rows for name, found in editions.items() for number, _, rows in found}
-    return parameters.parse(newest), register.standards_in(contents)
+    land = crops.parse({name: editions[name][-1][2] for name in crops.TABLES})
+    return parameters.parse(newest), register.standards_in(contents), land
 
 
 def show(plan: Plan) -> None:

@@ -540,10 +540,16 @@ def station_ids(conn: Connection) -> dict[str, int]:
     return dict(facts(conn, "SELECT code, id FROM station"))  # type: ignore[arg-type]
 
 
+def of_stations(conn: Connection, *codes: str) -> set[tuple[object, ...]]:
+    """Marks of what is made of a station's averages."""
+    ids = station_ids(conn)
+    return {(chain.STAGES[stage][0].code, ids[code]) for stage in ("assess", "detect") for code in codes}
+
+
 def test_another_voice_is_assessed_again_and_nothing_else(measured: tuple[Connection, list[int]]) -> None:
     conn, _ = measured
     put(conn, '[[authority]]\nstation = "A"\nparameter = "pm25"\nposition = "yard"\n')
-    assert stale(conn) == {(chain.STAGES["assess"][0].code, station_ids(conn)["A"])}
+    assert stale(conn) == of_stations(conn, "A")
 
 
 def test_a_series_that_takes_the_place_of_another_is_assessed_again(measured: tuple[Connection, list[int]]) -> None:
@@ -551,7 +557,7 @@ def test_a_series_that_takes_the_place_of_another_is_assessed_again(measured: tu
     put(conn, series('parameter = "pm25"', 'position = "zenith"'))
     assert stale(conn) == set()  # behind those that speak
     put(conn, series('parameter = "pm25"', 'position = "cellar"'))  # the stand-in of old is the third now
-    assert (chain.STAGES["assess"][0].code, station_ids(conn)["A"]) in stale(conn)
+    assert stale(conn) >= of_stations(conn, "A")
 
 
 def test_another_offset_begins_other_days(measured: tuple[Connection, list[int]]) -> None:
@@ -562,23 +568,22 @@ def test_another_offset_begins_other_days(measured: tuple[Connection, list[int]]
         """
     assert facts(conn, days) == [(16,)]
     put(conn, station("utc_offset = 0"))
-    average, assess = (chain.STAGES[name][0].code for name in ("average", "assess"))
-    assert stale(conn) == {*((average, number) for number in ids[:3]), (assess, station_ids(conn)["A"])}
+    average = chain.STAGES["average"][0].code
+    assert stale(conn) == {*((average, number) for number in ids[:3]), *of_stations(conn, "A")}
     chain.settle(conn, console.now)
     assert facts(conn, days) == [(0,)]
 
 
 def test_a_place_or_a_standard_touches_its_stations(measured: tuple[Connection, list[int]]) -> None:
     conn, _ = measured
-    assess, ids = chain.STAGES["assess"][0].code, station_ids(conn)
     put(conn, station("[station.membership]", 'city = "X"', code="B"))
-    assert stale(conn) == {(assess, ids["B"])}
+    assert stale(conn) == of_stations(conn, "B")
     conn.execute("TRUNCATE stale")
     put(conn, adoption('standard = "GB 3095-2026"', 'place = "city:X"', "valid_from = 2020-01-01"))
-    assert stale(conn) == {(assess, ids["B"])}
+    assert stale(conn) == of_stations(conn, "B")
     conn.execute("TRUNCATE stale")
     put(conn, adoption('standard = "GB 3095-2026"', "valid_from = 2020-01-01"))
-    assert stale(conn) == {(assess, ids["A"]), (assess, ids["B"])}
+    assert stale(conn) == of_stations(conn, "A", "B")
 
 
 def test_the_windows_hold_all_readings_and_what_stands_on_them(measured: tuple[Connection, list[int]]) -> None:

@@ -11,10 +11,13 @@ TOML (UTF-8): `[[station]]` code, title, title_zh, longitude, latitude, utc_offs
 `[station.membership]` kind = "place" (since ever), `[[station.memberships]]` kind, place ("" from the day it left),
 since, and `[[station.series]]` parameter, position, statistic, cadence ("1h"); `[[source]]` name, priority;
 `[[authority]]` station, parameter, position, cadence ("1h"), fallback = { position, cadence }; `[[adoption]]` standard,
-place (kind:name, none: everywhere), valid_from, valid_to, source (none: the file's name).
+place (kind:name, none: everywhere), valid_from, valid_to, source (none: the file's name); `[[zone]]` zone, title,
+title_zh, weather and probe (stations; probe = "": none), area [m²], cover, texture, root_depth [m] (none: the cover's),
+flow [m³/h], method, altitude [m].
 
 CSV (UTF-8 or GB18030): a row a series, columns station, title, title_zh, longitude, latitude, utc_offset, parameter,
 position, statistic, cadence and `member:<kind>`. An empty cell says nothing; a row without a parameter is a station.
+With a column `zone` it is a file of zones: a row a zone, its columns as the keys above.
 """
 
 from analytics.store.register.compare import Change, Plan, compare

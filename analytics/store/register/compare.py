@@ -6,8 +6,8 @@ from datetime import date
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
-from analytics.store.register.draft import Draft
-from analytics.store.register.model import Problem, Registry, Series, Term, offset, refuse, step
+from analytics.store.register.draft import Draft, nearest
+from analytics.store.register.model import NEEDED, Problem, Registry, Series, Term, offset, refuse, step
 from analytics.store.registry import DEFAULT_OFFSET
 
 
@@ -45,11 +45,16 @@ def compare(stored: Registry, draft: Draft) -> Plan:
     for make in (_sources, _stations, _memberships, _series, _authorities):
         plan.changes.extend(make(stored, said, plan.write))
     plan.changes.extend(_adoptions(stored, said, plan.write, PurePath(draft.name).name))
+    plan.changes.extend(_zones(stored, said, plan.write))
     return plan
 
 
 def _dangling(stored: Registry, draft: Draft) -> Iterator[Problem]:
-    """Authorities that name what neither the database nor the file has; a refused station is not held against them."""
+    """Authorities and zones that name what neither the database nor the file has, new zones that lack a fact.
+
+    A refused station is not held against them.
+    """
+    yield from _unfounded(stored, draft)
     for key, voice in draft.rows.authorities.items():
         line = draft.lines["authority", key]
         if key.station in draft.shaky:
@@ -62,6 +67,22 @@ def _dangling(stored: Registry, draft: Draft) -> Iterator[Problem]:
                 others = _siblings(series, (*stored.series, *draft.rows.series))
                 hint = f": there are {', '.join(others)}" if others else ""
                 yield Problem(line, f"authority {what} {series}, neither registered nor in this file{hint}")
+
+
+def _unfounded(stored: Registry, draft: Draft) -> Iterator[Problem]:
+    """Zones at stations that are neither registered nor in the file, and new ones that lack a fact."""
+    for code, facts in draft.rows.zones.items():
+        for key in ("weather", "probe"):
+            station = facts.get(key)
+            if station is None or station in stored.stations or station in draft.rows.stations:
+                continue
+            if station not in draft.shaky:
+                near = nearest(str(station), (*stored.stations, *draft.rows.stations))
+                line = draft.lines[f"zone {key}", code]
+                yield Problem(line, f"{key} names station {station!r}, neither registered nor in this file{near}")
+        absent = [key for key in NEEDED if code not in stored.zones and (f"zone {key}", code) not in draft.lines]
+        if absent:
+            yield Problem(draft.lines["zone", code], f"zone {code!r} is new and lacks {', '.join(absent)}")
 
 
 def _siblings(series: Series, among: Iterable[Series]) -> list[str]:
@@ -146,6 +167,21 @@ def _adoptions(stored: Registry, said: Registry, write: Registry, name: str) -> 
         }
         fields = tuple((field_, was, new) for field_, (was, new) in pairs.items() if was != new)
         yield Change("adoption", str(key), old is None, fields)
+
+
+def _zones(stored: Registry, said: Registry, write: Registry) -> Iterator[Change]:
+    for code, facts in sorted(said.zones.items()):
+        old = stored.zones.get(code)
+        other = {key: value for key, value in facts.items() if old is None or old.get(key) != value}
+        if old is not None and not other:
+            continue
+        write.zones[code] = other
+        fields = [
+            (key, None if old is None else _fact(key, old.get(key)), _fact(key, value))
+            for key, value in other.items()
+            if old is not None or value not in ("", None)
+        ]
+        yield Change("zone", code, old is None, tuple(fields))
 
 
 def _text(value: object) -> str:

@@ -4,8 +4,10 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from difflib import get_close_matches
+from functools import partial
 from typing import Any, NamedTuple
 
+from analytics.crops import Land
 from analytics.parameters import Parameter
 from analytics.store.register import values
 from analytics.store.register.model import (
@@ -49,24 +51,31 @@ class Entry(NamedTuple):
 class Draft:
     """What a file says, and what is wrong with it.
 
-    `parameters` and `standards` are those that exist. `shaky` are stations of which something was refused: what
-    refers to them is not held against the file a second time.
+    `parameters`, `standards` and the tables of the `land` are those that exist. `shaky` are stations of which something
+    was refused: what refers to them is not held against the file a second time.
     """
 
     name: str
     parameters: Mapping[str, Parameter]
     standards: Collection[str]
+    land: Land
     rows: Registry = field(default_factory=Registry)
     problems: list[Problem] = field(default_factory=list)
     lines: dict[tuple[str, object], int] = field(default_factory=dict)
     shaky: set[str] = field(default_factory=set)
     _words: dict[str, str] = field(default_factory=dict)
     _facts: dict[tuple[str, str], int] = field(default_factory=dict)
+    _grown: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for parameter in self.parameters.values():
             for known in (*parameter.aliases, parameter.name):
                 self._words[known.lower()] = parameter.name
+        covers = self.land.covers.select("cover", "title", "title_zh")
+        soils = self.land.soils.select("texture", "title_zh")
+        methods = [(name, method.title, method.title_zh) for name, method in self.land.methods.items()]
+        for key, rows in (("cover", covers.rows()), ("texture", soils.rows()), ("method", methods)):
+            self._grown[key] = {word.lower(): names[0] for names in rows for word in names}
 
     def refuse(self, line: int, reason: str) -> None:
         """Notes a problem."""
@@ -181,6 +190,41 @@ class Draft:
         key = Adopted(found["standard"], found.get("place", ""), found["valid_from"])
         self._put("adoption", self.rows.adoptions, key, term, entry.line(""))
 
+    def zone(self, entry: Entry) -> None:
+        """Notes an irrigated zone: facts in parts are one, as those of a station."""
+        readers: Mapping[str, Reader] = {
+            "zone": values.name,
+            "title": values.text,
+            "title_zh": values.text,
+            "weather": values.name,
+            "probe": values.word,
+            "area": values.positive,
+            "cover": partial(_one_of, self._grown["cover"]),
+            "texture": partial(_one_of, self._grown["texture"]),
+            "root_depth": values.positive,
+            "flow": values.positive,
+            "method": partial(_one_of, self._grown["method"]),
+            "altitude": values.altitude,
+        }
+        found, _ = self._take(entry, readers, needs=("zone",))
+        code = found.pop("zone", None)
+        if code is None:
+            return
+        if "probe" in found:
+            found["probe"] = found["probe"] or None
+        said = self.rows.zones.setdefault(code, {})
+        self.lines.setdefault(("zone", code), entry.line(""))
+        for key in entry.values:
+            # What was refused is held against the file once: it does not count as missing.
+            self.lines.setdefault((f"zone {key}", code), entry.line(key))
+        for key, value in found.items():
+            if said.setdefault(key, value) != value:
+                first = self.lines[f"zone {key}", code]
+                self.refuse(
+                    entry.line(key),
+                    f"zone {code!r} has {key} {shown(value)} here and {shown(said[key])} at line {first}",
+                )
+
     def unknown(self, line: int, key: str, known: Collection[str], what: str = "key") -> None:
         """Notes that no `what` is called `key`."""
         self.refuse(line, f"unknown {what} {shown(key)}{nearest(key, known) or ': known are ' + ', '.join(known)}")
@@ -230,6 +274,15 @@ def nearest(word: str, known: Collection[str]) -> str:
     """A question after the word of `known` that is nearest to `word`; "" where none is near."""
     near = get_close_matches(word, known, n=1)
     return f": did you mean {near[0]!r}?" if near else ""
+
+
+def _one_of(known: Mapping[str, str], raw: object) -> str:
+    """The name of `known` that `raw` means."""
+    word = values.name(raw)
+    if (found := known.get(word.lower())) is not None:
+        return found
+    hint = nearest(word.lower(), known) or f": known are {'; '.join(sorted(set(known.values())))}"
+    raise Bad(f"{shown(word)} is unknown{hint}")
 
 
 def standards_in(contents: Mapping[str, object]) -> set[str]:

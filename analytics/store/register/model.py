@@ -10,6 +10,21 @@ from analytics.store.registry import Channel
 
 #: What a station is by itself, beside its code; a fact that a file leaves out stays as it is.
 FACTS = ("title", "title_zh", "longitude", "latitude", "utc_offset")
+#: What a zone is by itself, beside its code, and those of it that a new one must have.
+ZONE = (
+    "title",
+    "title_zh",
+    "weather",
+    "probe",
+    "area",
+    "cover",
+    "texture",
+    "root_depth",
+    "flow",
+    "method",
+    "altitude",
+)
+NEEDED = ("weather", "area", "cover", "texture", "flow", "method")
 #: Problems that are shown at most: who mistook a column has one a row.
 SHOWN = 50
 _STEPS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
@@ -81,7 +96,10 @@ class Term(NamedTuple):
 
 @dataclass(slots=True)
 class Registry:
-    """Rows by their key. A station has the facts that are said; a place of None means that the station left."""
+    """Rows by their key. A station and a zone have the facts that are said.
+
+    A place of None means that the station left, a zone's probe of None that it has none.
+    """
 
     sources: dict[str, int | None] = field(default_factory=dict)
     stations: dict[str, dict[str, object]] = field(default_factory=dict)
@@ -89,6 +107,7 @@ class Registry:
     series: dict[Series, None] = field(default_factory=dict)
     authorities: dict[Spoken, Voice] = field(default_factory=dict)
     adoptions: dict[Adopted, Term] = field(default_factory=dict)
+    zones: dict[str, dict[str, object]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return sum(self.counts().values())
@@ -102,6 +121,7 @@ class Registry:
             "series": len(self.series),
             "authority": len(self.authorities),
             "adoption": len(self.adoptions),
+            "zone": len(self.zones),
         }
 
 

@@ -7,35 +7,43 @@ import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 
+from analytics import crops
+from analytics.crops import Land
 from analytics.parameters import Parameter
 from analytics.store.errors import Nonsense
 from analytics.store.register import headers, values
 from analytics.store.register.draft import STATION, Draft, Entry
 from analytics.store.register.headers import Path, Positions
-from analytics.store.register.model import FACTS, Problem, refuse
+from analytics.store.register.model import FACTS, ZONE, Problem, refuse
 
 #: Bytes a file may have: a registry of a hundred thousand series has a tenth of it.
 LIMIT = 64 * 1024 * 1024
 
 SERIES = ("parameter", "position", "statistic", "cadence")
 COLUMNS = ("station", *FACTS, *SERIES)
+ZONE_COLUMNS = ("zone", *ZONE)
 MEMBER = "member:"
 
 
-def read(raw: bytes, name: str, parameters: Mapping[str, Parameter], standards: Collection[str]) -> Draft:
-    """What the file `name` says, its problems beside it. Raises `Nonsense` where it cannot be read at all."""
+def read(
+    raw: bytes, name: str, parameters: Mapping[str, Parameter], standards: Collection[str], land: Land | None = None
+) -> Draft:
+    """What the file `name` says, its problems beside it. Raises `Nonsense` where it cannot be read at all.
+
+    `land` are the covers, soils and methods that exist; those of the package where none are given.
+    """
     if len(raw) > LIMIT:
         raise Nonsense(f"{name} is larger than {LIMIT // 1024**2} MiB: register it in parts, nothing was written")
     suffix = name.lower().rpartition(".")[2]
     if suffix not in ("toml", "csv"):
         raise Nonsense(f"{name} is neither .toml nor .csv, nothing was written: name it by what it is")
-    draft = Draft(name, parameters, standards)
+    draft = Draft(name, parameters, standards, land or crops.load())
     if suffix == "toml":
         _read_toml(draft, _decode(raw, name, ("utf-8",)))
     else:
         _read_csv(draft, _decode(raw, name, ("utf-8", "gb18030")))
     if not len(draft.rows) and not draft.problems:
-        what = "a [[station]], [[source]], [[authority]] or [[adoption]]" if suffix == "toml" else "a row"
+        what = "a [[station]], [[source]], [[authority]], [[adoption]] or [[zone]]" if suffix == "toml" else "a row"
         draft.refuse(1, f"the file is empty: it needs {what}")
     return draft
 
@@ -78,7 +86,7 @@ def _read_toml(draft: Draft, text: str) -> None:
         draft.refuse(line, f"TOML: {str(error).removesuffix(found[0]) if found else error}")
         return
     positions = headers.scan(text)
-    nouns = {"source": _source, "station": _station, "authority": _authority, "adoption": _adoption}
+    nouns = {"source": _source, "station": _station, "authority": _authority, "adoption": _adoption, "zone": _zone}
     for key in content:
         if key not in nouns:
             draft.unknown(positions.line((key,)) if (key,) in positions.lines else _first(positions, key), key, nouns)
@@ -162,6 +170,10 @@ def _adoption(draft: Draft, positions: Positions, path: Path, record: Mapping[st
     draft.adoption(_entry(positions, path, record))
 
 
+def _zone(draft: Draft, positions: Positions, path: Path, record: Mapping[str, object]) -> None:
+    draft.zone(_entry(positions, path, record))
+
+
 def _read_csv(draft: Draft, text: str) -> None:
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     line, columns = 1, None
@@ -173,12 +185,13 @@ def _read_csv(draft: Draft, text: str) -> None:
                 continue
             if columns is None:
                 columns = _header(draft, line, cells)
-                if "station" not in columns:
+                note = _zone_row if "zone" in columns else _row
+                if "zone" not in columns and "station" not in columns:
                     return
             elif len(cells) != len(columns):
                 draft.refuse(line, f"the row has {len(cells)} cells, the header {len(columns)}")
             else:
-                _row(draft, line, {column: cell for column, cell in zip(columns, cells, strict=True) if cell})
+                note(draft, line, {column: cell for column, cell in zip(columns, cells, strict=True) if cell})
     except StopIteration:
         return
     except csv.Error as error:
@@ -189,19 +202,31 @@ def _read_csv(draft: Draft, text: str) -> None:
 def _header(draft: Draft, line: int, cells: list[str]) -> list[str]:
     """The columns, an unknown one under a name that no row uses; notes what is wrong with them."""
     columns = [cell.lower() for cell in cells]
+    known = ZONE_COLUMNS if "zone" in columns else (*COLUMNS, f"{MEMBER}<kind>")
     for number, column in enumerate(columns):
         if column in columns[:number]:
             draft.refuse(line, f"column {column!r} is there twice")
-        elif column.startswith(MEMBER):
+        elif column.startswith(MEMBER) and "zone" not in columns:
             try:
                 values.kind(column.removeprefix(MEMBER))
             except values.Bad as bad:
                 draft.refuse(line, f"column {column!r}: the kind {bad}")
-        elif column not in COLUMNS:
-            draft.unknown(line, column, (*COLUMNS, f"{MEMBER}<kind>"), "column")
-    if "station" not in columns:
-        draft.refuse(line, "there is no column 'station'; the header is the first line, its names apart by commas")
+        elif column not in known:
+            draft.unknown(line, column, known, "column")
+    if "station" not in columns and "zone" not in columns:
+        draft.refuse(
+            line, "there is no column 'station' (or 'zone'); the header is the first line, its names apart by commas"
+        )
     return columns
+
+
+def _zone_row(draft: Draft, line: int, cells: Mapping[str, str]) -> None:
+    """Notes the zone of a row; an empty cell is not in `cells`."""
+    known = {key: cells[key] for key in cells if key in ZONE_COLUMNS}
+    if "zone" in known:
+        draft.zone(Entry(known, partial(_same, line)))
+    else:
+        draft.refuse(line, "the row names no zone")
 
 
 def _row(draft: Draft, line: int, cells: Mapping[str, str]) -> None:

@@ -155,6 +155,31 @@ def day(raw: object) -> date:
     raise Bad(f"is not a date: {shown(raw)}; write 2024-01-31")
 
 
+def positive(raw: object) -> float:
+    """A number above 0."""
+    number = _number(raw)
+    if not 0 < number < math.inf:
+        raise Bad(f"cannot be {shown(raw)}: it must lie above 0")
+    return number
+
+
+def altitude(raw: object) -> float:
+    """[m]"""
+    number = _number(raw)
+    if not -500 <= number <= 9000:
+        raise Bad(f"cannot be {shown(raw)}: it lies outside -500 to 9000 m")
+    return number + 0.0
+
+
+def _number(raw: object) -> float:
+    if not _is_number(raw):
+        raise Bad(f"cannot be {shown(raw)}: write a number as 39.87")
+    try:
+        return float(raw)  # type: ignore[arg-type]  # a number or its text
+    except OverflowError:
+        return math.inf
+
+
 def whole(raw: object) -> int:
     """An integer as the database can hold it."""
     if not isinstance(raw, int) or isinstance(raw, bool):

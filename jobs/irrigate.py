@@ -1,0 +1,319 @@
+"""`greenwatch irrigate`: the water balance of every zone up to yesterday, and advice for the hours ahead.
+
+Derived by the clock from averages: the last week is made again each time, since late readings may have changed it, and
+goes on from the day before; rows that are equal stay. Running it twice changes nothing.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any
+
+import polars as pl
+import typer
+from rich.table import Table
+
+from analytics import crops, evapotranspiration, irrigation
+from analytics.crops import Land
+from analytics.frames import TIME, settle
+from analytics.store import derived, migrations, registry, zones
+from analytics.store.connection import Connection
+from jobs import console
+
+EXAMPLE = "Example: greenwatch irrigate --json"
+
+#: Days that are made again each time [d].
+AGAIN = 7
+_DAY = timedelta(days=1)
+
+#: What a day's weather is made of: (parameter, averaging) -> column of irrigation.DAYS.
+_WEATHER = {
+    ("air_temperature", "mda1"): "tmax",
+    ("air_temperature", "day_low"): "tmin",
+    ("dew_point", "day"): "dewpoint",
+    ("relative_humidity", "mda1"): "rh_max",
+    ("relative_humidity", "day_low"): "rh_min",
+    ("relative_humidity", "day"): "rh_mean",
+    ("wind_speed", "day"): "wind",
+    ("solar_radiation", "day"): "radiation",
+    ("rain", "day"): "rain",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Irrigated:
+    """What was done: rows of the balance that are new or other, rows of advice that are new, zones left out."""
+
+    zones: int
+    balance: int
+    advice: int
+    skipped: tuple[str, ...] = ()
+
+
+def main(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the advice as JSON.")] = False,
+    since: Annotated[
+        str | None, typer.Option("--since", help="Make the balance again from this local day: 2026-04-01.")
+    ] = None,
+    dsn: console.Dsn = None,
+) -> None:
+    """Water or not, how much, by when, for every registered zone."""
+    with console.store(dsn) as conn:
+        now = console.now()
+        done = run(conn, now, since=_day(since))
+        rows = (
+            zones.load(conn)
+            .select("zone", "code", "title", "title_zh", "area")
+            .join(zones.load_advice(conn), on="zone")
+        )
+    for code in done.skipped:
+        console.people.print(f"zone {code}: its cover, texture or method is in no table now: register it again")
+    if as_json:
+        print(json.dumps(rows.drop("zone").to_dicts(), default=str, ensure_ascii=False))
+    elif rows.height:
+        console.show(table(rows))
+    else:
+        console.people.print("no zone is registered, or none has weather yet: `greenwatch register zones.csv`")
+
+
+def _day(text: str | None) -> date | None:
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no day: write 2026-04-01", param_hint="--since") from None
+
+
+def table(rows: pl.DataFrame) -> Table:
+    """The advice for people."""
+    out = Table(box=None, pad_edge=False)
+    for name in ("zone", "title", "water", "mm", "m³", "minutes", "by", "reason"):
+        out.add_column(name, justify="right" if name in ("mm", "m³", "minutes") else "left")
+    for row in rows.sort(pl.col("water").fill_null(value=False), "code", descending=[True, False]).iter_rows(
+        named=True
+    ):
+        said = {True: "yes", False: "no", None: "?"}[row["water"]]
+        amounts = [f"{row[name]:,.1f}" if row["water"] else "" for name in ("depth", "volume", "minutes")]
+        latest = row["latest"].strftime("%Y-%m-%d %H:%MZ") if row["latest"] else ""
+        out.add_row(row["code"], row["title_zh"] or row["title"], said, *amounts, latest, row["reason"])
+    return out
+
+
+def run(conn: Connection, now: datetime, *, since: date | None = None) -> Irrigated:
+    """What was done at `now`; the balance again from the local day `since`, else of the last week."""
+    with conn.transaction():
+        zones.lock(conn)
+        known = zones.load(conn)
+        lands = load_lands(conn)
+        sound = irrigation.soil(known, lands[-1][1])["zone"]
+        skipped = known.filter(~pl.col("zone").is_in(sound.implode()))["code"].to_list()
+        known = known.filter(pl.col("zone").is_in(sound.implode()))
+        if known.is_empty():
+            return Irrigated(0, 0, 0, tuple(skipped))
+        today = known.with_columns(today=(pl.lit(now, TIME) + pl.duration(minutes="offset")).dt.date())
+        balance = _balance(conn, today, lands, since)
+        written = zones.save_balance(conn, balance, now)
+        advice = _advise(conn, today, lands[-1][1], now)
+        return Irrigated(known.height, written, zones.save_advice(conn, advice), tuple(skipped))
+
+
+def load_lands(conn: Connection) -> list[tuple[date | None, Land]]:
+    """The tables in force from each day on (None: ever), oldest first."""
+    dated = {name: migrations.editions(conn, name) for name in crops.TABLES}
+    starts = sorted({since for found in dated.values() for _, since, _ in found if since is not None})
+    out: list[tuple[date | None, Land]] = []
+    for start in [None, *starts]:
+        contents = {
+            name: [rows for _, since, rows in found if since is None or (start is not None and since <= start)][-1]
+            for name, found in dated.items()
+        }
+        # A day is judged whole: by what was in force when it began.
+        out.append((None if start is None else start.date() + _DAY, crops.parse(contents)))
+    return out
+
+
+def _balance(
+    conn: Connection, today: pl.DataFrame, lands: list[tuple[date | None, Land]], since: date | None
+) -> pl.DataFrame:
+    """irrigation.BALANCE of the days that are new or made again."""
+    rules = lands[-1][1].rules["balance"]
+    newest: Any = today["today"].max()
+    first = since or newest - timedelta(days=AGAIN)
+    state = today.select("zone").join(zones.load_state(conn, first), on="zone", how="left")
+    begin = zones.first_days(conn, newest - timedelta(days=rules["history"])).rename({"day": "begin"})
+    state = state.join(begin, on="zone", how="left").with_columns(begin=pl.coalesce(pl.col("day") + _DAY, "begin"))
+    wanted = (
+        today.select("zone", "today")
+        .join(state.select("zone", "begin"), on="zone")
+        .filter(pl.col("begin") < pl.col("today"))
+    )
+    if wanted.is_empty():
+        return pl.DataFrame(schema=dict(irrigation.BALANCE))
+    look = timedelta(days=int(rules["within"]))
+    spans = wanted.select("zone", pl.col("begin") - look, stop="today")
+    days = _days(conn, today.join(spans, on="zone"), lands[-1][1])
+    before = state.join(wanted.select("zone"), on="zone").select(
+        # A zone without a balance begins with its first day, and only looks back at those before.
+        "zone",
+        day=pl.coalesce("day", pl.col("begin") - _DAY),
+        depletion="depletion",
+    )
+    out = []
+    for (start, land), stop in zip(lands, [*(start for start, _ in lands[1:]), None], strict=True):
+        valid = pl.lit(True) if stop is None else pl.col("day") < stop
+        # Days before an edition are only looked back at by it, also those that no older one could judge.
+        edge = date.min if start is None else start - _DAY
+        begun = before.with_columns(pl.max_horizontal("day", pl.lit(edge)))
+        made = irrigation.balance(days.filter(valid), today.drop("today"), land, begun)
+        out.append(made)
+        reached = made.group_by("zone", maintain_order=True).agg(pl.col("day", "depletion").last())
+        before = pl.concat([reached, before]).unique("zone", keep="first", maintain_order=True)
+    return pl.concat(out)
+
+
+def _days(conn: Connection, spans: pl.DataFrame, land: Land) -> pl.DataFrame:
+    """irrigation.DAYS of zones with `begin` and `stop`: a row a local day, whatever was measured."""
+    grid = spans.select(
+        "zone",
+        "weather",
+        "probe",
+        "latitude",
+        "altitude",
+        "offset",
+        day=pl.date_ranges("begin", pl.col("stop") - _DAY),
+    ).explode("day")
+    weather = _weather(conn, spans, land)
+    met = grid.join(weather, left_on=["weather", "day"], right_on=["station", "day"], how="left")
+    metered = spans.drop_nulls("probe").select(
+        "zone", "offset", station="probe", start=_start(pl.col("begin")), stop=_start(pl.col("stop"))
+    )
+    met = met.join(_metered(conn, metered, "irrigation"), on=["zone", "day"], how="left")
+    ends = grid.drop_nulls("probe").select("zone", "probe", "day", stop=_start(pl.col("day") + _DAY))
+    roots = irrigation.soil(spans.select(*irrigation.ZONES), land).select("zone", "root")
+    met = met.join(_probed(conn, ends, roots, land), on=["zone", "day"], how="left")
+    absent = [name for name in irrigation.DAYS if name not in met.columns]
+    met = met.with_columns(pl.lit(None, irrigation.DAYS[name]).alias(name) for name in absent)
+    return met.select(pl.col(name).cast(dtype) for name, dtype in irrigation.DAYS.items())
+
+
+def _start(day: pl.Expr) -> pl.Expr:
+    """UTC start of a local day."""
+    return (day.cast(pl.Datetime("us")).dt.replace_time_zone("UTC") - pl.duration(minutes="offset")).alias("start")
+
+
+def _local_day() -> pl.Expr:
+    return (pl.col("time") + pl.duration(minutes="offset")).dt.date().alias("day")
+
+
+def _weather(conn: Connection, spans: pl.DataFrame, land: Land) -> pl.DataFrame:
+    """`station`, `day`, the columns of _WEATHER that are measured, and `wind_height` [m]."""
+    voices = registry.load_series(conn).join(registry.load_authorities(conn), on="series")
+    stations = spans.group_by("weather").agg(
+        start=_start(pl.col("begin")).min(), stop=_start(pl.col("stop")).max(), offset=pl.col("offset").first()
+    )
+    names = sorted({averaging for _, averaging in _WEATHER})
+    asked = voices.drop("offset").join(stations, left_on="station", right_on="weather")
+    asked = asked.filter(pl.col("parameter").is_in([parameter for parameter, _ in _WEATHER]))
+    rows = derived.load(conn, derived.AVERAGE, asked.select("series", "start", "stop"), {"averaging": names})
+    columns = pl.DataFrame(
+        [(*key, column) for key, column in _WEATHER.items()], schema=["parameter", "averaging", "column"], orient="row"
+    )
+    spoken = (
+        rows.filter(pl.col("value").is_not_null())
+        .join(asked.drop("start", "stop"), on="series")
+        .join(columns, on=["parameter", "averaging"])
+        .with_columns(_local_day())
+        .sort("rank")
+        .unique(["station", "day", "column"], keep="first", maintain_order=True)
+    )
+    height = pl.col("position").cast(pl.Float64, strict=False)
+    heights = spoken.filter(pl.col("column") == "wind").select(
+        "station",
+        "day",
+        # Equation 47 has no sense in the grass itself.
+        wind_height=pl.when(height > 0.1).then(height).otherwise(land.rules["anemometer"]["height"]),
+    )
+    found = sorted(set(_WEATHER.values()))
+    wide = spoken.pivot("column", index=["station", "day"], values="value", on_columns=found)
+    return wide.with_columns(pl.col("radiation") * evapotranspiration.W_TO_MJ_DAY).join(
+        heights, on=["station", "day"], how="left"
+    )
+
+
+def _metered(conn: Connection, windows: pl.DataFrame, parameter: str) -> pl.DataFrame:
+    """`zone`, `day`, `parameter` [mm] in `windows` (zone, station, offset, start, stop): the hours that came, added up.
+
+    A meter that was silent for an hour let nothing through.
+    """
+    voices = registry.load_series(conn).join(registry.load_authorities(conn), on="series")
+    sums = _hours(conn, windows, voices.filter(pl.col("parameter") == parameter), ["zone", "offset", "time"])
+    return (
+        sums.with_columns(_local_day())
+        .group_by("zone", "day", maintain_order=True)
+        .agg(settle(pl.col("value").sum()).alias(parameter))
+    )
+
+
+def _probed(conn: Connection, ends: pl.DataFrame, roots: pl.DataFrame, land: Land) -> pl.DataFrame:
+    """`zone`, `day`, `moisture` [m³/m³] of the root zone before `stop` of `ends` (zone, probe, day, stop).
+
+    The newest hour of each depth within the last few. `roots` has `zone`, `root` [m].
+    """
+    back = timedelta(hours=land.rules["balance"]["probe"])
+    windows = ends.select("zone", "day", "stop", station="probe", start=pl.col("stop") - back)
+    voices = registry.load_voices(conn).filter(pl.col("parameter") == "soil_moisture")
+    key = ["zone", "day", "position"]
+    hours = _hours(conn, windows, voices, [*key, "time"]).sort("time").unique(key, keep="last", maintain_order=True)
+    # Depths are heights below 0; a probe without one stands for the whole root zone.
+    depth = pl.when(pl.col("position") == "").then(0.0).otherwise(-pl.col("position").cast(pl.Float64, strict=False))
+    found = hours.with_columns(depth=depth).filter(pl.col("depth") >= 0).join(roots, on="zone")
+    return irrigation.root_zone(found, ["zone", "day"])
+
+
+def _hours(conn: Connection, windows: pl.DataFrame, voices: pl.DataFrame, key: list[str]) -> pl.DataFrame:
+    """Hours with a value that start in `windows` (zone, station, start, stop and more), by `key` that of least rank.
+
+    The windows of a zone do not overlap.
+    """
+    heard = voices.select("series", "station", "position", "rank")
+    asked = windows.join(heard, on="station").select("series", "start", "stop").unique()
+    rows = derived.load(conn, derived.AVERAGE, asked, {"averaging": ["hour"]})
+    rows = rows.filter(pl.col("value").is_not_null()).select("series", "time", "value").unique()
+    return (
+        windows.select("zone", "station")
+        .unique()
+        .join(heard, on="station")
+        .join(rows, on="series")
+        .sort("zone", "time")
+        .join_asof(
+            windows.drop("station").sort("zone", "start"),
+            left_on="time",
+            right_on="start",
+            by="zone",
+            check_sortedness=False,
+        )
+        .filter(pl.col("time") < pl.col("stop"))
+        .sort("rank", "time", "series")
+        .unique(key, keep="first", maintain_order=True)
+    )
+
+
+def _advise(conn: Connection, today: pl.DataFrame, land: Land, now: datetime) -> pl.DataFrame:
+    """irrigation.ADVICE of the full hour of `now`."""
+    issued = now.replace(minute=0, second=0, microsecond=0)
+    newest: Any = today["today"].max()
+    last = zones.load_balance(conn, newest - timedelta(days=land.rules["balance"]["within"]), newest + _DAY)
+    last = last.join(today.select("zone", "today"), on="zone").filter(pl.col("day") < pl.col("today"))
+    sofar = today.select(
+        "zone", "weather", "probe", "offset", day="today", start=_start(pl.col("today")), stop=pl.lit(issued, TIME)
+    )
+    rain = _metered(conn, sofar.rename({"weather": "station"}), "rain")
+    metered = _metered(conn, sofar.drop_nulls("probe").rename({"probe": "station"}), "irrigation")
+    roots = irrigation.soil(today.drop("today"), land).select("zone", "root")
+    probed = _probed(conn, sofar.drop_nulls("probe"), roots, land)
+    yesterday = today.with_columns(begin=pl.col("today") - _DAY, stop="today")
+    tmax = _weather(conn, yesterday, land).select("station", "tmax")
+    state = today.select("zone", "weather", day="today")
+    for found in (rain, metered, probed):
+        state = state.join(found, on=["zone", "day"], how="left")
+    state = state.join(tmax, left_on="weather", right_on="station", how="left")
+    return irrigation.advise(last.drop("today"), today.drop("today"), land, state.drop("weather", "day"), issued)
