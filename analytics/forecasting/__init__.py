@@ -1,0 +1,30 @@
+"""Forecasts: hourly history to the hours ahead, each member of this folder in its own way; `issue` picks and bands.
+
+A member's `forecast(history, origins, settings)` takes a grid [hours, series] on the scale where errors are alike, NaN
+for gaps, and gives [origins, leads, series]: lead 1 is the row of the origin itself, and no row from there on is read.
+NaN is "cannot say". Members know nothing of one another; the gate (skill.py) decides who is served.
+"""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from analytics.family import members
+from analytics.forecasting import _issue
+from analytics.forecasting._issue import ISSUES, Asked
+from analytics.forecasting._scale import Subject, back, onto
+from analytics.forecasting._settings import TABLE, Plan, Settings, load, parse
+from analytics.skill import Array
+
+__all__ = ["FORECASTERS", "ISSUES", "NAIVE", "TABLE", "Array", "Asked", "Plan", "Settings", "Subject", "issue"]
+__all__ += ["back", "load", "onto", "parse"]
+
+FORECASTERS = members(__name__, "forecast")
+
+#: What a model must beat to be served; in the order in which they are served where nothing can be tested.
+NAIVE = ("damped-persistence", "persistence", "seasonal-naive")
+
+
+def issue(history: Array, asked: Sequence[Asked], settings: Settings) -> pl.DataFrame:
+    """ISSUES of the columns of `history` [hours, series] for the hours after its end, as `_issue.issue` says."""
+    return _issue.issue(history, asked, settings, FORECASTERS, NAIVE)

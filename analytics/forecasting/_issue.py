@@ -1,0 +1,154 @@
+"""Forecasts of many series at one time: every model, its test on the series' own past, the gate, the band."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from analytics import skill
+from analytics.forecasting._scale import Subject, back, onto
+from analytics.forecasting._settings import Settings
+from analytics.frames import settle
+from analytics.skill import Array, Bools, Ints
+
+Forecaster = Callable[[Array, Ints, Settings], Array]
+
+#: A row a series: arrays over the leads. `model` serves a lead, `skill` is 1 - MAE / MAE of the best naive one in the
+#: backtest (null: not tested), `reason` says where and why the gate fell back.
+ISSUES: Mapping[str, pl.DataType] = {
+    "series": pl.Int32(),
+    "value": pl.List(pl.Float64()),
+    "low": pl.List(pl.Float64()),
+    "high": pl.List(pl.Float64()),
+    "models": pl.List(pl.String()),
+    "skill": pl.List(pl.Float64()),
+    "reason": pl.String(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A column of the history: the series it is, how it is forecast, and why not by all its models, if so."""
+
+    series: int
+    subject: Subject
+    models: tuple[str, ...]
+    reason: str = ""
+
+
+def issue(
+    history: Array,
+    asked: Sequence[Asked],
+    settings: Settings,
+    forecasters: Mapping[str, Forecaster],
+    naive: Sequence[str],
+) -> pl.DataFrame:
+    """ISSUES of the columns of `history` [hours, series], for the hours after its end.
+
+    A column with fewer than `least` values, or none among its last `fresh` hours, has no row: nobody can say anything.
+    """
+    subjects = [column.subject for column in asked]
+    grid = onto(history, subjects)
+    origins = skill.origins(len(history), backtest=settings.backtest, step=settings.step)
+    made = {name: forecasters[name](grid, origins, settings) for name in naive}
+    for name in sorted({name for column in asked for name in column.models}):
+        mine = np.array([name in column.models for column in asked])
+        made[name] = np.full((len(origins), settings.leads, len(asked)), np.nan)
+        made[name][:, :, mine] = forecasters[name](grid[:, mine], origins, settings)
+    came = skill.truth(history, origins, settings.leads)
+    running = {name: np.isfinite(values[-1]).all(axis=0) for name, values in made.items()}
+    errors = {name: np.abs(back(values, subjects) - came) for name, values in made.items()}
+    choice = skill.gate(errors, running, naive, settings.groups, settings.least_origins)
+
+    widths = np.diff([0, *settings.groups])
+    model = np.repeat(choice.model, widths, axis=0)
+    stacked = np.stack([made[name] for name in choice.names])
+    served = np.take_along_axis(stacked, np.maximum(model, 0)[None, None], axis=0)[0]
+    low, high, known = _ends(grid, served, origins, settings)
+    values = {
+        "value": back(served[-1], subjects),
+        "low": back(low, subjects),
+        "high": back(high, subjects),
+        "skill": np.repeat(choice.skill, widths, axis=0),
+    }
+    there = np.isfinite(history)
+    enough = (
+        (there.sum(axis=0) >= settings.least) & there[-settings.fresh :].any(axis=0) & (choice.model >= 0).all(axis=0)
+    )
+    reasons = [_reason(column, number, choice, settings, running, known) for number, column in enumerate(asked)]
+    return _frame(asked, values, np.array(choice.names)[model], reasons, enough)
+
+
+def _ends(grid: Array, served: Array, origins: Ints, settings: Settings) -> tuple[Array, Array, Bools]:
+    """[leads, series] the ends of the band of the last of `served`, and whether they rest on verified forecasts.
+
+    Where too few were verified they lie twice as far from the forecast as the series has ever been.
+    """
+    point = served[-1]
+    residuals = skill.truth(grid, origins, settings.leads) - served
+    low, high = skill.band(residuals, level=settings.level, rate=settings.rate)
+    known = np.isfinite(low) & np.isfinite(high)
+    there = np.isfinite(grid)
+    least, most = np.where(there, grid, np.inf).min(axis=0), np.where(there, grid, -np.inf).max(axis=0)
+    low = np.where(known, low, 2 * np.minimum(least - point, 0))
+    high = np.where(known, high, 2 * np.maximum(most - point, 0))
+    return point + np.minimum(low, 0), point + np.maximum(high, 0), known
+
+
+def _reason(
+    column: Asked,
+    number: int,
+    choice: skill.Choice,
+    settings: Settings,
+    running: Mapping[str, Bools],
+    known: Bools,
+) -> str:
+    """Where and why the series `number` is not served by its models, in words; empty where it is."""
+    parts = [column.reason] if column.reason else []
+    starts = [1, *(end + 1 for end in settings.groups[:-1])]
+    spans = [f"{start}-{end} h" for start, end in zip(starts, settings.groups, strict=True)]
+    mae, tested = choice.mae[:, :, number], choice.tested[:, number]
+    if not tested.all():
+        parts.append(f"too short a history to test at {_named(spans, ~tested)}")
+    for name in column.models:
+        own, bar = mae[choice.names.index(name)], choice.bar[:, number]
+        if not running[name][number]:
+            parts.append(f"{name} cannot say: too few hours to learn from, or they do not vary")
+            continue
+        if (unproven := tested & np.isnan(own)).any():
+            parts.append(f"{name} has too few verified forecasts at {_named(spans, unproven)}")
+        if (lost := tested & (own >= bar)).any():
+            figures = [f"{span} (MAE {a:.3g} against {b:.3g})" for span, a, b in zip(spans, own, bar, strict=True)]
+            parts.append(f"{name} did not beat the naive forecasts at {_named(figures, lost)}")
+    if not known[:, number].all():
+        parts.append("too few verified forecasts for a band: twice the spread of the history stands in")
+    return "; ".join(parts)
+
+
+def _named(words: Sequence[str], chosen: Bools) -> str:
+    return ", ".join(word for word, mine in zip(words, chosen, strict=True) if mine)
+
+
+def _frame(
+    asked: Sequence[Asked],
+    values: Mapping[str, Array],
+    models: npt.NDArray[np.str_],
+    reasons: Sequence[str],
+    enough: Bools,
+) -> pl.DataFrame:
+    leads = len(models)
+    rows = pl.DataFrame({name: pl.Series(grid.T.ravel()) for name, grid in values.items()}).with_columns(
+        series=pl.Series(np.repeat(np.array([column.series for column in asked], dtype=np.int32), leads)),
+        models=pl.Series(models.T.ravel()),
+        reason=pl.Series(np.repeat(np.array(reasons, dtype=object), leads), dtype=pl.String()),
+        enough=pl.Series(np.repeat(enough, leads)),
+    )
+    settled = rows.filter("enough").with_columns(
+        settle(pl.col(name).fill_nan(None)) for name in ("value", "low", "high", "skill")
+    )
+    lists = settled.group_by("series", maintain_order=True).agg(
+        pl.col("value", "low", "high", "models", "skill"), pl.col("reason").first()
+    )
+    return lists.select(pl.col(name).cast(dtype) for name, dtype in ISSUES.items())

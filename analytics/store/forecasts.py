@@ -1,0 +1,72 @@
+"""Forecasts as they were issued. A row is only ever inserted: what people saw is never changed or issued again."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from analytics.frames import TIME
+from analytics.store.connection import Connection
+
+#: What `load` gives, a row a lead; `time` is the start of the period that it is about.
+FORECASTS = {
+    "series": pl.Int32(),
+    "issued": TIME,
+    "time": TIME,
+    "value": pl.Float64(),
+    "low": pl.Float64(),
+    "high": pl.Float64(),
+    "model": pl.String(),
+    "skill": pl.Float64(),
+    "level": pl.Float64(),
+    "reason": pl.String(),
+}
+
+
+def save(conn: Connection, issues: pl.DataFrame, issued: datetime, step: timedelta, level: float) -> int:
+    """Rows that are new: `issues` (series, value, low, high, models, skill, reason) for the time from `issued` on.
+
+    A series that has one of this time keeps it. One transaction.
+    """
+    lists = ("value", "low", "high", "models", "skill")
+    rows = [
+        (row["series"], issued, issued, int(step.total_seconds()), level, *(row[name] for name in lists), row["reason"])
+        for row in issues.iter_rows(named=True)
+    ]
+    if not rows:
+        return 0
+    with conn.transaction(), conn.cursor() as cursor:
+        cursor.executemany(
+            """
+            INSERT INTO forecast (series, issued, start, step, level, value, low, high, models, skill, reason, known)
+            VALUES (%s, %s, %s, %s, %s, %s::float8[], %s::float8[], %s::float8[], %s::text[], %s::float8[], %s,
+                    clock_timestamp())
+            ON CONFLICT (series, issued) DO NOTHING
+            """,
+            rows,
+        )
+        return cursor.rowcount
+
+
+def issued(conn: Connection, at: datetime) -> set[int]:
+    """The series that have a forecast issued `at` that time."""
+    return {int(str(row[0])) for row in conn.execute("SELECT series FROM forecast WHERE issued = %s", [at])}
+
+
+def load(conn: Connection, voices: Iterable[int], *, newest: int = 1, known: datetime | None = None) -> pl.DataFrame:
+    """FORECASTS of the `newest` issues of each of `voices`, sorted; with `known`, of those people could see then."""
+    rows = conn.execute(
+        """
+        SELECT f.series, f.issued, f.start + (n - 1) * make_interval(secs => f.step), v, l, h, m, s, f.level, f.reason
+        FROM unnest(%(voices)s::int4[]) AS w (series)
+        CROSS JOIN LATERAL (
+            SELECT * FROM forecast o
+            WHERE o.series = w.series AND (%(known)s::timestamptz IS NULL OR o.known <= %(known)s)
+            ORDER BY o.issued DESC LIMIT %(newest)s
+        ) AS f
+        CROSS JOIN LATERAL unnest(f.value, f.low, f.high, f.models, f.skill) WITH ORDINALITY AS a (v, l, h, m, s, n)
+        ORDER BY 1, 2, 3
+        """,
+        {"voices": sorted(set(voices)), "known": known, "newest": newest},
+    ).fetchall()
+    return pl.DataFrame(rows, schema=FORECASTS, orient="row")

@@ -1,0 +1,154 @@
+"""`greenwatch forecast`: the hours ahead of every quantity that is measured now, once an hour."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Annotated
+
+import numpy as np
+import polars as pl
+import typer
+from rich.table import Table
+
+from analytics import forecasting
+from analytics.forecasting import Array, Asked, Plan
+from analytics.store import derived, forecasts, migrations, observations, registry
+from analytics.store.connection import Connection
+from jobs import console
+
+EXAMPLE = "Example: greenwatch forecast --json"
+
+_HOUR = timedelta(hours=1)
+#: Quantities worked on at once: some 0.8 MB each while they are tested on their past.
+BATCH = 100
+
+
+@dataclass(slots=True)
+class Issued:
+    """What a run did. `wanted` = `new` + `already` + `short`: quantities that are forecast and measured now."""
+
+    issued: datetime
+    wanted: int = 0
+    new: int = 0
+    #: had their forecast of this hour before
+    already: int = 0
+    #: too few hourly means to say anything, or none in the last hours
+    short: int = 0
+    #: quantities that are forecast but have no fresh reading
+    silent: int = 0
+    seconds: float = 0.0
+
+
+def run(
+    conn: Connection,
+    now: datetime,
+    *,
+    batch: int = BATCH,
+    notice: Callable[[Issued], None] = lambda done: None,
+) -> Issued:
+    """What was issued for the full hour at or before `now`. Again within the hour: only what is not there yet.
+
+    A transaction a batch: killed, what is issued stays, and the next run does the rest.
+    """
+    began = time.perf_counter()
+    done = Issued(now.replace(minute=0, second=0, microsecond=0))
+    plan = load_plan(conn, now)
+    voices = registry.load_voices(conn).filter(pl.col("parameter").is_in(list(plan.subjects)))
+    fresh = _fresh(conn, voices, done.issued - plan.settings.fresh * _HOUR)
+    done.silent = voices["voice"].n_unique() - fresh["voice"].n_unique()
+    done.wanted = fresh["voice"].n_unique()
+    there = forecasts.issued(conn, done.issued)
+    asked = _asked(fresh, plan)
+    left = [column for column in asked if column.series not in there]
+    done.already = len(asked) - len(left)
+    for start in range(0, len(left), batch):
+        some = left[start : start + batch]
+        mine = fresh.filter(pl.col("voice").is_in([column.series for column in some]))
+        history = _history(conn, mine, some, done.issued, plan.settings.history)
+        made = forecasting.issue(history, some, plan.settings)
+        new = forecasts.save(conn, made, done.issued, _HOUR, plan.settings.level)
+        done.new += new
+        done.already += made.height - new
+        done.short += len(some) - made.height
+        notice(done)
+    done.seconds = time.perf_counter() - began
+    return done
+
+
+def load_plan(conn: Connection, now: datetime) -> Plan:
+    """The table in force at `now`."""
+    editions = migrations.editions(conn, forecasting.TABLE)
+    return forecasting.parse([rows for _, since, rows in editions if since is None or since <= now][-1])
+
+
+def _fresh(conn: Connection, voices: pl.DataFrame, since: datetime) -> pl.DataFrame:
+    """The `voices` of quantities with a reading since then."""
+    newest = observations.extent(conn, voices["series"].to_list()).select("series", "stop")
+    heard = voices.join(newest, on="series").filter(pl.col("stop") > since)
+    return voices.filter(pl.col("voice").is_in(heard["voice"].unique().implode()))
+
+
+def _asked(voices: pl.DataFrame, plan: Plan) -> list[Asked]:
+    """The quantities in the order of the table; from the budget on, naive forecasts alone."""
+    order = {name: place for place, name in enumerate(plan.subjects)}
+    ranked = (
+        voices.select("voice", "parameter")
+        .unique()
+        .sort(pl.col("parameter").replace_strict(order, return_dtype=pl.Int32), "voice")
+    )
+    return list(_within_budget(ranked, plan))
+
+
+def _within_budget(ranked: pl.DataFrame, plan: Plan) -> Iterator[Asked]:
+    left = plan.settings.budget
+    for voice, parameter in ranked.rows():
+        subject = plan.subjects[parameter]
+        if len(subject.models) <= left:
+            left -= len(subject.models)
+            yield Asked(voice, subject, subject.models)
+        else:
+            yield Asked(voice, subject, (), f"beyond the budget of {plan.settings.budget} fitted series a run")
+
+
+def _history(conn: Connection, voices: pl.DataFrame, asked: list[Asked], stop: datetime, hours: int) -> Array:
+    """[hours, asked] hourly means before `stop`, of the series that speaks, else of its stand-in; NaN for gaps."""
+    start = stop - hours * _HOUR
+    windows = voices.select("series", pl.lit(start).alias("start"), pl.lit(stop).alias("stop"))
+    rows = derived.load(conn, derived.AVERAGE, windows, {"averaging": ["hour"]}).drop_nulls("value")
+    columns = {column.series: place for place, column in enumerate(asked)}
+    placed = rows.join(voices.select("series", "voice", "rank"), on="series").select(
+        ((pl.col("time") - start).dt.total_seconds() // 3600).alias("row"),
+        pl.col("voice").replace_strict(columns, return_dtype=pl.Int64).alias("column"),
+        "rank",
+        "value",
+    )
+    grid = np.full((hours, len(asked)), np.nan)
+    for rank in (1, 0):  # who speaks is written over who stands in
+        some = placed.filter(pl.col("rank") == rank)
+        grid[some["row"].to_numpy(), some["column"].to_numpy()] = some["value"].to_numpy()
+    return grid
+
+
+def main(
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
+    dsn: console.Dsn = None,
+) -> None:
+    """Issue the forecasts of this hour. Safe to run again: what is issued stays as it is."""
+    with console.store(dsn) as conn, console.progress("quantities") as bar:
+        task = bar.add_task("forecasting", total=None)
+
+        def notice(done: Issued) -> None:
+            bar.update(task, total=done.wanted, completed=done.new + done.already + done.short)
+
+        done = run(conn, console.now(), notice=notice)
+    if as_json:
+        print(json.dumps(asdict(done), default=str))
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in ("issued", "quantities", "new", "there already", "too short", "silent", "seconds"):
+        table.add_column(name, justify="left" if name == "issued" else "right")
+    counts = (f"{count:,}" for count in (done.wanted, done.new, done.already, done.short, done.silent))
+    table.add_row(f"{done.issued:%Y-%m-%d %H:%M} UTC", *counts, f"{done.seconds:.1f}")
+    console.show(table)
