@@ -13,16 +13,16 @@ from typing import Any
 
 import polars as pl
 
-from analytics import synthetic
 from analytics.store import connection
 from analytics.store.connection import Connection
+from analytics.synthetic import District
 from jobs import chain
 from jobs.ingest import Intake, Order
 from tests.soak.figures import Outcome
 from tests.soak.house import ROOT, SHARED, House, pace
 
 REAL = SHARED / "beijing-prsa"
-YEARS_DAYS, STATIONS, LATE = 3 * 365, 12, 20
+STATIONS, LATE, SYNTHETIC_DAYS = 12, 20, 320
 HOUR = timedelta(hours=1)
 
 
@@ -34,7 +34,8 @@ def run(house: House, _: int) -> Outcome:
         real = files[0].parent == REAL
         out.notes.append(f"input: {'the twelve Beijing files of ../shared' if real else 'made up, of the same size'}")
         began = time.perf_counter()
-        _command("ingest", "--register", "--json", *map(str, files), "--dsn", dsn)
+        steps = [] if real else ["--cadence", "10m"]
+        _command("ingest", "--register", "--json", *steps, *map(str, files), "--dsn", dsn)
         step(1, "ingest")
         ingested = time.perf_counter() - began
         began = time.perf_counter()
@@ -48,8 +49,11 @@ def run(house: House, _: int) -> Outcome:
 
 
 def _synthetic(folder: Path) -> Path:
-    path = folder / "winter.parquet"
-    synthetic.winter(1, STATIONS, days=YEARS_DAYS).wide.write_parquet(path)
+    """Air of the made-up district, every 10 minutes for as long as makes the same number of cells."""
+    path, made = folder / "district.parquet", District(1)
+    sites = [site for site in made.stations() if site.letter == "A"][:STATIONS]
+    stop = datetime(2026, 1, 1, tzinfo=UTC)
+    made.readings(stop - timedelta(days=SYNTHETIC_DAYS), stop, 600, sites).write_parquet(path)
     return path
 
 
