@@ -30,7 +30,7 @@ class MirrorFailed(DatabaseError):
 
 
 class MissingPackage(DatabaseError):
-    """A Debian package that the database needs is missing."""
+    """A Debian package that is needed is missing."""
 
 
 class DiskFull(DatabaseError):

@@ -17,8 +17,9 @@ import psycopg
 
 from jobs.database import lock, settings
 from jobs.database.account import Account, account
+from jobs.database.debian import Say
 from jobs.database.errors import NotRunning, NotStarted, NotStopped, OtherMajor, UnfitHome
-from jobs.database.provision import MAJOR, Programs, Say, install
+from jobs.database.provision import MAJOR, Programs, install
 
 #: Database and owner of what Greenwatch keeps.
 DATABASE = "greenwatch"

@@ -22,7 +22,8 @@ SELECT t.code AS station, s.parameter, s.position, a.time, g.name AS averaging, 
 FROM average a JOIN series s ON s.id = a.series JOIN station t ON t.id = s.station JOIN term g ON g.id = a.averaging;
 
 CREATE OR REPLACE VIEW report.assessment AS
-SELECT t.code AS station, a.time, g.name AS averaging, d.name AS standard, a.index, a.class, p.name AS "primary", a.known
+SELECT t.code AS station, a.time, g.name AS averaging, d.name AS standard, a.index, a.class, p.name AS "primary", a.known,
+       a.count, a.exceedance
 FROM assessment a JOIN station t ON t.id = a.station JOIN term g ON g.id = a.averaging JOIN term d ON d.id = a.standard
 LEFT JOIN term p ON p.id = a."primary";
 
