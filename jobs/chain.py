@@ -4,6 +4,7 @@ flag      own series                      -> verdict
 hour      readings and their verdicts     -> average `hour`
 average   hours                           -> average moving24, running8, day, mda8, mda1
 assess    averages of a station           -> assessment
+detect    averages of a station           -> episode; its hours and the fits -> score
 """
 
 import time
@@ -14,11 +15,16 @@ from datetime import datetime, timedelta
 import polars as pl
 import structlog
 
-from analytics import assessment, averaging, parameters, quality, standards, tables
-from analytics.store import derived, ledger, migrations, observations, registry
+from analytics import assessment, averaging, quality
+from analytics.store import derived, ledger, observations, registry
 from analytics.store.connection import Connection
 from analytics.store.ledger import Stage, Take
 from analytics.store.register import Effect
+from jobs.detect import detect, speak
+from jobs.rules import RuleBook as RuleBook
+from jobs.rules import Rules as Rules
+from jobs.rules import by_rules
+from jobs.rules import load_rules as load_rules
 
 log = structlog.get_logger()
 
@@ -27,77 +33,12 @@ BUDGET = 1_000_000
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """The package tables in force for observations of [since, until), parsed. None is without end."""
-
-    since: datetime | None
-    until: datetime | None
-    edition: int
-    parameters: Mapping[str, parameters.Parameter]
-    averagings: Mapping[str, averaging.Averaging]
-    marks: Mapping[str, int | None]
-    standards: standards.Standards
-
-    def covers(self, time: pl.Expr) -> pl.Expr:
-        """Whether `time` lies in the period."""
-        early = pl.lit(True) if self.since is None else time >= self.since
-        return early if self.until is None else early & (time < self.until)
-
-
-def load_rules(conn: Connection, known: datetime | None = None) -> list[Rules]:
-    """The rules of every period, oldest first: a package table that changed holds for what is observed from then on.
-
-    With `known`, as they were at that time.
-    """
-    dated = {name: migrations.editions(conn, name, known) for name in tables.names()}
-    starts = sorted({since for found in dated.values() for _, since, _ in found if since is not None})
-    site = registry.load_adoptions(conn)
-    out = []
-    for since, until in zip([None, *starts], [*starts, None], strict=True):
-        valid = {
-            name: [item for item in found if item[1] is None or (since is not None and item[1] <= since)][-1]
-            for name, found in dated.items()
-        }
-        content = {name: item[2] for name, item in valid.items()}
-        content["standards/adoptions"] = [*content["standards/adoptions"], *site]
-        out.append(
-            Rules(
-                since,
-                until,
-                valid["parameters"][0],
-                parameters.parse(content["parameters"]),
-                averaging.parse(content["averagings"]),
-                quality.marks(content["marks"]),
-                standards.parse(content),
-            )
-        )
-    return out
-
-
-@dataclass(slots=True)
-class RuleBook:
-    """The rules as they are in the database now, read again only when they changed."""
-
-    _state: object = None
-    _rules: list[Rules] = field(default_factory=list)
-
-    def open(self, conn: Connection) -> list[Rules]:
-        """`load_rules`. Ask inside a take: marks made under new rules are never settled by old ones."""
-        state = conn.execute(
-            "SELECT (SELECT max(id) FROM edition), (SELECT string_agg(a::text, '|' ORDER BY a::text) FROM adoption a)"
-        ).fetchone()
-        if state != self._state:
-            self._rules, self._state = load_rules(conn), state
-        return self._rules
-
-
 def make_again(readings: pl.DataFrame, series: pl.DataFrame, rules: list[Rules]) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Verdicts and all averages of `readings`, by the same functions as the stages, without the store."""
-    verdicts = _by_rules(rules, lambda rule: quality.flag(readings, series, rule.parameters, rule.marks))
+    verdicts = by_rules(rules, lambda rule: quality.flag(readings, series, rule.parameters, rule.marks))
     judged = _with_codes(readings, verdicts)
-    hours = _by_rules(rules, lambda rule: averaging.hours(judged, series, rule.parameters, rule.averagings))
-    rest = _by_rules(rules, lambda rule: averaging.windows(hours, series, rule.parameters, rule.averagings))
+    hours = by_rules(rules, lambda rule: averaging.hours(judged, series, rule.parameters, rule.averagings))
+    rest = by_rules(rules, lambda rule: averaging.windows(hours, series, rule.parameters, rule.averagings))
     return verdicts, pl.concat([hours, rest])
 
 
@@ -110,7 +51,7 @@ def flag(take: Take, rules: list[Rules]) -> None:
     series = registry.load_series(take.conn, take.load["subject"].unique().to_list())
     readings = observations.load(take.conn, take.load)
     take.read += readings.height
-    made = _by_rules(rules, lambda rule: quality.flag(readings, series, rule.parameters, rule.marks))
+    made = by_rules(rules, lambda rule: quality.flag(readings, series, rule.parameters, rule.marks))
     for rule in rules:
         derived.judged(take, rule.edition, rule.since, rule.until)
     changed = derived.write(take, derived.VERDICT, made)
@@ -126,7 +67,7 @@ def hour(take: Take, rules: list[Rules]) -> None:
     verdicts = derived.load(take.conn, derived.VERDICT, take.load)
     take.read += readings.height + verdicts.height
     judged = _with_codes(readings, verdicts)
-    made = _by_rules(rules, lambda rule: averaging.hours(judged, series, rule.parameters, rule.averagings))
+    made = by_rules(rules, lambda rule: averaging.hours(judged, series, rule.parameters, rule.averagings))
     changed = derived.write(take, derived.AVERAGE, made, {"averaging": ["hour"]})
     _mark(take, "average", ledger.runs(changed, "series", _HOUR))
     _mark_stations(take, changed, series)
@@ -137,10 +78,13 @@ def average(take: Take, rules: list[Rules]) -> None:
     series = registry.load_series(take.conn, take.load["subject"].unique().to_list())
     hours = derived.load(take.conn, derived.AVERAGE, take.load, {"averaging": ["hour"]})
     take.read += hours.height
-    made = _by_rules(rules, lambda rule: averaging.windows(hours, series, rule.parameters, rule.averagings))
+    made = by_rules(rules, lambda rule: averaging.windows(hours, series, rule.parameters, rule.averagings))
     names = sorted({name for rule in rules for name in rule.averagings} - {"hour"})
     changed = derived.write(take, derived.AVERAGE, made, {"averaging": names})
     _mark_stations(take, changed, series)
+    # Changed hours are what marked this window: with them, and with what they changed here, all is said that episodes
+    # and scores can depend on, once an hour of a live series.
+    _mark(take, "detect", _of_stations(pl.concat([take.claimed, ledger.runs(changed, "series", _HOUR)]), series))
 
 
 def assess(take: Take, rules: list[Rules]) -> None:
@@ -159,23 +103,8 @@ def assess(take: Take, rules: list[Rules]) -> None:
     averages = derived.load(take.conn, derived.AVERAGE, windows.select("series", "start", "stop"))
     take.read += averages.height
     spoken = speak(averages, voices)
-    made = _by_rules(rules, lambda rule: assessment.assess(spoken, stations, rule.standards))
+    made = by_rules(rules, lambda rule: assessment.assess(spoken, stations, rule.standards))
     derived.write(take, derived.ASSESSMENT, made)
-
-
-def speak(averages: pl.DataFrame, voices: pl.DataFrame) -> pl.DataFrame:
-    """station, parameter, averaging, time, value: the mean of the series that speaks, else of its stand-in."""
-    return (
-        averages.filter(pl.col("value").is_not_null())
-        .join(voices.select("series", "station", "parameter", "rank"), on="series")
-        .sort("rank")
-        .unique(["station", "parameter", "averaging", "time"], keep="first", maintain_order=True)
-        .select("station", "parameter", "averaging", "time", "value")
-    )
-
-
-def _by_rules(rules: list[Rules], make: Callable[[Rules], pl.DataFrame]) -> pl.DataFrame:
-    return pl.concat([make(rule).filter(rule.covers(pl.col("time"))) for rule in rules])
 
 
 Run = Callable[[Take, list[Rules]], None]
@@ -203,11 +132,22 @@ STAGES: Mapping[str, tuple[Stage, Run]] = {
         average,
     ),
     "assess": (Stage("assess", ledger.CODES["assess"], "station"), assess),
+    "detect": (
+        Stage("detect", ledger.CODES["detect"], "station", grid=_HOUR, period=_HOUR, tick=_HOUR),
+        detect,
+    ),
 }
 
 
 def _mark(take: Take, stage: str, windows: pl.DataFrame) -> None:
     ledger.mark(take.conn, STAGES[stage][0], windows, take.now)
+
+
+def _of_stations(windows: pl.DataFrame, series: pl.DataFrame) -> pl.DataFrame:
+    """WINDOWS of stations from those of their series; what is less than a day apart is one."""
+    stations = series.select(pl.col("series").alias("subject"), "station")
+    joined = windows.join(stations, on="subject").select(pl.col("station").alias("subject"), "start", "stop")
+    return ledger.merge(joined.with_columns(pl.col("stop") + _DAY)).with_columns(pl.col("stop") - _DAY)
 
 
 def _mark_stations(take: Take, changed: pl.DataFrame, series: pl.DataFrame) -> None:
@@ -218,7 +158,8 @@ def _mark_stations(take: Take, changed: pl.DataFrame, series: pl.DataFrame) -> N
 def mark_registered(conn: Connection, effect: Effect, now: datetime) -> None:
     """Nothing; what a registration touches in stored results is marked. Call it in the registration's transaction."""
     ledger.mark(conn, STAGES["average"][0], effect.average, now)
-    ledger.mark(conn, STAGES["assess"][0], effect.assess, now)
+    for stage in ("assess", "detect"):
+        ledger.mark(conn, STAGES[stage][0], effect.assess, now)
 
 
 @dataclass(slots=True)

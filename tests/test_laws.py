@@ -1,5 +1,6 @@
 """The laws of DESIGN.md on a real database: random batches, orders, repeats, corrections, deletions."""
 
+import json
 import os
 import random
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analytics.store import connection, ledger, observations, registry
+from analytics.store import connection, fits, ledger, observations, registry
 from analytics.store.connection import Connection
 from jobs import chain
 from tests import world
@@ -37,7 +38,24 @@ def store(request: pytest.FixtureRequest, make_database: Make) -> Iterator[tuple
     with closing(connection.connect(make_database(request.param))) as conn:
         registry.source(conn, "test")
         conn.execute("INSERT INTO source (name, priority) VALUES ('better', 1)")
-        yield conn, world.settle_world(conn, CHANNELS)
+        series = world.settle_world(conn, CHANNELS)
+        conn.execute(
+            "INSERT INTO membership (station, kind, since, place) SELECT id, 'noise_zone', since::date, zone"
+            " FROM station, (VALUES ('-infinity', '1'), ('2026-03-01', '4a')) AS z (since, zone) WHERE code = 'B'"
+        )
+        yield conn, series
+
+
+def begin(conn: Connection, series: list[int]) -> None:
+    """Nothing; the world is empty but for the same fits: what is usual for three series, from two times on."""
+    world.empty(conn)
+    for hours, line in ((10, 40.0), (60, 15.0)):
+        blob = json.dumps({"profile": [20.0] * 40 + [None] * 8, "line": line, "count": 200}).encode()
+        start = T0 + hours * HOUR
+        made = pl.DataFrame({"subject": [series[n] for n in (0, 1, 4)], "blob": [blob] * 3}).with_columns(
+            pl.col("subject").cast(pl.Int32), since=pl.lit(start - 24 * HOUR), valid_from=pl.lit(start)
+        )
+        fits.save(conn, "robust-seasonal", made, NOW, {})
 
 
 def readings(series: list[int]) -> st.SearchStrategy[list[Reading]]:
@@ -50,7 +68,29 @@ def readings(series: list[int]) -> st.SearchStrategy[list[Reading]]:
     hour = st.one_of(st.integers(0, 96).map(float), st.integers(0, 96 * 6).map(lambda n: n / 6))
     mark = st.sampled_from([None, None, None, None, ord("N"), ord("D"), ord("T")])
     revision = st.sampled_from([0, 0, 0, 1, 2])
-    return st.lists(st.tuples(st.sampled_from(series), hour, value, revision, mark), min_size=1, max_size=120)
+    single = st.tuples(st.sampled_from(series), hour, value, revision, mark).map(lambda reading: [reading])
+    parts = st.lists(st.one_of(single, single, single, runs(series)), min_size=1, max_size=60)
+    return parts.map(lambda some: [reading for part in some for reading in part][:400]).filter(bool)
+
+
+def runs(series: list[int]) -> st.SearchStrategy[list[Reading]]:
+    """Hours in a row, some of them none: what episodes, running means and scores are made of."""
+    values = st.lists(st.sampled_from([None, 5.0, 48.0, 60.0, 130.0, 170.0, 240.0, 320.0]), min_size=2, max_size=5)
+    return st.builds(
+        lambda number, first, parts, length, revision: [
+            (number, float(first + at), parts[at // length], revision, None)
+            for at in range(len(parts) * length)
+            if parts[at // length] is not None
+        ],
+        st.sampled_from(series),
+        st.integers(0, 90),
+        values,
+        st.sampled_from([1, 3, 12]),
+        revision_of_runs,
+    )
+
+
+revision_of_runs = st.sampled_from([0, 0, 1, 3])
 
 
 @st.composite
@@ -78,11 +118,11 @@ def test_law_2_order_batching_and_repetition_do_not_matter(store: tuple[Connecti
     story, batches = data.draw(stories(series))
     pauses = data.draw(st.lists(st.booleans(), min_size=len(batches), max_size=len(batches)))
     budget = data.draw(st.sampled_from([60, 300, 10_000]))
-    world.empty(conn)
+    begin(conn, series)
     send(conn, sorted(story, key=lambda m: (m[1][1], m[1][0])))
     world.settle(conn)
     expected = world.picture(conn)
-    world.empty(conn)
+    begin(conn, series)
     for batch, pause in zip(batches, pauses, strict=True):
         send(conn, batch)
         if pause:  # what is settled too early must be repaired by what comes later
@@ -128,16 +168,22 @@ def test_law_3_deleted_windows_come_back_bit_for_bit(store: tuple[Connection, li
     """Whatever part of the derived rows is lost, settling its window again gives the same rows, whole or in pieces."""
     conn, series = store
     story = data.draw(readings(series))
-    world.empty(conn)
+    begin(conn, series)
     world.send(conn, story)
     world.settle(conn)
     expected = world.picture(conn)
     windows = data.draw(st.lists(st.tuples(st.integers(-30, 120), st.integers(1, 60)), min_size=1, max_size=4))
     for first, length in windows:
         start, stop = T0 + first * HOUR, T0 + (first + length) * HOUR
-        for table in ("verdict", "average", "assessment"):
+        for table in ("verdict", "average", "assessment", "score", "episode"):
             conn.execute(f"DELETE FROM {table} WHERE time >= %s AND time < %s", [start, stop])
-        for name, subjects in (("flag", series), ("hour", series), ("average", series), ("assess", [1, 2])):
+        for name, subjects in (
+            ("flag", series),
+            ("hour", series),
+            ("average", series),
+            ("assess", [1, 2]),
+            ("detect", [1, 2]),
+        ):
             stale = pl.DataFrame(
                 [(subject, start, stop) for subject in subjects], schema=dict(ledger.WINDOWS), orient="row"
             )
@@ -151,7 +197,7 @@ def test_law_3_deleted_windows_come_back_bit_for_bit(store: tuple[Connection, li
 def test_law_1_sending_again_changes_nothing_and_marks_nothing(store: tuple[Connection, list[int]], data: Any) -> None:
     conn, series = store
     story = data.draw(readings(series))
-    world.empty(conn)
+    begin(conn, series)
     world.send(conn, story)
     world.settle(conn)
     before = world.picture(conn), conn.execute("SELECT count(*) FROM observation_history").fetchone()
@@ -196,11 +242,11 @@ def test_law_7_killed_anywhere_nothing_is_lost_or_counted_twice(store: tuple[Con
     """Savers and settlers die at any statement, inside takes and between them; whoever got no answer sends again."""
     conn, series = store
     story, batches = data.draw(stories(series))
-    world.empty(conn)
+    begin(conn, series)
     send(conn, story)
     world.settle(conn)
     expected = world.picture(conn)
-    world.empty(conn)
+    begin(conn, series)
     lives = st.lists(st.integers(0, 90), max_size=4)
     for batch in batches:
         for statements in data.draw(lives):

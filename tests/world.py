@@ -59,9 +59,13 @@ PICTURES = {
     "verdict": "SELECT series, time, code, tests FROM verdict ORDER BY 1, 2",
     "average": "SELECT a.series, t.name, a.time, a.value, a.count, a.expected FROM average a"
     " JOIN term t ON t.id = a.averaging ORDER BY 1, 2, 3",
-    "assessment": "SELECT a.station, g.name, d.name, a.time, a.index, a.class, p.name FROM assessment a"
-    " JOIN term g ON g.id = a.averaging JOIN term d ON d.id = a.standard LEFT JOIN term p ON p.id = a.primary"
+    "assessment": "SELECT a.station, g.name, d.name, a.time, a.index, a.class, p.name, a.count, a.exceedance"
+    " FROM assessment a JOIN term g ON g.id = a.averaging JOIN term d ON d.id = a.standard"
+    " LEFT JOIN term p ON p.id = a.primary"
     " ORDER BY 1, 2, 3, 4",
+    "score": "SELECT s.series, t.name, s.time, s.value FROM score s JOIN term t ON t.id = s.detector ORDER BY 1, 2, 3",
+    "episode": "SELECT e.station, r.name, e.time, e.stop, e.level, e.closed, e.peak, e.peak_time, e.dose, e.count,"
+    " e.levels::text FROM episode e JOIN term r ON r.id = e.rule ORDER BY 1, 2, 3",
 }
 
 
@@ -74,8 +78,8 @@ def empty(conn: Connection, *, registry_too: bool = False) -> None:
     """Nothing; rows are gone, stations and series stay unless asked otherwise."""
     conn.execute(
         "TRUNCATE batch, observation, observation_history, reject, stale, judged, verdict, average, assessment,"
-        " assessment_history"
+        " assessment_history, score, episode, episode_history, fit, alarm, alarm_event"
     )
-    conn.execute("UPDATE latest SET time = NULL, value = NULL, mark = NULL, first = NULL, rows = 0")
+    conn.execute("UPDATE latest SET time = NULL, value = NULL, mark = NULL, first = NULL, live = NULL, rows = 0")
     if registry_too:
         conn.execute("TRUNCATE station, series, latest, membership, authority, source CASCADE")

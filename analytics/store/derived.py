@@ -1,4 +1,4 @@
-"""Verdicts, averages, assessments: what a stage computed for a take, written where it differs from what is stored."""
+"""Verdicts, averages, assessments, scores, episodes: written where they differ from what is stored."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from datetime import datetime
 import polars as pl
 from psycopg import sql
 
-from analytics.frames import ASSESSMENTS, AVERAGES, TIME, VERDICTS
+from analytics.frames import ASSESSMENTS, AVERAGES, EPISODES, SCORES, TIME, VERDICTS
 from analytics.store import ledger, terms
 from analytics.store.connection import Connection
 from analytics.store.packing import copy
@@ -43,6 +43,8 @@ ASSESSMENT = Table(
     {"averaging": "averaging", "standard": "standard", "primary": "primary"},
     versioned=True,
 )
+SCORE = Table("score", SCORES, ("series", "detector", "time"), {"detector": "detector"})
+EPISODE = Table("episode", EPISODES, ("station", "rule", "time"), {"rule": "episode"}, versioned=True)
 
 
 def load(
@@ -67,19 +69,29 @@ def load(
 
 
 def write(
-    take: ledger.Take, table: Table, computed: pl.DataFrame, only: Mapping[str, list[str]] | None = None
+    take: ledger.Take,
+    table: Table,
+    computed: pl.DataFrame,
+    only: Mapping[str, list[str]] | None = None,
+    *,
+    windows: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    """Key columns of the rows that changed: `computed` is now what `table` holds in the take's affected windows.
+    """Key columns of the rows that changed: `computed` is now what `table` holds in the take's affected windows, or in
+    `windows` where a stage found others (WINDOWS, merged; with a column of the key each speaks only of that).
 
     `only` says which part of the table this stage answers for (`{"averaging": ["hour"]}`). Rows that are equal are
     left alone, so making something again marks nothing.
     """
     conn = take.conn
-    rows = ledger.inside(computed, take.affected, table.subject)
+    windows = take.affected if windows is None else windows
+    by = [name for name in windows.columns if name in table.key]
+    rows = _inside(computed, windows, [table.subject, *by])
     for column, kind in table.words.items():
         rows = terms.encode(conn, rows, column, kind)
+        windows = terms.encode(conn, windows, column, kind) if column in by else windows
     rows = rows.select(pl.col(name).cast(dtype) for name, dtype in table.stored.items())
-    stored = _fetch(conn, table, take.affected, only or {})
+    whole = ledger.merge(windows) if by else windows
+    stored = _inside(_fetch(conn, table, whole, only or {}), windows, [table.subject, *by])
     if stored.is_empty():
         come, gone = rows, stored
     else:
@@ -96,6 +108,19 @@ def write(
     take.read += stored.height
     take.written += come.height + gone.join(come, on=list(table.key), how="anti").height
     return changed
+
+
+def _inside(rows: pl.DataFrame, windows: pl.DataFrame, by: list[str]) -> pl.DataFrame:
+    """The `rows` whose time lies in a window of theirs."""
+    if len(by) == 1:
+        return ledger.inside(rows, windows, by[0])
+    borders = windows.rename({"subject": by[0], "start": "time"}).select(*by, "time", "stop").sort(*by, "time")
+    return (
+        rows.sort(*by, "time")
+        .join_asof(borders.rename({"stop": "_stop"}), on="time", by=by, strategy="backward", check_sortedness=False)
+        .filter(pl.col("time") < pl.col("_stop"))
+        .drop("_stop")
+    )
 
 
 def _fetch(conn: Connection, table: Table, windows: pl.DataFrame, only: Mapping[str, list[str]]) -> pl.DataFrame:

@@ -70,7 +70,7 @@ class Stage:
 
 
 #: code of each stage; the numbers are in the database
-CODES: Mapping[str, int] = {"flag": 1, "hour": 3, "average": 4, "assess": 5}
+CODES: Mapping[str, int] = {"flag": 1, "hour": 3, "average": 4, "assess": 5, "detect": 6}
 
 #: What every changed reading marks: the first stage, as a saver needs to know it.
 READINGS = Stage("flag", CODES["flag"], "series")
@@ -301,14 +301,14 @@ def inside(rows: pl.DataFrame, windows: pl.DataFrame, subject: str) -> pl.DataFr
     """The `rows` whose `subject` and time lie in `windows` (WINDOWS, merged)."""
     if rows.is_empty() or windows.is_empty():
         return rows.clear()
-    borders = windows.select(pl.col("subject").alias(subject), pl.col("start").alias("time"), "stop").sort(
-        subject, "time"
-    )
+    borders = windows.select(
+        pl.col("subject").alias(subject), pl.col("start").alias("time"), pl.col("stop").alias("_stop")
+    ).sort(subject, "time")
     return (
         rows.sort(subject, "time")
         .join_asof(borders, on="time", by=subject, strategy="backward", check_sortedness=False)
-        .filter(pl.col("time") < pl.col("stop"))
-        .drop("stop")
+        .filter(pl.col("time") < pl.col("_stop"))
+        .drop("_stop")
     )
 
 

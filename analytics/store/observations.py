@@ -97,7 +97,7 @@ def save(
         _displace(conn, verdict.displacing)
         written = pl.concat([fresh, verdict.new, verdict.displacing.select(*READINGS)]).sort(_KEY)
         copy(conn, "observation", written.with_columns(pl.lit(batch, pl.Int32).alias("batch")))
-        _advance_latest(conn, written, pl.concat([fresh, verdict.new]))
+        _advance_latest(conn, written, pl.concat([fresh, verdict.new]), live=origin.kind == "live")
         changed = pl.concat([fresh, verdict.new, verdict.replacing]).select(_KEY)
         ledger.mark_readings(conn, changed, now)
         rejects.save(conn, refused, origin.source, batch)
@@ -290,7 +290,7 @@ def _displace(conn: Connection, displacing: pl.DataFrame) -> None:
         )
 
 
-def _advance_latest(conn: Connection, written: pl.DataFrame, added: pl.DataFrame) -> None:
+def _advance_latest(conn: Connection, written: pl.DataFrame, added: pl.DataFrame, *, live: bool) -> None:
     rows = added.group_by("series").agg(pl.col("time").min().alias("first"), pl.len().alias("rows"))
     newest = written.group_by("series").last().join(rows, on="series", how="left")
     if newest.height:
@@ -299,12 +299,13 @@ def _advance_latest(conn: Connection, written: pl.DataFrame, added: pl.DataFrame
             UPDATE latest l SET rows = l.rows + coalesce(n.rows, 0), first = least(l.first, n.first),
                 value = CASE WHEN l.time > n.time THEN l.value ELSE n.value END,
                 mark = CASE WHEN l.time > n.time THEN l.mark ELSE n.mark END,
+                live = CASE WHEN %s THEN greatest(l.live, n.time) ELSE l.live END,
                 time = greatest(l.time, n.time)
             FROM unnest(%s::int4[], %s::timestamptz[], %s::float8[], %s::int2[], %s::timestamptz[], %s::int8[])
                 AS n (series, time, value, mark, first, rows)
             WHERE l.series = n.series
             """,
-            [newest[name].to_list() for name in ("series", "time", "value", "mark", "first", "rows")],
+            [live, *(newest[name].to_list() for name in ("series", "time", "value", "mark", "first", "rows"))],
         )
 
 

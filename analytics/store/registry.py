@@ -131,6 +131,41 @@ def load_authorities(conn: Connection) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={"series": pl.Int32, "rank": pl.Int16}, orient="row").filter(pl.col("rank") < 2)
 
 
+def load_voices(conn: Connection) -> pl.DataFrame:
+    """`series`, `voice`, `rank`, `station`, `parameter`, `position`, `cadence` [s], `offset` [min].
+
+    Which series speaks (rank 0) for its (station, parameter, position) and which one stands in (1), others are absent;
+    `voice` is the id of the one that speaks, under which what is made of both is kept. As `load_authorities`, but each
+    position has a voice of its own.
+    """
+    rows = conn.execute(
+        """
+        WITH ranked AS (
+            SELECT s.*, (row_number() OVER w - 1)::int2 AS rank, first_value(s.id) OVER w AS voice
+            FROM series s LEFT JOIN authority a ON a.station = s.station AND a.parameter = s.parameter
+            WHERE s.statistic = '' OR s.id IN (a.series, a.fallback)
+            WINDOW w AS (
+                PARTITION BY s.station, s.parameter, s.position
+                ORDER BY s.id IS DISTINCT FROM a.series, s.id IS DISTINCT FROM a.fallback, s.cadence, s.id
+            )
+        )
+        SELECT r.id, r.voice, r.rank, r.station, r.parameter, r.position, r.cadence, t.utc_offset
+        FROM ranked r JOIN station t ON t.id = r.station WHERE r.rank < 2 ORDER BY 1
+        """
+    ).fetchall()
+    schema = {
+        "series": pl.Int32,
+        "voice": pl.Int32,
+        "rank": pl.Int16,
+        "station": pl.Int32,
+        "parameter": pl.String,
+        "position": pl.String,
+        "cadence": pl.Int32,
+        "offset": pl.Int16,
+    }
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
 def resolve(
     conn: Connection, pairs: pl.DataFrame, parameters: Mapping[str, Parameter], cadence: int | None
 ) -> pl.DataFrame:

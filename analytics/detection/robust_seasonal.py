@@ -1,0 +1,102 @@
+"""How far an hour is off its hour of the day: median profile of workdays and of days off, one robust line a series.
+
+The score is the distance from the profile over the line. The line is learned: some robust standard deviations, but
+not below the window's own high quantile (heavy tails are the rule in air) nor a floor (MAD is 0 on a flat series).
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from analytics.frames import SCORES, TIME, conform, settle
+from analytics.parameters import Parameter
+
+NAME = "robust-seasonal"
+#: Hours of a workday, then those of a day off.
+SLOTS = 48
+#: Of a normal distribution: standard deviation over median absolute deviation.
+NORMAL = 1.4826
+MINUTE = 60_000_000  # [µs]
+_BLOB = pl.Struct({"profile": pl.List(pl.Float64), "line": pl.Float64, "count": pl.Int64})
+
+
+def fit(
+    hours: pl.DataFrame, voices: pl.DataFrame, parameters: Mapping[str, Parameter], setting: Mapping[str, Any]
+) -> pl.DataFrame:
+    """`subject`, `blob`: profile [unit, null: not judged], line [unit] and number of hours of each series, as JSON."""
+    rows = (
+        hours.join(_floors(voices, parameters, setting), on="series")
+        .filter(pl.len().over("series") >= setting["hours"])
+        .with_columns(_slot())
+    )
+    profile = (
+        rows.group_by("series", "slot")
+        .agg(settle(pl.col("value").median()).alias("median"), pl.len().alias("values"))
+        .filter(pl.col("values") >= setting["slot"])
+    )
+    off = rows.join(profile, on=["series", "slot"]).with_columns(
+        (pl.col("value") - pl.col("median")).abs().alias("distance")
+    )
+    lines = (
+        off.group_by("series")
+        .agg(
+            pl.col("floor").first(),
+            (setting["spread"] * NORMAL * pl.col("distance").median()).alias("spread"),
+            (setting["margin"] * pl.col("distance").quantile(setting["quantile"], "linear")).alias("tail"),
+            pl.len().alias("count"),
+        )
+        .select("series", "count", settle(pl.max_horizontal("floor", "spread", "tail")).alias("line"))
+        .filter(pl.col("line") > 0)
+    )
+    grid = lines.select("series").join(pl.DataFrame({"slot": range(SLOTS)}, schema={"slot": pl.Int16}), how="cross")
+    whole = (
+        grid.join(profile, on=["series", "slot"], how="left")
+        .sort("series", "slot")
+        .group_by("series", maintain_order=True)
+        .agg(pl.col("median").alias("profile"))
+        .join(lines, on="series")
+        .sort("series")
+    )
+    blobs = [
+        json.dumps({"profile": profile, "line": line, "count": count}).encode()
+        for profile, line, count in whole.select("profile", "line", "count").iter_rows()
+    ]
+    return pl.DataFrame(
+        {"subject": whole["series"], "blob": blobs}, schema={"subject": pl.Int32(), "blob": pl.Binary()}
+    )
+
+
+def score(hours: pl.DataFrame, fits: pl.DataFrame) -> pl.DataFrame:
+    """`frames.SCORES`, a row an hour: distance from the profile over the line, null where no fit holds or judges."""
+    learned = fits.select(
+        pl.col("subject").alias("series"),
+        pl.col("valid_from").alias("time").cast(TIME),
+        pl.col("blob").cast(pl.String).str.json_decode(_BLOB).alias("fit"),
+    ).unnest("fit")
+    rows = hours.sort("series", "time").join_asof(
+        learned.sort("series", "time"), on="time", by="series", strategy="backward", check_sortedness=False
+    )
+    distance = (pl.col("value") - pl.col("profile").list.get(_slot(), null_on_oob=True)).abs()
+    made = rows.with_columns(pl.lit(NAME).alias("detector"), settle(distance / pl.col("line")).alias("value"))
+    return conform(made, SCORES)
+
+
+def _floors(voices: pl.DataFrame, parameters: Mapping[str, Parameter], setting: Mapping[str, Any]) -> pl.DataFrame:
+    """series, `floor` [unit] of those whose parameter has a profile."""
+    floors = {
+        name: setting["floor"] * (span[1] - span[0])
+        for name, parameter in parameters.items()
+        if parameter.mean in setting["means"]
+        for span in [parameter.quality.get("gross_range", {}).get("suspect", (0.0, 0.0))]
+    }
+    known = voices.filter(pl.col("parameter").is_in(list(floors))).unique("series")
+    return known.select("series", pl.col("parameter").replace_strict(floors, return_dtype=pl.Float64).alias("floor"))
+
+
+def _slot() -> pl.Expr:
+    """Local hour of the day, 24 later on Saturdays and Sundays."""
+    minute = pl.col("time").to_physical() // MINUTE + pl.col("offset")
+    weekday = (minute // 1440 + 3) % 7  # 1970-01-01 was a Thursday
+    return (minute % 1440 // 60 + pl.when(weekday >= 5).then(24).otherwise(0)).cast(pl.Int16).alias("slot")

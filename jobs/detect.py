@@ -1,0 +1,203 @@
+"""The stage `detect`: episodes and scores of the affected windows.
+
+What an episode reaches is not a duration: it lives from one quiet stretch to the next. So the values around a changed
+window are loaded, farther and farther, until there is quiet on both sides or the data end, and exactly the episodes
+that begin between the two are made again. Whatever else changes meanwhile has a mark of its own, and a take that comes
+later sees it.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import polars as pl
+
+from analytics import detection, episodes
+from analytics.store import derived, fits, observations, registry
+from analytics.store.ledger import Take
+from jobs.rules import Rules, by_rules
+
+_HOUR, _INSTANT = timedelta(hours=1), timedelta(microseconds=1)
+#: How far beyond a changed window quiet is looked for at first; where there is none, each time twice as far.
+_MARGIN = timedelta(hours=12)
+_SUBJECT = ["station", "rule"]
+
+
+def detect(take: Take, rules: list[Rules]) -> None:
+    """Episodes of the affected windows, as far as these reach into quiet on both sides, and scores."""
+    wanted = take.affected["subject"].unique().implode()
+    stations = registry.load_stations(take.conn).filter(pl.col("station").is_in(wanted))
+    stations = stations.join(registry.load_places(take.conn), on="station", how="left")
+    series = registry.load_series(take.conn).filter(pl.col("station").is_in(wanted))
+    _detect_episodes(take, rules, stations, series.join(registry.load_authorities(take.conn), on="series"))
+    _detect_scores(take, series)
+
+
+def speak(averages: pl.DataFrame, voices: pl.DataFrame) -> pl.DataFrame:
+    """station, parameter, averaging, time, value: the mean of the series that speaks, else of its stand-in."""
+    said = averages.filter(pl.col("value").is_not_null()).join(
+        voices.select("series", "station", "parameter", "rank"), on="series"
+    )
+    if said["rank"].max():
+        key = ["station", "parameter", "averaging", "time"]
+        said = said.sort("rank").unique(key, keep="first", maintain_order=True)
+    return said.select("station", "parameter", "averaging", "time", "value")
+
+
+def _detect_episodes(take: Take, rules: list[Rules], stations: pl.DataFrame, voices: pl.DataFrame) -> None:
+    names = {(item.name, item.parameter, item.averaging) for rule in rules for item in rule.episodes.values()}
+    heard = pl.DataFrame(sorted(names), schema=["rule", "parameter", "averaging"], orient="row")
+    around = _Around(take, rules, stations, voices.join(heard, on="parameter"))
+    found, windows = around.quiet()
+    derived.write(take, derived.EPISODE, episodes.runs(found), windows=windows.rename({"station": "subject"}))
+
+
+@dataclass(slots=True)
+class _Around:
+    """The values around the changed windows of a take. `heard`: the series that speak to a rule, or stand in."""
+
+    take: Take
+    rules: list[Rules]
+    stations: pl.DataFrame
+    heard: pl.DataFrame
+
+    def quiet(self) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """What the values say (`episodes.CONDITIONS`) between the quiet before and after each change; and the windows
+        (station, rule, start, stop) in which episodes may begin that are other now."""
+        windows, margin = self._begin(), _MARGIN
+        pieces = windows.select(*_SUBJECT, pl.col("low").alias("start"), pl.col("high").alias("stop"))
+        known = pl.DataFrame(schema=dict(episodes.CONDITIONS))
+        settled = []
+        while True:
+            rows = _inside(_with(known, self._load(pieces)), windows)
+            found = episodes.borders(rows, windows).with_columns(
+                (pl.col("after").is_null() & (pl.col("low") > pl.col("first"))).alias("before"),
+                (pl.col("until").is_null() & (pl.col("high") < pl.col("last"))).alias("beyond"),
+            )
+            open_ = pl.col("before") | pl.col("beyond")
+            settled.append(_between(rows, found.filter(~open_)))
+            found = found.filter(open_)
+            if found.is_empty():
+                return pl.concat(some for some, _ in settled), pl.concat(some for _, some in settled)
+            # A window that reaches on meets the quiet around those that are settled before it meets their changes.
+            known = rows.join(found.select("window"), on="window", how="semi").drop("window")
+            margin *= 2
+            early, late = found.filter("before"), found.filter("beyond")
+            pieces = pl.concat(
+                [
+                    early.select(*_SUBJECT, (pl.col("low") - margin).alias("start"), pl.col("low").alias("stop")),
+                    late.select(*_SUBJECT, pl.col("high").alias("start"), (pl.col("high") + margin).alias("stop")),
+                ]
+            )
+            wider = found.with_columns(
+                pl.when("before").then(pl.col("low") - margin).otherwise("low").alias("low"),
+                pl.when("beyond").then(pl.col("high") + margin).otherwise("high").alias("high"),
+            )
+            windows = _joined(wider)
+
+    def _begin(self) -> pl.DataFrame:
+        """window, station, rule, start, stop: what changed; low, high: what is loaded; first, last: where data are."""
+        extent = observations.extent(self.take.conn, self.heard["series"].unique().to_list())
+        bounds = (
+            self.heard.join(extent, on="series")
+            .group_by(_SUBJECT)
+            .agg(pl.col("start").min().alias("first"), pl.col("stop").max().alias("last"))
+        )
+        changed = self.take.affected.rename({"subject": "station"})
+        there = bounds.join(changed, on="station").filter(
+            pl.col("start") < pl.col("last"), pl.col("stop") > pl.col("first")
+        )
+        return _joined(
+            there.with_columns((pl.col("start") - _MARGIN).alias("low"), (pl.col("stop") + _MARGIN).alias("high"))
+        )
+
+    def _load(self, pieces: pl.DataFrame) -> pl.DataFrame:
+        """`episodes.CONDITIONS` of the values in `pieces` (station, rule, start, stop)."""
+        asked = pieces.join(self.heard, on=_SUBJECT)
+        spoken = []
+        for (averaging,), part in asked.group_by("averaging", maintain_order=True):
+            windows = part.select("series", "start", "stop").unique()
+            rows = derived.load(self.take.conn, derived.AVERAGE, windows, {"averaging": [str(averaging)]})
+            self.take.read += rows.height
+            spoken.append(rows)
+        if not spoken:
+            return pl.DataFrame(schema=dict(episodes.CONDITIONS))
+        # The hour that is not over says nothing yet: when it closes it is marked.
+        over = pl.col("time") != pl.lit(self.take.now).dt.truncate("1h")
+        values = speak(pl.concat(spoken).filter(over), self.heard.unique("series"))
+        return by_rules(self.rules, lambda rule: episodes.conditions(values, self.stations, rule.episodes))
+
+
+def _with(known: pl.DataFrame, more: pl.DataFrame) -> pl.DataFrame:
+    """`known` and `more`, by station, rule and time, each once."""
+    if known.is_empty():
+        return more
+    return pl.concat([known, more]).unique([*_SUBJECT, "time"], keep="last").sort(*_SUBJECT, "time")
+
+
+def _between(rows: pl.DataFrame, found: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The `rows` inside the borders that were `found`, and these as windows."""
+    kept = rows.join(found.select("window", "after", "until"), on="window").filter(
+        (pl.col("time") > pl.col("after")).fill_null(value=True),
+        (pl.col("time") <= pl.col("until")).fill_null(value=True),
+    )
+    windows = found.select(
+        *_SUBJECT,
+        pl.coalesce(pl.col("after") + _INSTANT, "low").alias("start"),
+        pl.coalesce(pl.col("until") + _INSTANT, "high").alias("stop"),
+    )
+    return kept.select(list(episodes.CONDITIONS)), windows
+
+
+def _joined(windows: pl.DataFrame) -> pl.DataFrame:
+    """`windows` numbered, those of a (station, rule) whose loaded stretches touch made one."""
+    reach = pl.col("high").cum_max().shift().over(_SUBJECT)
+    apart = (reach.is_null() | (pl.col("low") > reach)).cum_sum().cast(pl.Int64).alias("window")
+    least, most = pl.col("start", "low", "first").min(), pl.col("stop", "high", "last").max()
+    return (
+        windows.sort(*_SUBJECT, "low")
+        .with_columns(apart)
+        .group_by("window", maintain_order=True)
+        .agg(pl.col(_SUBJECT).first(), least, most)
+    )
+
+
+def _inside(marked: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
+    """The `marked` that lie in the loaded stretch of one of `windows`, with its number."""
+    borders = windows.select(*_SUBJECT, pl.col("low").alias("time"), "high", "window").sort(*_SUBJECT, "time")
+    return (
+        marked.join_asof(borders, on="time", by=_SUBJECT, strategy="backward", check_sortedness=False)
+        .filter(pl.col("time") < pl.col("high"))
+        .drop("high")
+    )
+
+
+def _detect_scores(take: Take, series: pl.DataFrame) -> None:
+    """Scores of the affected hours, of both series of a quantity as one, kept under the one that speaks."""
+    affected = take.affected.rename({"subject": "station"}).join(series.select("station", "series"), on="station")
+    windows = affected.select(pl.col("series").alias("subject"), "start", "stop")
+    learned = {name: fits.load(take.conn, name, windows) for name in detection.DETECTORS}
+    if all(found.is_empty() for found in learned.values()):
+        return
+    voices = registry.load_voices(take.conn).filter(pl.col("series").is_in(series["series"].implode()))
+    hours = derived.load(
+        take.conn,
+        derived.AVERAGE,
+        affected.join(voices.select("series"), on="series").select("series", "start", "stop"),
+        {"averaging": ["hour"]},
+    )
+    take.read += hours.height
+    said = coalesce(hours, voices)
+    for name, score in detection.DETECTORS.items():
+        made = score(said, learned[name])
+        derived.write(take, derived.SCORE, made.filter(pl.col("value") >= 1), {"detector": [name]}, windows=windows)
+
+
+def coalesce(hours: pl.DataFrame, voices: pl.DataFrame) -> pl.DataFrame:
+    """series (the voice), time, value, offset [min]: hours of the series that speaks, else of its stand-in."""
+    return (
+        hours.filter(pl.col("value").is_not_null())
+        .join(voices.select("series", "voice", "rank", "offset"), on="series")
+        .sort("voice", "time", "rank")
+        .unique(["voice", "time"], keep="first", maintain_order=True)
+        .select(pl.col("voice").alias("series"), "time", "value", "offset")
+    )

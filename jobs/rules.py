@@ -1,0 +1,88 @@
+"""The package tables in force, parsed, by the period they hold for."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from analytics import alarms, averaging, detection, episodes, parameters, quality, standards, tables
+from analytics.store import migrations, registry
+from analytics.store.connection import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The package tables in force for observations of [since, until), parsed. None is without end."""
+
+    since: datetime | None
+    until: datetime | None
+    edition: int
+    parameters: Mapping[str, parameters.Parameter]
+    averagings: Mapping[str, averaging.Averaging]
+    marks: Mapping[str, int | None]
+    standards: standards.Standards
+    episodes: Mapping[str, episodes.Rule]
+    alarms: Mapping[str, alarms.Rule]
+    detectors: Mapping[str, Mapping[str, Any]]
+
+    def covers(self, time: pl.Expr) -> pl.Expr:
+        """Whether `time` lies in the period."""
+        early = pl.lit(True) if self.since is None else time >= self.since
+        return early if self.until is None else early & (time < self.until)
+
+
+def load_rules(conn: Connection, known: datetime | None = None) -> list[Rules]:
+    """The rules of every period, oldest first: a package table that changed holds for what is observed from then on.
+
+    With `known`, as they were at that time.
+    """
+    dated = {name: migrations.editions(conn, name, known) for name in tables.names()}
+    starts = sorted({since for found in dated.values() for _, since, _ in found if since is not None})
+    site = registry.load_adoptions(conn)
+    out = []
+    for since, until in zip([None, *starts], [*starts, None], strict=True):
+        valid = {
+            name: [item for item in found if item[1] is None or (since is not None and item[1] <= since)][-1]
+            for name, found in dated.items()
+        }
+        content = {name: item[2] for name, item in valid.items()}
+        content["standards/adoptions"] = [*content["standards/adoptions"], *site]
+        out.append(
+            Rules(
+                since,
+                until,
+                valid["parameters"][0],
+                parameters.parse(content["parameters"]),
+                averaging.parse(content["averagings"]),
+                quality.marks(content["marks"]),
+                standards.parse(content),
+                episodes.parse(content["episodes"]),
+                alarms.parse(content["alarms"]),
+                detection.parse(content["detectors"]),
+            )
+        )
+    return out
+
+
+@dataclass(slots=True)
+class RuleBook:
+    """The rules as they are in the database now, read again only when they changed."""
+
+    _state: object = None
+    _rules: list[Rules] = field(default_factory=list)
+
+    def open(self, conn: Connection) -> list[Rules]:
+        """`load_rules`. Ask inside a take: marks made under new rules are never settled by old ones."""
+        state = conn.execute(
+            "SELECT (SELECT max(id) FROM edition), (SELECT string_agg(a::text, '|' ORDER BY a::text) FROM adoption a)"
+        ).fetchone()
+        if state != self._state:
+            self._rules, self._state = load_rules(conn), state
+        return self._rules
+
+
+def by_rules(rules: list[Rules], make: Callable[[Rules], pl.DataFrame]) -> pl.DataFrame:
+    """What `make` makes under the rules of each period, of rows in that period."""
+    return pl.concat([make(rule).filter(rule.covers(pl.col("time"))) for rule in rules])

@@ -1,0 +1,360 @@
+"""The states of an alarm: each transition, and laws 5 and 6 whatever comes in whatever order."""
+
+import itertools
+import json
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analytics import alarms, episodes, standards
+from analytics.alarms import ACTIVE, BLIND, EVIDENCE, FIRING, OK, PENDING, RECOVERING, STATE, STATES, WITHDRAWN
+from analytics.frames import TIME
+from analytics.store import alarms as store
+from analytics.tables import TableError
+
+T0 = datetime.fromisoformat("2026-01-05T00:00:00+00:00")
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+NOW = T0 + 10 * HOUR
+RECORD: dict[str, Any] = {
+    "episode": "rule",
+    "level": 1,
+    "severity": "page",
+    "confirm": 2,
+    "clear": 4,
+    "cadences": 3,
+    "at_least": 10,
+    "title": "",
+    "title_zh": "",
+    "source": "OWN",
+    "confidence": "memory_low",
+}
+
+
+def rules(**changes: Any) -> dict[str, alarms.Rule]:
+    return alarms.parse({"alarm": {**RECORD, **changes}})
+
+
+def state(name: str, level: int = 1) -> pl.DataFrame:
+    """The state of station 1; nothing is remembered of `ok` before."""
+    going = name in (PENDING, *ACTIVE)
+    row = {
+        "station": 1,
+        "rule": "alarm",
+        "state": name,
+        "level": level,
+        "since": T0,
+        "episode": T0 + 5 * HOUR,
+        "edge": T0 + 9 * HOUR,
+        "closed": None,
+        "onset": T0 + 5 * HOUR if going else None,
+        "seen": T0 + 9 * HOUR if going else None,
+    }
+    return pl.DataFrame([row], schema=dict(STATE)) if name != OK else pl.DataFrame(schema=dict(STATE))
+
+
+def evidence(**changes: Any) -> pl.DataFrame:
+    """It holds at the live edge since five hours, unless said otherwise."""
+    row = {
+        "station": 1,
+        "rule": "alarm",
+        "episode": T0 + 5 * HOUR,
+        "onset": T0 + 5 * HOUR,
+        "level": 1,
+        "on": True,
+        "settled": True,
+        "quiet": 0,
+        "edge": NOW,
+        "value": 12.0,
+        "live": NOW - MINUTE,
+        "lateness": 10 * MINUTE,
+        "stands": True,
+    }
+    return pl.DataFrame([{**row, **changes}], schema=dict(EVIDENCE))
+
+
+CALM = {"on": False, "settled": False, "quiet": 1}
+SILENT = {"live": NOW - 11 * MINUTE}
+GONE = {"on": False, "settled": False, "stands": False, "onset": None, "episode": None, "level": None}
+
+
+@pytest.mark.parametrize(
+    ("before", "changes", "after", "reason"),
+    [
+        # nothing was on
+        (OK, {}, FIRING, "fired"),
+        (OK, {"onset": NOW - HOUR}, PENDING, "begun"),
+        (OK, {"onset": NOW - 2 * HOUR}, FIRING, "fired"),
+        (OK, SILENT, OK, None),
+        (OK, {"live": None, "lateness": None}, OK, None),
+        (OK, {"live": NOW + 11 * MINUTE}, OK, None),  # a clock in the future is no live edge
+        (OK, {"edge": NOW - 2 * HOUR}, OK, None),  # the averages end long before the live readings
+        (OK, {"edge": NOW - HOUR}, FIRING, "fired"),
+        (OK, {"settled": False}, OK, None),
+        (OK, CALM, OK, None),
+        (WITHDRAWN, {}, FIRING, "fired"),
+        (WITHDRAWN, SILENT, WITHDRAWN, None),
+        # to be confirmed
+        (PENDING, {"onset": NOW - HOUR}, PENDING, None),
+        (PENDING, {}, FIRING, "fired"),
+        (PENDING, SILENT, PENDING, None),
+        (PENDING, CALM, OK, "passed"),
+        (PENDING, GONE, OK, "removed"),
+        # told
+        (FIRING, {}, FIRING, None),
+        (FIRING, {"level": 2}, FIRING, "raised"),
+        (FIRING, SILENT, BLIND, "silent"),
+        (FIRING, {"edge": NOW - 2 * HOUR}, BLIND, "silent"),
+        (FIRING, CALM, RECOVERING, "quiet"),
+        (FIRING, {**CALM, "quiet": 0}, RECOVERING, "quiet"),
+        (FIRING, {**CALM, "quiet": 4}, OK, "cleared"),
+        (FIRING, GONE, WITHDRAWN, "removed"),
+        (FIRING, {**GONE, **SILENT}, WITHDRAWN, "removed"),
+        (BLIND, SILENT, BLIND, None),
+        (BLIND, {**SILENT, "level": 2}, BLIND, None),
+        (BLIND, {}, FIRING, "seen"),
+        (BLIND, CALM, RECOVERING, "seen"),
+        (BLIND, {**CALM, **SILENT}, BLIND, None),
+        (BLIND, {**CALM, **SILENT, "quiet": 4}, OK, "cleared"),  # late readings show that it is over
+        (BLIND, GONE, WITHDRAWN, "removed"),
+        (RECOVERING, CALM, RECOVERING, None),
+        (RECOVERING, {}, FIRING, "again"),
+        (RECOVERING, SILENT, BLIND, "silent"),
+        (RECOVERING, {**CALM, "quiet": 3}, RECOVERING, None),
+        (RECOVERING, {**CALM, "quiet": 4}, OK, "cleared"),
+        (RECOVERING, GONE, WITHDRAWN, "removed"),
+    ],
+)
+def test_each_transition(before: str, changes: dict[str, Any], after: str, reason: str | None) -> None:
+    states, events = alarms.watch(state(before), evidence(**changes), rules(), NOW)
+    assert events.select("before", "after", "reason").rows() == ([(before, after, reason)] if reason else [])
+    if after != before:
+        assert states.select("state", "since").rows() == [(after, NOW)]
+
+
+def test_every_pair_of_states_that_can_follow_has_a_reason() -> None:
+    """Whatever is known, an event says why; `watch` is total over all states and all evidence."""
+    flags = [True, False]
+    times = [None, NOW - MINUTE, NOW - HOUR]
+    for before, on, stands, quiet, live in itertools.product(STATES, flags, flags, (0, 1, 9), times):
+        lateness = None if live is None else 10 * MINUTE
+        facts = {"on": on, "settled": on, "stands": stands, "quiet": quiet, "live": live, "lateness": lateness}
+        found = alarms.watch(state(before), evidence(**facts), rules(), NOW)
+        assert found.events["reason"].null_count() == 0
+        assert set(found.events["after"]) <= set(STATES)
+
+
+def test_what_is_remembered_follows_the_state() -> None:
+    (fired,) = alarms.watch(state(OK), evidence(level=2), rules(), NOW).states.to_dicts()
+    assert fired == {
+        "station": 1,
+        "rule": "alarm",
+        "state": FIRING,
+        "level": 2,
+        "since": NOW,
+        "episode": T0 + 5 * HOUR,
+        "edge": NOW,
+        "closed": None,
+        "onset": T0 + 5 * HOUR,
+        "seen": NOW,
+    }
+    (earlier,) = alarms.watch(state(FIRING), evidence(onset=T0 + 2 * HOUR), rules(), NOW).states.to_dicts()
+    assert (earlier["onset"], earlier["seen"], earlier["since"]) == (T0 + 2 * HOUR, NOW, T0)
+    (blind,) = alarms.watch(state(FIRING, 2), evidence(**SILENT, on=False), rules(), NOW).states.to_dicts()
+    assert (blind["level"], blind["seen"], blind["closed"]) == (2, T0 + 9 * HOUR, None)
+    (over,) = alarms.watch(state(BLIND), evidence(**{**CALM, "quiet": 9}), rules(), NOW).states.to_dicts()
+    assert (over["closed"], over["onset"], over["seen"]) == (NOW, None, None)
+    assert alarms.watch(state(BLIND), evidence(**SILENT, edge=T0 + 9 * HOUR, on=False), rules(), NOW).states.is_empty()
+
+
+def test_the_store_knows_the_same_states_and_columns() -> None:
+    assert store.ACTIVE == ACTIVE
+    assert dict(STATE) == store.STATE
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"severity": "loud"}, "'severity' cannot be 'loud'"),
+        ({"clear": 0}, "the other numbers 1 or more"),
+        ({"confirm": -1}, "'confirm' must be 0 or more"),
+        ({"level": "2"}, "'level' cannot be '2'"),
+    ],
+)
+def test_a_table_that_cannot_be_is_refused(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(TableError, match=words):
+        rules(**changes)
+
+
+def test_the_package_alarms_fit_the_package_episodes() -> None:
+    known = episodes.load()
+    depths = {name: rule.depth for name, rule in known.items()}
+    bridges = {name: rule.bridge for name, rule in known.items()}
+    alarms.check(alarms.load(), depths, bridges)
+    with pytest.raises(TableError, match="'rule' has no level 2"):
+        alarms.check(rules(level=2), {"rule": 1}, {"rule": 0})
+    with pytest.raises(TableError, match="'clear' must be more than the bridge"):
+        alarms.check(rules(), {"rule": 1}, {"rule": 4})
+
+
+EPISODE = episodes.parse(
+    {
+        "rule": {
+            "parameter": "pm25",
+            "averaging": "hour",
+            "direction": "above",
+            "levels": [10, 20],
+            "off": [5, 18],
+            "bridge": 2,
+            "minimum": 1,
+            "silence": 12,
+            "title": "",
+            "title_zh": "",
+            "source": "OWN",
+            "confidence": "memory_low",
+        }
+    }
+)
+BOTH = alarms.parse({"mild": {**RECORD, "confirm": 1}, "heavy": {**RECORD, "level": 2, "confirm": 2}})
+PLACES = pl.DataFrame({"station": [1], "offset": [0]}, schema={"station": pl.Int32, "offset": pl.Int16}).with_columns(
+    pl.lit([], standards.PLACES).alias("places")
+)
+
+
+@dataclass
+class World:
+    """One station: its hours, its newest live reading, the remembered states. All pure."""
+
+    hours: dict[int, float] = field(default_factory=dict)
+    live: datetime | None = None
+    states: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=dict(STATE)))
+
+    def marked(self) -> pl.DataFrame:
+        rows = [(1, "pm25", "hour", T0 + hour * HOUR, value) for hour, value in sorted(self.hours.items())]
+        schema = {"station": pl.Int32(), "parameter": pl.String(), "averaging": pl.String(), "time": TIME}
+        spoken = pl.DataFrame(rows, schema=schema | {"value": pl.Float64()}, orient="row")
+        return episodes.conditions(spoken, PLACES, EPISODE)
+
+    def held(self) -> pl.DataFrame:
+        rows = [
+            (1, "rule", row["time"], row["stop"], row["closed"], datetime.fromisoformat(start), level)
+            for row in episodes.runs(self.marked()).to_dicts()
+            for start, level in json.loads(row["levels"])
+        ]
+        return alarms.stretches(pl.DataFrame(rows, schema=store.TURNS, orient="row"), BOTH)
+
+    def watch(self, now: datetime) -> pl.DataFrame:
+        """The events of now."""
+        held = self.held()
+        live = pl.DataFrame(
+            [(1, "rule", self.live, 60)],
+            schema={"station": pl.Int32, "episode_rule": pl.String, "live": TIME, "cadence": pl.Int32},
+            orient="row",
+        )
+        edges = alarms.edges(live, BOTH)
+        asked = alarms.asked(self.states, held, edges, now)
+        values = self.marked().rename({"rule": "episode_rule"})
+        known = alarms.evidence(self.states, asked, held, values, edges, BOTH)
+        found = alarms.watch(self.states, known, BOTH, now)
+        self.states = pl.concat([found.states, self.states]).unique(["station", "rule"], keep="first")
+        return found.events
+
+
+LEVEL, OFF, CLEAR, CONFIRM = {"mild": 10, "heavy": 20}, {"mild": 5, "heavy": 18}, 4, {"mild": 1, "heavy": 2}
+
+#: (what happens, how many hours, value)
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["live", "live", "live", "silent", "late", "correct", "void"]),
+        st.integers(1, 6),
+        st.sampled_from([0.0, 5.0, 7.0, 12.0, 12.0, 19.0, 30.0]),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(STEPS, st.integers(0, 40))
+def test_laws_5_and_6_whatever_comes(steps: list[tuple[str, int, float]], backfilled: int) -> None:
+    """Hour after hour live, silent, late, corrected, voided; what the past was like before is drawn too."""
+    world = World(dict.fromkeys(range(-backfilled, 0), 30.0))
+    before: dict[str, str] = {}
+    hour = 0
+    for what, length, value in steps:
+        if what in ("late", "correct", "void"):
+            past = [h for h in range(hour - length * 3, hour) if (h in world.hours) != (what == "late")]
+            for h in past[-length:]:
+                if what == "void":
+                    del world.hours[h]
+                else:
+                    world.hours[h] = value
+            laws_hold(world, T0 + hour * HOUR + MINUTE, before)
+            continue
+        for _ in range(length):
+            if what == "live":
+                world.hours[hour] = value
+                world.live = T0 + hour * HOUR + 59 * MINUTE
+            hour += 1
+            laws_hold(world, T0 + hour * HOUR + MINUTE, before)
+
+
+def laws_hold(world: World, now: datetime, before: dict[str, str]) -> None:
+    remembered = {row["rule"]: row for row in world.states.to_dicts()}
+    events = world.watch(now)
+    held = world.held()
+    fresh = world.live is not None and now - world.live <= 10 * MINUTE
+    for event in events.to_dicts():
+        rule, after = event["rule"], event["after"]
+        assert event["before"] == before.get(rule, OK)
+        newest = [world.hours[hour] for hour in sorted(world.hours)]
+        if event["before"] not in ACTIVE and after in (PENDING, FIRING):  # law 6
+            assert fresh
+            assert newest[-1] > OFF[rule]
+        if after == FIRING and event["before"] in (OK, WITHDRAWN, PENDING):
+            assert event["edge"] - event["onset"] >= CONFIRM[rule] * HOUR
+            assert fresh
+        if event["before"] in ACTIVE and after == OK:  # law 5
+            assert all(value <= OFF[rule] for value in newest[-CLEAR:])
+            assert len(newest) >= CLEAR
+        if after == WITHDRAWN or (event["before"] in ACTIVE and after == OK):
+            stood = held.filter(
+                pl.col("rule") == rule,
+                pl.col("start") < remembered[rule]["seen"],
+                pl.col("stop") > remembered[rule]["onset"],
+            )
+            assert stood.is_empty() == (after == WITHDRAWN)
+        before[rule] = after
+    for rule, name in before.items():
+        (row,) = world.states.filter(pl.col("rule") == rule).to_dicts()
+        assert row["state"] == name
+        if name == FIRING:
+            assert fresh
+        if name in ACTIVE:  # nothing that is on is forgotten
+            assert row["level"] >= (2 if rule == "heavy" else 1)
+            assert row["closed"] is None or row["since"] >= row["closed"]
+    assert world.watch(now).is_empty(), "the same moment again tells nothing new"
+
+
+def test_a_backfill_never_pages_and_the_first_live_hour_does_however_old_the_onset() -> None:
+    world = World(dict.fromkeys(range(-48, 0), 30.0))
+    assert world.watch(T0).is_empty()
+    world.live = T0 - MINUTE
+    assert world.watch(T0).select("rule", "after", "onset").rows() == [
+        ("heavy", FIRING, T0 - 48 * HOUR),
+        ("mild", FIRING, T0 - 48 * HOUR),
+    ]
+
+
+def test_a_correction_of_level_two_withdraws_only_level_two() -> None:
+    world = World(dict.fromkeys(range(4), 30.0), live=T0 + 4 * HOUR - MINUTE)
+    world.watch(T0 + 4 * HOUR)
+    world.hours = dict.fromkeys(range(4), 12.0)
+    events = world.watch(T0 + 4 * HOUR + MINUTE)
+    assert events.select("rule", "before", "after", "reason").rows() == [
+        ("heavy", FIRING, WITHDRAWN, "removed"),
+        ("mild", FIRING, FIRING, "lowered"),
+    ]
