@@ -10,12 +10,28 @@ import typer
 from analytics.ingest import UnknownFormat, UnreadableSource
 from analytics.store.errors import StoreError
 from analytics.tables import TableError
-from jobs import console, demo, export, ingest, migrate, register, settle
+from jobs import (
+    console,
+    demo,
+    export,
+    forecast,
+    ingest,
+    irrigate,
+    migrate,
+    register,
+    relearn,
+    serve,
+    settle,
+    up,
+    watch,
+    worker,
+)
 from jobs.database.cli import app as database
 from jobs.database.errors import DatabaseError
+from jobs.simulate import app as simulate
 
 app = typer.Typer(
-    help="Environmental time series of a city district: in, judged, averaged, held against the standards.",
+    help="Environmental time series of a city district: in, judged, assessed, watched, forecast.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
@@ -27,8 +43,16 @@ app.command("migrate", epilog=migrate.EXAMPLE)(migrate.main)
 app.command("register", epilog=register.EXAMPLE)(register.main)
 app.command("ingest", epilog=ingest.EXAMPLE)(ingest.main)
 app.command("settle", epilog=settle.EXAMPLE)(settle.main)
-app.command("demo", epilog=demo.EXAMPLE)(demo.main)
+app.command("relearn", epilog=relearn.EXAMPLE)(relearn.main)
+app.command("watch", epilog=watch.EXAMPLE)(watch.main)
+app.command("forecast", epilog=forecast.EXAMPLE)(forecast.main)
+app.command("irrigate", epilog=irrigate.EXAMPLE)(irrigate.main)
 app.command("export", epilog=export.EXAMPLE)(export.main)
+app.add_typer(simulate, name="simulate")
+app.command("serve", epilog=serve.EXAMPLE)(serve.main)
+app.command("worker", epilog=worker.EXAMPLE)(worker.main)
+app.command("up", epilog=up.EXAMPLE)(up.main)
+app.command("demo", epilog=demo.EXAMPLE)(demo.main)
 
 
 def _version(asked: bool) -> None:

@@ -1,6 +1,7 @@
 """A connection to the store, and what kind of server it found."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 
@@ -9,6 +10,8 @@ from analytics.store.errors import NotPreloaded
 Connection = psycopg.Connection[tuple[object, ...]]
 #: Two transactions waited for each other and this one was given up; it may be tried again.
 Deadlock = psycopg.errors.DeadlockDetected
+#: The server is away, refuses, or gave up a statement that waited too long: nothing is known to be kept.
+Lost = psycopg.OperationalError
 
 _TIER = """
     SELECT (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'),
@@ -30,22 +33,28 @@ class Tier:
     installable: bool = False
 
 
+def arguments(*, application: str = "greenwatch", fast: bool = False, options: str = "") -> dict[str, Any]:
+    """What `psycopg.connect` is told beside the DSN: in UTC, autocommit, READ COMMITTED; and more server `options`."""
+    return {
+        "autocommit": True,
+        "connect_timeout": 10,
+        "application_name": application,
+        # A settler relies on seeing what was committed before each of its statements, whatever the server's default.
+        # Messages stay English, plans are made for the values at hand: one window or a thousand.
+        "options": "-c timezone=UTC -c default_transaction_isolation=read\\ committed"
+        " -c plan_cache_mode=force_custom_plan -c client_encoding=UTF8 -c jit=off"
+        + (" -c synchronous_commit=off" if fast else "")
+        + (f" {options}" if options else ""),
+    }
+
+
 def connect(dsn: str, *, application: str = "greenwatch", fast: bool = False) -> Connection:
     """A connection in UTC, autocommit (every write opens its own transaction), READ COMMITTED.
 
     An empty `dsn` means libpq's own environment (PGHOST, ...). Raises `psycopg.OperationalError` where the server
     cannot be reached or refuses the password, `NotPreloaded` where TimescaleDB is created but not loaded.
     """
-    conn = psycopg.connect(
-        dsn,
-        autocommit=True,
-        connect_timeout=10,
-        application_name=application,
-        # A settler relies on seeing what was committed before each of its statements, whatever the server's default.
-        # Messages stay English, plans are made for the values at hand: one window or a thousand.
-        options="-c timezone=UTC -c default_transaction_isolation=read\\ committed -c plan_cache_mode=force_custom_plan"
-        " -c client_encoding=UTF8 -c jit=off" + (" -c synchronous_commit=off" if fast else ""),
-    )
+    conn = psycopg.connect(dsn, **arguments(application=application, fast=fast))
     try:
         tier(conn)
     except NotPreloaded:

@@ -19,7 +19,7 @@ from typing import Any
 from rich.console import Console
 
 from jobs import console
-from tests.soak import bulk, growth, kills, laws, settling
+from tests.soak import bulk, growth, kills, laws, live, settling
 from tests.soak.figures import Outcome, record, show, write
 from tests.soak.house import House, code, commit, house, machine, people
 
@@ -30,6 +30,7 @@ PARTS: Mapping[str, Callable[[House, int], Outcome]] = {
     "bulk": bulk.run,
     "growth": growth.run,
     "settle": settling.run,
+    "live": live.run,
     "kills": kills.run,
     "laws": laws.run,
 }

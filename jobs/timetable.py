@@ -1,0 +1,203 @@
+"""What is done by the clock: jobs, when each is due, and a thread that does them on a connection of its own."""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from threading import Event, Lock, Thread
+
+import structlog
+
+from analytics.store import connection, health
+from analytics.store.connection import Connection, Lost
+from analytics.store.errors import StoreError
+from analytics.store.health import Done
+from jobs import console
+
+log = structlog.get_logger()
+
+#: After a failure a job waits so long, twice as long after the next one, up to the longest.
+FIRST, LONGEST = timedelta(seconds=2), timedelta(minutes=10)
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
+_MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
+#: A connection that was lost is tried again after so long [s], twice as long each time, up to the longest.
+SOON, SELDOM = 0.5, 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something done once in each `every`, counted from `at` after midnight UTC (of a Monday, where it is weeks)."""
+
+    name: str
+    run: Callable[[Connection, datetime], object]
+    every: timedelta
+    at: timedelta = timedelta(0)
+
+    def slot(self, now: datetime) -> datetime:
+        """When it was last to be done, at or before `now`."""
+        return now - (now - _MONDAY - self.at) % self.every
+
+
+@dataclass(slots=True)
+class Patience:
+    """How long something that fails is left alone."""
+
+    failures: int = 0
+    until: datetime = _EVER
+
+    def failed(self, now: datetime) -> None:
+        """Nothing; it waits, longer than the last time."""
+        # Bounded before it is doubled: what fails for days must not overflow.
+        self.until = now + min(LONGEST, FIRST * 2 ** min(self.failures, 20))
+        self.failures += 1
+
+
+class Books:
+    """What was done since it was last written down, by whatever thread."""
+
+    def __init__(self) -> None:
+        """Nothing was done yet."""
+        self._lock = Lock()
+        self._done: dict[str, Done] = {}
+
+    def add(self, job: str, more: Done) -> None:
+        """Nothing; `more` was done of `job`."""
+        with self._lock:
+            self._done[job] = self._done.get(job, Done()) + more
+
+    def write(self, conn: Connection) -> None:
+        """Nothing; all of it is in the store. What could not be written stays for the next time."""
+        with self._lock:
+            done, self._done = self._done, {}
+        try:
+            health.record(conn, done)
+        except BaseException:
+            with self._lock:
+                for job, less in done.items():
+                    self._done[job] = less + self._done.get(job, Done())
+            raise
+
+
+def attempt(
+    job: str,
+    books: Books,
+    patience: Sequence[Patience],
+    work: Callable[[], Done | None],
+    clock: Callable[[], datetime] = console.now,
+) -> bool:
+    """Whether `work` went well. What it did, or why it failed, is in `books` under `job`; a lost connection is raised.
+
+    `work` gives None where there was nothing to do.
+    """
+    began = time.perf_counter()
+    try:
+        done = work()
+    except (Lost, console.Stopped):
+        raise
+    except Exception as problem:  # whatever is wrong with one job, the others go on
+        now = clock()
+        words = f"{type(problem).__name__}: {problem}".splitlines()[0][:500]
+        for item in patience:
+            item.failed(now)
+        books.add(job, Done(seconds=time.perf_counter() - began, failures=1, failed=now, problem=words))
+        log.error(
+            "failed", job=job, problem=words, again=f"{patience[0].until:%H:%M:%S}", exc_info=patience[0].failures == 1
+        )
+        return False
+    for item in patience:
+        item.failures = 0
+    if done is not None:
+        done.seconds, done.succeeded = time.perf_counter() - began, done.succeeded or clock()
+        books.add(job, done)
+    return True
+
+
+@dataclass(slots=True)
+class Timetable:
+    """A thread that does `jobs` when they are due, one after another, on a connection of its own.
+
+    `alone`: of all workers of a store only one does them; the others stand by.
+    """
+
+    name: str
+    dsn: str
+    jobs: Sequence[Job]
+    books: Books
+    stopping: Event
+    alone: bool = True
+    #: [s] between two looks at the clock
+    pause: float = 1.0
+    clock: Callable[[], datetime] = console.now
+    #: whether it ended by a mistake of ours
+    broken: bool = False
+    last: dict[str, datetime] = field(default_factory=dict)
+    _patience: dict[str, Patience] = field(default_factory=dict)
+    _thread: Thread | None = None
+
+    def start(self) -> None:
+        """Nothing; the thread runs until `stopping` is set."""
+        self._thread = Thread(target=self._work, name=self.name, daemon=True)
+        self._thread.start()
+
+    def join(self, seconds: float) -> bool:
+        """Whether the thread has ended, at latest after `seconds`."""
+        assert self._thread is not None
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def _work(self) -> None:
+        try:
+            reconnect(self.dsn, self.name, self.stopping, self._serve)
+        except BaseException:
+            # Half a worker is worse than none: whoever watches it starts it again.
+            self.broken = True
+            self.stopping.set()
+            raise
+
+    def _serve(self, conn: Connection) -> None:
+        if self.alone:
+            while not health.only_one(conn):
+                if self.stopping.wait(SELDOM):
+                    return
+        # What another worker did, or this one before it was restarted, is not done again.
+        known = health.work(conn).drop_nulls("succeeded")
+        self.last.update(zip(known["job"].to_list(), known["succeeded"].to_list(), strict=True))
+        while not self.stopping.is_set():
+            self.look(conn)
+            self.stopping.wait(self.pause)
+
+    def look(self, conn: Connection) -> None:
+        """Nothing; the jobs that are due are done, or have failed."""
+        for job in self.jobs:
+            now = self.clock()
+            patience = self._patience.setdefault(job.name, Patience())
+            last = self.last.get(job.name)
+            if self.stopping.is_set() or now < patience.until or (last is not None and last >= job.slot(now)):
+                continue
+            if attempt(job.name, self.books, [patience], partial(_run, job, conn, now), self.clock):
+                self.last[job.name] = now
+
+
+def _run(job: Job, conn: Connection, now: datetime) -> Done:
+    job.run(conn, now)
+    return Done(runs=1, succeeded=now)
+
+
+def reconnect(dsn: str, name: str, stopping: Event, serve: Callable[[Connection], None]) -> None:
+    """Nothing; `serve` has a connection for as long as it works, another one when that is lost, until `stopping`."""
+    wait, lost = SOON, False
+    while not stopping.is_set():
+        try:
+            with closing(connection.connect(dsn, application=f"greenwatch {name}")) as conn:
+                if lost:
+                    log.warning("the database is back", thread=name)
+                wait, lost = SOON, False
+                serve(conn)
+        except (Lost, StoreError) as problem:
+            if not lost:  # said once, however often it is tried again
+                log.warning("the database is away", thread=name, problem=str(problem).strip().splitlines()[0])
+            lost = True
+        stopping.wait(wait)
+        wait = min(2 * wait, SELDOM)

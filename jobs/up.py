@@ -1,0 +1,141 @@
+"""`greenwatch up`: all of it on this machine: a database, the server, a worker."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from threading import Event
+from types import FrameType
+
+import httpx
+
+from analytics import standards
+from analytics.store import connection, migrations
+from jobs import console, serve
+from jobs.database.dsn import SPEAKING, find_dsn
+from jobs.database.home import home
+from jobs.database.server import Server
+
+EXAMPLE = "Example: greenwatch up --port 8080"
+
+#: The server answers within so long [s] after its start, and a child ends within so long after it is told to.
+PATIENCE, GRACE = 60.0, 40.0
+_PR_SET_PDEATHSIG = 1
+
+
+def main(
+    host: serve.Host = serve.HOST,
+    port: serve.Port = serve.PORT,
+    name: serve.Names = None,
+    register: serve.Register = False,
+    dsn: console.Dsn = None,
+) -> None:
+    """Start the database if there is none, make its tables, then serve and work until stopped."""
+    token = os.environ.get("GREENWATCH_TOKEN") or None
+    serve.names(host, name or [], token)  # what will be refused is refused before a database is started
+    with closing(serve.listen(host, port)) as listener:
+        port = listener.getsockname()[1]
+    address = database(dsn)
+    place = [] if not address else ["--dsn", address]
+    words = [f"--host={host}", f"--port={port}", *(f"--name={item}" for item in name or [])]
+    family = Family()
+    with family.heeding():
+        family.start("serve", [*words, *(["--register"] if register else []), *place])
+        family.start("worker", place)
+        if family.answers(f"http://{serve.shown('127.0.0.1' if host in ('0.0.0.0', '::') else host)}:{port}"):
+            console.out.print(f"greenwatch is up: http://{serve.shown(host)}:{port}", markup=False)
+        family.watch()
+
+
+def database(dsn: str | None) -> str:
+    """The address of a migrated database: the one that is named, else the private one, started as far as needed."""
+    named = dsn or any(os.environ.get(name) for name in SPEAKING)
+    address = find_dsn(dsn) if named else Server(home()).start()
+    with closing(connection.connect(address)) as conn:
+        for step in migrations.migrate(conn, standards.tables(), console.now()):
+            console.people.print(f"{step.kind} {step.name}")
+    return address
+
+
+@dataclass(slots=True)
+class Family:
+    """Commands that run together: when one of them ends, all do."""
+
+    children: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+    stopping: Event = field(default_factory=Event)
+
+    def start(self, name: str, words: Sequence[str], environ: Mapping[str, str] | None = None) -> None:
+        """Nothing; `greenwatch NAME WORDS` runs, its words on our stderr."""
+        self.children[name] = subprocess.Popen(
+            [sys.executable, "-m", "jobs.cli", name, *words],
+            stdin=subprocess.DEVNULL,
+            stdout=sys.stderr.fileno(),
+            env=None if environ is None else dict(environ),
+            # Ctrl-C reaches us alone, and we end them in order; where we are killed the kernel ends them.
+            start_new_session=True,
+            preexec_fn=_ends_with_its_parent,
+        )
+
+    @contextmanager
+    def heeding(self) -> Iterator[None]:
+        """A context in which SIGINT and SIGTERM set `stopping`; at its end every child has ended."""
+
+        def handle(number: int, frame: FrameType | None) -> None:
+            self.stopping.set()
+
+        before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            self.end()
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def answers(self, address: str) -> bool:
+        """Whether the server is well before anything ends. Raises `NotAsAsked` where it takes too long."""
+        give_up = time.monotonic() + PATIENCE
+        while not self.stopping.is_set() and not self.ended():
+            with suppress(httpx.HTTPError):
+                if httpx.get(f"{address}/healthz", timeout=2, trust_env=False).is_success:
+                    return True
+            if time.monotonic() > give_up:
+                raise console.NotAsAsked(f"the server does not answer at {address} after {PATIENCE:.0f} s")
+            self.stopping.wait(0.1)
+        return False
+
+    def ended(self) -> list[str]:
+        """Names of the children that have ended."""
+        return [name for name, child in self.children.items() if child.poll() is not None]
+
+    def watch(self) -> None:
+        """Nothing; returns when it is stopped. Raises `NotAsAsked` where a child ends by itself."""
+        while not self.stopping.is_set():
+            if gone := self.ended():
+                code = self.children[gone[0]].returncode
+                how = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+                raise console.NotAsAsked(f"`greenwatch {gone[0]}` ended ({how}); its words are above. All is stopped")
+            self.stopping.wait(0.2)
+
+    def end(self) -> None:
+        """Nothing; the children are told to end, and after GRACE they are ended."""
+        for child in self.children.values():
+            if child.poll() is None:
+                child.terminate()
+        give_up = time.monotonic() + GRACE
+        for name, child in self.children.items():
+            try:
+                child.wait(max(0.1, give_up - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                console.people.print(f"{name} does not end: killed. What was committed is safe")
+                child.kill()
+                child.wait()
+
+
+def _ends_with_its_parent() -> None:
+    """Asks the kernel for SIGTERM when the parent is gone, be it killed: no orphan keeps the port."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

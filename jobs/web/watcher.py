@@ -1,0 +1,152 @@
+"""The thread that takes snapshots of the store for /metrics and /healthz: whoever asks those never waits for SQL."""
+
+import time
+from contextlib import closing
+from threading import Event, Thread
+
+import polars as pl
+import structlog
+
+from analytics.metrics import Exporter, Snapshot
+from analytics.store import alarms, connection, health, ledger, migrations, registry
+from analytics.store.connection import Connection
+from analytics.store.errors import StoreError
+from jobs import console
+from jobs.rules import RuleBook
+
+log = structlog.get_logger()
+
+#: Between two snapshots [s], and between two counts of what costs a look at each row.
+PAUSE, SLOW = 2.0, 15.0
+#: A statement of a snapshot that takes longer is given up, the first sums of all batches excepted [s].
+MOST, FIRST = 5, 120
+
+
+class Watcher:
+    """Snapshots of the store `dsn` into `exporter`, from `start` to `stop`."""
+
+    def __init__(self, dsn: str, exporter: Exporter) -> None:
+        """Begins with `start`."""
+        self._dsn, self._exporter = dsn, exporter
+        self._stopped = Event()
+        self._thread = Thread(target=self._work, name="watcher", daemon=True)
+        #: what is wrong with the store, in words; empty where nothing is
+        self.problem = "the store was not looked at yet"
+
+    def start(self) -> None:
+        """Nothing; the first snapshot is on its way."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Nothing; the thread has ended, or ends with the statement it waits for."""
+        self._stopped.set()
+        self._thread.join(timeout=MOST + 1)
+
+    def _work(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                with closing(connection.connect(self._dsn, application="greenwatch serve: metrics")) as conn:
+                    migrations.require(conn)
+                    taker = Taker(conn)
+                    while not self._stopped.is_set():
+                        self._exporter.show(taker.take())
+                        self._note("")
+                        self._stopped.wait(PAUSE)
+            except (connection.Lost, StoreError) as problem:
+                self._exporter.failed()
+                self._note(f"the database cannot be used: {str(problem).strip().splitlines()[0]}")
+            except Exception as problem:  # a mistake of ours in one figure must not end all of them unseen
+                self._exporter.failed()
+                self._note(f"no snapshot: {type(problem).__name__}: {problem}")
+            self._stopped.wait(PAUSE)
+
+    def _note(self, problem: str) -> None:
+        """Nothing; `problem` is what is wrong from now on, logged where it is another one."""
+        if problem and problem != self.problem:
+            log.warning("snapshot", problem=problem)
+        elif self.problem and not problem:
+            log.info("snapshot", problem="")
+        self.problem = problem
+
+
+class Taker:
+    """Snapshots over one connection; remembers what changes seldom and what is added up."""
+
+    def __init__(self, conn: Connection) -> None:
+        """Knows nothing yet."""
+        self._conn = conn
+        self._book, self._state = RuleBook(), object()
+        self._quantities = pl.DataFrame()
+        self._ordinal, self._sums = 0, pl.DataFrame()
+        self._slow: dict[str, pl.DataFrame] = {}
+        self._next = 0.0
+
+    def take(self) -> Snapshot:
+        """The store now, as far as it is cheap to know."""
+        now, conn = console.now(), self._conn
+        self._limit(FIRST if self._sums.is_empty() else MOST)
+        batches = self._batches()
+        self._limit(MOST)
+        if time.monotonic() >= self._next:
+            self._slow = {"rejects": health.rejects(conn), "due": health.due(conn, ledger.CODES, now)}
+            self._next = time.monotonic() + SLOW
+        frames = {
+            "alarms": alarms.gauge(conn, now),
+            "alarm_states": health.alarm_states(conn),
+            "latest": self._latest(),
+            "batches": batches,
+            "cells": outcomes(batches),
+            "rejects": self._slow["rejects"],
+            "stale": health.oldest_due(conn, ledger.CODES, now).join(self._slow["due"], on="stage"),
+            "work": health.work(conn),
+        }
+        return Snapshot(now, frames)
+
+    def _limit(self, seconds: int) -> None:
+        self._conn.execute("SELECT set_config('statement_timeout', %s, false)", [f"{seconds}s"])
+
+    def _batches(self) -> pl.DataFrame:
+        more, self._ordinal = health.batches(self._conn, self._ordinal)
+        together = pl.concat([self._sums, more]) if self._sums.width else more
+        self._sums = together.group_by("kind", maintain_order=True).sum()
+        return self._sums
+
+    def _latest(self) -> pl.DataFrame:
+        """station, parameter, position, domain, unit, time, value: the newest reading of each quantity.
+
+        Of the series that speaks and the one that stands in, the one whose reading is newer.
+        """
+        conn = self._conn
+        state = (health.registry_state(conn), id(self._book.open(conn)))
+        if state != self._state:
+            self._quantities, self._state = quantities(conn, self._book), state
+        found = (
+            health.newest(conn)
+            .join(self._quantities, on="series")
+            .sort("rank")
+            .sort("time", descending=True, maintain_order=True)
+        )
+        return found.unique("voice", keep="first", maintain_order=True).sort("station", "parameter", "position")
+
+
+def outcomes(batches: pl.DataFrame) -> pl.DataFrame:
+    """`kind`, `outcome`, `cells`: a row for each kind of batch and what became of its cells."""
+    long = batches.unpivot(list(health.OUTCOMES), index="kind", variable_name="outcome", value_name="cells")
+    return long.with_columns(pl.col("outcome").replace_strict(health.OUTCOMES, return_dtype=pl.String))
+
+
+def quantities(conn: Connection, book: RuleBook) -> pl.DataFrame:
+    """`series`, `voice`, `rank`, `station` (code), `parameter`, `position`, `domain`, `unit`."""
+    known = book.open(conn)[-1].parameters.values()
+    facts = pl.DataFrame(
+        [(item.name, item.domain, item.unit) for item in known],
+        schema=dict.fromkeys(("parameter", "domain", "unit"), pl.String),
+        orient="row",
+    )
+    codes = registry.load_stations(conn).select("station", "code")
+    return (
+        registry.load_voices(conn)
+        .join(codes, on="station")
+        .join(facts, on="parameter")
+        .select("series", "voice", "rank", pl.col("code").alias("station"), "parameter", "position", "domain", "unit")
+    )
