@@ -1,49 +1,61 @@
-"""`greenwatch demo`: a made-up winter, or your own files, from the first byte to the index, in its own database."""
+"""`greenwatch demo`: a made-up district coming in live, or your own files, through all of it, in its own database."""
 
-import gzip
 import os
 import shlex
 import time
-from collections.abc import Callable
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated
+from zlib import crc32
 
-import polars as pl
+import httpx
 import typer
 from rich.markup import escape
 
 from analytics import ingest as formats
-from analytics import standards, synthetic
-from analytics.store import connection, migrations, registry
-from analytics.store import summary as store
+from analytics import standards
+from analytics.store import connection, migrations
 from analytics.store.connection import Connection
 from analytics.store.observations import Counts
 from analytics.store.register import read as read_registry
+from analytics.synthetic import District
 from analytics.texts import Language
-from jobs import chain, console, register, summary
+from jobs import board, chain, console, forecast, irrigate, register, relearn, serve, summary, watch
 from jobs.database import lock
 from jobs.database.dsn import SPEAKING
 from jobs.database.home import home
 from jobs.database.server import Server
 from jobs.ingest import Intake, Order
+from jobs.simulate import files as simulated
+from jobs.up import Family
 
 EXAMPLE = "Example: greenwatch demo && greenwatch demo my-readings.csv.gz"
 
 #: The demo's own database on the private server: a store in use is never touched.
 DATABASE = "greenwatch_demo"
 SOURCE = "synthetic"
-#: Local days that the late file is about.
-LATE_DAYS = 14
+#: Days between the fits made of the past.
+RELEARN = 7
+#: The stream has so long [s] to bring its first minute onto the page.
+PATIENCE = 30.0
 
 
 def main(
     data: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[DATA...]", exists=True, dir_okay=False, help="Your files. Default: a made-up winter."),
+        typer.Argument(
+            metavar="[DATA...]", exists=True, dir_okay=False, help="Your files. Default: a made-up district, live."
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the made-up winter: the same seed, the same winter.")] = 1,
+    once: Annotated[
+        bool, typer.Option("--once", help="End after the summary and the page's first answer; else stay up.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of the made-up district: the same seed, the same district.")] = 1,
+    days: Annotated[int, typer.Option(min=3, max=400, help="Days of its history.")] = 60,
+    port: serve.Port = serve.PORT,
     keep: Annotated[
         bool, typer.Option("--keep", help="Add to the demo's database; else it is made anew at each run.")
     ] = False,
@@ -58,22 +70,68 @@ def main(
         ),
     ] = None,
 ) -> None:
-    """See it work: readings in, judged, averaged, held against the standards, and repaired when some come late."""
+    """See it work: readings in, judged, averaged, assessed; episodes, forecasts, advice, alarms; and a page."""
     with ExitStack() as stack:
-        folder = lock.folder(home() / "demo")
-        stack.enter_context(lock.held(folder / ".lock", lambda: say("waiting for another demo")))
+        folder = lock.folder(home() / ("demo" if dsn is None else f"demo-{crc32(dsn.encode()):08x}"))
+        stack.enter_context(lock.held(folder / ".lock", lambda: say("another demo runs: stop it there (Ctrl-C)")))
+        listener = stack.enter_context(closing(serve.listen(serve.HOST, port)))
+        port = listener.getsockname()[1]
         address = dsn or _private(keep=keep)
         conn = stack.enter_context(closing(connection.connect(address)))
         steps = sum(1 for _ in migrations.migrate(conn, standards.tables(), console.now()))
         say(f"tables: {steps} steps" if steps else "tables: up to date")
-        run = _files(conn, data) if data else winter(conn, synthetic.winter(seed), folder)
+        story = Story(conn)
+        if data:
+            story.files(data)
+        else:
+            story.district(folder / "district", seed, days)
+        story.think(console.now())
+        run = story.run
         run.dsn = "..." if dsn else _note(folder / "dsn", address)
-        summary.show(conn, console.out, language=language, run=run)
+        listener.close()
+        family = stack.enter_context(up(address, port, None if data else folder / "district"))
+        page = f"http://{serve.HOST}:{port}"
+        if not family.answers(page):
+            return  # stopped while it started
+        _first(family, page, live=not data)
+        now = console.now()
+        seen = board.board(conn, board.Book.load(), board.moment(conn, now), summary.one(language))
+        summary.show(conn, console.out, language=language, run=run, board=seen)
+        console.out.print(f"\n[bold green]{page}[/]", highlight=False)
+        if not once:
+            console.people.print("live; Ctrl-C ends it / 实时运行中，Ctrl-C 结束")
+            family.watch()
 
 
 def say(words: str) -> None:
     """Nothing; a line of progress on stderr."""
     console.people.print(f"[dim]demo:[/] {words}")
+
+
+@contextmanager
+def up(address: str, port: int, district: Path | None) -> Iterator[Family]:
+    """A server at `port` and a worker on the database, and the stream of `district`; ended when the block is left."""
+    family = Family()
+    with family.heeding():
+        family.start("serve", [f"--port={port}", "--dsn", address])
+        family.start("worker", ["--dsn", address])
+        if district is not None:
+            like = district / simulated.MANIFEST
+            family.start("simulate", ["live", "--like", str(like), "--url", f"http://{serve.HOST}:{port}"])
+        yield family
+
+
+def _first(family: Family, page: str, *, live: bool) -> None:
+    """Nothing; the page has answered, with a row of the stream on it where there is one, or PATIENCE is over."""
+    give_up = time.monotonic() + PATIENCE
+    with httpx.Client(base_url=page, timeout=20, trust_env=False) as client:
+        while live and time.monotonic() < give_up and not family.stopping.is_set() and not family.ended():
+            if 'greenwatch_batches_total{kind="live"' in client.get("/metrics").text:
+                break
+            family.stopping.wait(0.3)
+        answer = client.get("/")
+        answer.raise_for_status()
+    say(f"page: {answer.status_code}, {len(answer.content):,} bytes in {answer.elapsed.total_seconds():.1f} s")
 
 
 def _private(*, keep: bool) -> str:
@@ -98,50 +156,71 @@ def _note(path: Path, address: str) -> str:
     return f'"$(cat {shlex.quote(str(path))})"'
 
 
-def _files(conn: Connection, paths: list[Path]) -> summary.Run:
-    """The user's files in, and settled. Raises `NotAsAsked` where none of them can be read."""
-    intake = Intake(conn, Order(register=True))
-    began, total, read = time.perf_counter(), Counts(), 0
-    for path in paths:
-        try:
-            total += intake.file(path)
-            read += 1
-        except (formats.UnknownFormat, formats.UnreadableSource, OSError) as problem:
-            console.people.print(f"[red]not read:[/] {escape(str(problem))}")
-    if not read:
-        raise console.NotAsAsked("no file could be read")
-    seconds = time.perf_counter() - began
-    say(f"ingested {total.read:,} cells of {read} files in {seconds:.1f} s")
-    return summary.Run(seconds, total.read, _settle(conn, console.now))
+@dataclass(slots=True)
+class Story:
+    """What the demo does with a store before it goes live, and what that took."""
+
+    conn: Connection
+    run: summary.Run = field(default_factory=summary.Run)
+
+    def files(self, paths: list[Path]) -> None:
+        """The user's files in, and settled. Raises `NotAsAsked` where none of them can be read."""
+        intake = Intake(self.conn, Order(register=True))
+        began, total, read = time.perf_counter(), Counts(), 0
+        for path in paths:
+            try:
+                total += intake.file(path)
+                read += 1
+            except (formats.UnknownFormat, formats.UnreadableSource, OSError) as problem:
+                console.people.print(f"[red]not read:[/] {escape(str(problem))}")
+        if not read:
+            raise console.NotAsAsked("no file could be read")
+        self._came(total, time.perf_counter() - began, f"{read} files")
+        self.run.settle = settle(self.conn)
+
+    def district(self, folder: Path, seed: int, days: int) -> None:
+        """The made-up district's history in and settled; then what its stations kept back, and settled again."""
+        stop = console.now().replace(second=0, microsecond=0)
+        began = time.perf_counter()
+        made = simulated.write(folder, simulated.plan(District(seed, stop), stop, days=days))
+        say(f"synthetic district 合成城区: {sum(made.values()):,} rows of files in {_since(began)}")
+        for name in ("stations.csv", "zones.csv"):
+            draft = read_registry((folder / name).read_bytes(), name, *register.rules(self.conn))
+            register.write(self.conn, draft)
+        began, total = time.perf_counter(), Counts()
+        for name, cadence in simulated.CADENCES.items():
+            total += self._read(folder / f"readings-{name}.parquet", cadence)
+        self._came(total, time.perf_counter() - began, "the history")
+        self.run.settle = settle(self.conn)
+        late = Counts()
+        for name, cadence in simulated.CADENCES.items():
+            late += self._read(folder / f"late-{name}.parquet", cadence)
+        say(f"late: {late.new:,} readings that stations had kept back")
+        self.run.late, self.run.repair = late.new, settle(self.conn)
+
+    def think(self, now: datetime) -> None:
+        """Fits, scores, forecasts, water balances: what is otherwise done by the clock."""
+        began = time.perf_counter()
+        learned = relearn.run(self.conn, now, every=RELEARN)
+        settle(self.conn)
+        say(f"learned: {learned.fits:,} fits of {learned.series:,} series in {_since(began)}")
+        began = time.perf_counter()
+        issued = forecast.run(self.conn, board.moment(self.conn, now))
+        say(f"forecasts: {issued.new:,} in {_since(began)}")
+        watered = irrigate.run(self.conn, now)
+        say(f"irrigation: {watered.zones} zones")
+        watch.run(self.conn, now)
+
+    def _read(self, path: Path, cadence: int) -> Counts:
+        return Intake(self.conn, Order(source=SOURCE, cadence=cadence)).file(path)
+
+    def _came(self, total: Counts, seconds: float, what: str) -> None:
+        self.run.read, self.run.ingest = total.read, seconds
+        say(f"ingested {total.read:,} cells of {what} in {seconds:.1f} s")
 
 
-def winter(conn: Connection, made: synthetic.Winter, folder: Path) -> summary.Run:
-    """The made-up winter in, but for a late file; settled; the late file in; settled again."""
-    paths, late = write(folder, made)
-    say(f"synthetic winter 合成: {len(paths)} files in {folder / 'winter'}")
-    _register(conn, folder / "stations.csv")
-    intake = Intake(conn, Order(source=SOURCE))
-    began, total = time.perf_counter(), Counts()
-    for path in paths:
-        total += intake.file(path)
-    seconds = time.perf_counter() - began
-    say(f"ingested {total.read:,} cells in {seconds:.1f} s")
-    # The winter is over for the demo, even where a machine's clock says that it is still to come.
-    over = datetime.fromisoformat(str(made.wide["time"].max())) + timedelta(days=2)
-    full = _settle(conn, lambda: max(console.now(), over))
-    before = store.days(conn).filter(pl.col("index").is_not_null()).join(registry.load_stations(conn), on="station")
-    counts = intake.file(late)
-    say(f"late file: {counts.new:,} readings of {_code(late)}")
-    repair = _settle(conn, lambda: max(console.now(), over))
-    days = before.filter(code=_code(late)).n_unique("time")
-    return summary.Run(seconds, total.read, full, repair, counts.new, _code(late), days)
-
-
-def _code(path: Path) -> str:
-    return path.name.removesuffix(".csv.gz")
-
-
-def _settle(conn: Connection, clock: Callable[[], datetime]) -> list[chain.Work]:
+def settle(conn: Connection, clock: Callable[[], datetime] = console.now) -> list[chain.Work]:
+    """What each stage did, with a bar on the way."""
     with console.progress("rows") as bar:
         task = bar.add_task("settling", total=None)
 
@@ -154,62 +233,5 @@ def _settle(conn: Connection, clock: Callable[[], datetime]) -> list[chain.Work]
     return work
 
 
-def _register(conn: Connection, file: Path) -> None:
-    """Nothing; what `greenwatch register` does with `file`."""
-    draft = read_registry(file.read_bytes(), str(file), *register.rules(conn))
-    register.write(conn, draft)
-
-
-def registry_rows(made: synthetic.Winter) -> pl.DataFrame:
-    """The registry file of the made-up stations: titles that say what they are, and a series for each parameter."""
-    kind, place = synthetic.DISTRICT
-    facts = made.stations.select(
-        "station",
-        "title",
-        "title_zh",
-        pl.lit(synthetic.OFFSET).alias("utc_offset"),
-        pl.lit(place).alias(f"member:{kind}"),
-        pl.lit("1h").alias("cadence"),
-    )
-    return facts.join(pl.DataFrame({"parameter": list(synthetic.DECIMALS)}), how="cross")
-
-
-def write(folder: Path, made: synthetic.Winter) -> tuple[list[Path], Path]:
-    """The files of `made` in `folder`, one a station, and the one that comes late: rows cut out of one station.
-
-    Beside them stations.csv, for `greenwatch register`.
-    """
-    station, first, last = late_window(made.wide)
-    late = (pl.col("station") == station) & pl.col("time").str.slice(0, 10).is_between(pl.lit(first), pl.lit(last))
-    for name in ("winter", "late"):
-        for old in lock.folder(folder / name).glob(f"{synthetic.PREFIX}*.csv.gz"):
-            old.unlink()  # of an earlier run with more stations
-    (folder / "stations.csv").write_bytes(registry_rows(made).write_csv().encode())
-    paths = [
-        _write(folder / "winter" / f"{code}.csv.gz", made.wide.filter(~late, pl.col("station") == code))
-        for code in made.stations["station"]
-    ]
-    return paths, _write(folder / "late" / f"{station}.csv.gz", made.wide.filter(late))
-
-
-def late_window(wide: pl.DataFrame) -> tuple[str, str, str]:
-    """Station, first and last local day of what comes late: some two weeks around the middle station's worst day."""
-    codes = wide["station"].unique().sort()
-    station = str(codes[len(codes) // 2])
-    daily = (
-        wide.filter(pl.col("station") == station)
-        .group_by(pl.col("time").str.slice(0, 10).alias("day"))
-        .agg(pl.col("pm25").median())
-        .sort("day")
-    )
-    worst = daily["pm25"].arg_max() or 0
-    first = max(0, min(worst - LATE_DAYS + 3, daily.height - LATE_DAYS))
-    window = daily["day"].slice(first, LATE_DAYS)
-    return station, str(window[0]), str(window[-1])
-
-
-def _write(path: Path, rows: pl.DataFrame) -> Path:
-    """`path`, which appears whole or not at all; the same rows are the same bytes."""
-    part = path.with_suffix(".part")
-    part.write_bytes(gzip.compress(rows.write_csv().encode(), mtime=0))
-    return part.replace(path)
+def _since(began: float) -> str:
+    return f"{timedelta(seconds=time.perf_counter() - began).total_seconds():.1f} s"

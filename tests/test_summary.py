@@ -3,21 +3,21 @@
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
-from pathlib import Path
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pytest
 from rich.console import Console
 from rich.text import Text
 
-from analytics import standards, synthetic
+from analytics import standards
 from analytics.store.connection import Connection
 from analytics.store.observations import Counts
 from analytics.texts import TEXTS, Language, choose, text
-from jobs import chain, demo, summary
+from jobs import board, chain, summary
 from jobs.summary import Facts, Run
 from jobs.summary.calendar import calendar
+from jobs.summary.now import curve
 from jobs.summary.parts import cell
 
 CLASSES = standards.load().classes.unique("level", keep="last").sort("level")
@@ -59,12 +59,18 @@ def facts(classes: Mapping[str, Sequence[int | None]], first: date = date(2026, 
 
 
 def drawn(
-    made: Facts, *, width: int = 80, colour: bool = False, run: Run | None = None, language: Language = Language.both
+    made: Facts,
+    *,
+    width: int = 80,
+    colour: bool = False,
+    run: Run | None = None,
+    language: Language = Language.both,
+    seen: board.Board | None = None,
 ) -> list[str]:
     """The lines that a terminal of `width` columns shows."""
     system = "truecolor" if colour else None
     out = Console(file=io.StringIO(), width=width, color_system=system, force_terminal=colour, highlight=False)  # type: ignore[arg-type]
-    for part in summary.render(made, run, language, width, colour=colour):
+    for part in summary.render(made, run, language, width, colour=colour, board=seen):
         out.print(part)
     assert isinstance(out.file, io.StringIO)
     return out.file.getvalue().splitlines()
@@ -175,10 +181,10 @@ def test_pollutants_of_one_index_share_its_day() -> None:
 
 
 def test_the_repair_is_shown_against_everything() -> None:
-    run = Run(1.0, 1000, WORK, LATE, late=9, station="A", before=1, dsn='"$(cat dsn)"')
+    run = Run(1.0, 1000, WORK, LATE, late=9, dsn='"$(cat dsn)"')
     lines = drawn(facts({"A": [1, 2]}), run=run)
     assert any(line.split()[:5] == ["all", "合计", "1,000", "10", "1.0%"] for line in lines)
-    assert any("1 before, 2 now" in line for line in lines)
+    assert any("9 readings arrived" in line for line in lines)
     assert any('psql "$DSN"' in line for line in lines)
 
 
@@ -186,11 +192,61 @@ def test_the_repair_is_shown_against_everything() -> None:
 @pytest.mark.parametrize("width", [80, 100, 120, 200])
 @pytest.mark.parametrize("colour", [True, False])
 def test_no_line_is_wider_than_the_terminal(language: Language, width: int, colour: bool) -> None:
-    run = Run(1.0, 1000, WORK, LATE, late=9, station="A", dsn="x" * 100)
+    run = Run(1.0, 1000, WORK, LATE, late=9, dsn="x" * 100)
     many = {f"奥体中心的一个很长的名字{n}": [1, 2, 3, 4, 5, 6] * 200 for n in range(30)}
     for made in (facts({"A": [1, 2, 3]}), facts(many), replace(facts({"A": [1]}), due=5)):
         lines = drawn(made, width=width, run=run, language=language, colour=colour)
         assert max(Text.from_ansi(line).cell_len for line in lines) <= width
+
+
+TILES = [
+    board.Tile(
+        "SYN-A01", "Synthetic air station 1, riverside", "air", "pm25", "PM2.5", 75.25, "µg/m³", "99 · good", "#FF0"
+    ),
+    board.Tile("SYN-A02", "合成空气站2·集市" * 4, "air", "pm25", "PM2.5", None, "µg/m³", age=timedelta(hours=3)),
+    board.Tile("SYN-W01", "Section", "water", "ph", "pH", 7.8, "", "III · good", "green", silent=False),
+]
+ROW = {"code": "SYN-A01", "title": "Synthetic air station 1", "title_zh": "合成空气站1", "rule": "pm25_24h", "level": 2}
+TIME = datetime(2026, 1, 30, 4, tzinfo=UTC)
+SEEN = board.Board(
+    now=TIME,
+    places="Synthetic District 合成区",
+    synthetic=True,
+    tiles={"air": TILES[:2], "water": TILES[2:]},
+    alarms=[{**ROW, "state": "firing", "since": TIME}],
+    episodes=[{**ROW, "time": TIME, "stop": TIME, "closed": number % 2 == 0, "peak": 180.0} for number in range(20)],
+    advice=[
+        {
+            **ROW,
+            "water": True,
+            "depth": 12.5,
+            "volume": 40.0,
+            "minutes": 55.0,
+            "latest": TIME,
+            "reason": "The root zone is dry. " * 8,
+            "reason_zh": "根层缺水。" * 12,
+        }
+    ],
+    facts={"alarms": 1, "episodes": 10, "zones": 1, "reporting": 1, "stations": 3, "newest": timedelta(seconds=5)},
+)
+
+
+@pytest.mark.parametrize("language", [Language.en, Language.zh])
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_the_board_fits_a_terminal_and_says_what_is_wrong_now(language: Language, width: int) -> None:
+    lines = drawn(facts({"A": [1, 2]}), width=width, language=language, seen=SEEN)
+    assert max(Text.from_ansi(line).cell_len for line in lines) <= width
+    whole = "\n".join(lines)
+    for words in ("75.2 µg/m³", "99 · good", "III · good", TEXTS["firing"][language == "zh"], "12.5 mm"):
+        assert words in whole
+    assert text("more_rows", language, count=12) in whole
+    assert ("Synthetic air station 1, riverside" in whole) is (width > 140)
+
+
+def test_the_curve_of_a_tile_is_a_block_for_two_hours() -> None:
+    tile = replace(TILES[0], past="0.0,41.0 2.0,41.0 4.0,22.0 6.0,22.0 8.0,3.0 10.0,3.0")
+    assert curve(tile) == "▁▅█"
+    assert curve(TILES[0]) == ""
 
 
 def test_an_empty_store_says_what_to_do() -> None:
@@ -205,7 +261,7 @@ def test_an_empty_store_says_what_to_do() -> None:
 @pytest.mark.parametrize("key", TEXTS)
 def test_every_text_is_there_in_both_languages(key: str) -> None:
     english, chinese = TEXTS[key]
-    assert english.isascii() or "×" in english
+    assert all(sign.isascii() or sign in "×°µ²³" for sign in english)
     assert chinese
     assert set(fields(english)) == set(fields(chinese))
 
@@ -231,44 +287,3 @@ def shown(conn: Connection, **words: Run) -> str:
 
 def test_a_fresh_store_is_empty(conn: Connection) -> None:
     assert "Nothing here yet" in shown(conn)
-
-
-def test_the_demo_fills_a_store_and_repairs_only_what_came_late(conn: Connection, tmp_path: Path) -> None:
-    made = synthetic.winter(2, stations=3, start=date(2026, 2, 10), days=25)
-    run = demo.winter(conn, made, tmp_path)
-    full, late = (sum(work.written for work in works) for works in (run.settle, run.repair))
-    assert 0 < late < full
-    assert run.late == 14 * 24 * 10 - _missing(made, tmp_path)
-    facts_ = summary.load(conn)
-    assert facts_.synthetic
-    assert facts_.counts.read == made.wide.height * 10
-    assert facts_.days["code"].n_unique() == 3
-    assert set(facts_.editions["standard"]) == {"HJ 633-2012", "HJ 633-2026", "GB 3095-2012", "GB 3095-2026"}
-    assert facts_.due == 0
-    seen = shown(conn, run=run)
-    assert "合成" in seen
-    assert f"{run.station} arrived" in seen
-    # Again: nothing is new, nothing is made again, the picture is the same.
-    again = demo.winter(conn, made, tmp_path)
-    assert (again.late, sum(work.written for work in again.repair)) == (0, 0)
-    assert summary.load(conn).days.equals(facts_.days)
-
-
-def _missing(made: synthetic.Winter, folder: Path) -> int:
-    """Cells of the late file that were never there: rows of an outage, cells of a gap."""
-    station, first, last = demo.late_window(made.wide)
-    rows = made.wide.filter(
-        pl.col("station") == station, pl.col("time").str.slice(0, 10).is_between(pl.lit(first), pl.lit(last))
-    )
-    assert (folder / "late" / f"{station}.csv.gz").exists()
-    return 14 * 24 * 10 - int(rows.select(pl.sum_horizontal(pl.col(list(synthetic.DECIMALS)).count())).item())
-
-
-def test_the_files_of_a_winter_are_the_same_bytes_each_time(tmp_path: Path) -> None:
-    made = synthetic.winter(1, stations=2, days=16)
-    one, _ = demo.write(tmp_path, made)
-    before = [path.read_bytes() for path in one]
-    two, late = demo.write(tmp_path, made)
-    assert [path.read_bytes() for path in two] == before
-    parts = [pl.read_csv(path) for path in (*two, late)]
-    assert pl.concat(parts, how="vertical_relaxed").height == made.wide.height

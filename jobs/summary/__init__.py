@@ -15,11 +15,13 @@ from rich.text import Text
 from analytics.store.connection import Connection
 from analytics.texts import Language, choose, text
 from jobs import chain, console
+from jobs.board import Board, Book
 from jobs.summary.calendar import calendar
 from jobs.summary.facts import Facts, load
+from jobs.summary.now import now
 from jobs.summary.parts import MOST, cell, flow, one, symbol, table_of, title
 
-__all__ = ["Facts", "Run", "load", "render", "show"]
+__all__ = ["Facts", "Run", "load", "one", "render", "show"]
 
 #: A width [columns] from which there is room for titles.
 WIDE = 110
@@ -27,39 +29,50 @@ WIDE = 110
 
 @dataclass(slots=True)
 class Run:
-    """What the demo did: seconds and cells of the ingest, the work of each stage; of a late file, if there was one, the
-    readings, the station, and its days with an index before. `dsn`: shell words that give the address."""
+    """What the demo did: seconds and cells of the ingest, the work of each stage; of what came late, the readings and
+    the work of their repair. `dsn`: shell words that give the address."""
 
-    ingest: float
-    read: int
-    settle: Sequence[chain.Work]
+    ingest: float = 0.0
+    read: int = 0
+    settle: Sequence[chain.Work] = ()
     repair: Sequence[chain.Work] = ()
     late: int = 0
-    station: str = ""
-    before: int = 0
     dsn: str = ""
 
 
-def show(conn: Connection, out: Console, *, language: Language = Language.both, run: Run | None = None) -> None:
-    """Nothing; the summary of the store on `out`."""
-    for part in render(load(conn), run, language, out.width, colour=out.color_system is not None and not out.no_color):
+def show(
+    conn: Connection,
+    out: Console,
+    *,
+    language: Language = Language.both,
+    run: Run | None = None,
+    board: Board | None = None,
+) -> None:
+    """Nothing; the summary of the store on `out`, and how the district stands where there is a `board`."""
+    colour = out.color_system is not None and not out.no_color
+    for part in render(load(conn), run, language, out.width, colour=colour, board=board):
         out.print(part)
 
 
-def render(facts: Facts, run: Run | None, language: Language, width: int, *, colour: bool) -> Iterator[RenderableType]:
+def render(
+    facts: Facts, run: Run | None, language: Language, width: int, *, colour: bool, board: Board | None = None
+) -> Iterator[RenderableType]:
     """The parts of the summary for a terminal of `width` columns."""
     if not facts.counts.read and not facts.days.height:
         yield _empty(language)
         return
     yield from headline(facts, run, language, width)
-    if facts.days.is_empty():
+    if facts.days.height:
+        yield from calendar(facts, language, width, colour=colour)
+        yield from station_table(facts, language, width, colour=colour)
+        yield from limit_table(facts, language, width)
+    elif board is None:
         yield _commands(text("not_settled", language), [("greenwatch settle", "next_settle")], language)
         return
-    yield from calendar(facts, language, width, colour=colour)
-    yield from station_table(facts, language, width, colour=colour)
-    yield from limit_table(facts, language, width)
     if run is not None and run.late:
-        yield from repair_table(facts, run, language)
+        yield from repair_table(run, language)
+    if board is not None and board.facts["stations"]:
+        yield from now(board, Book.load(), one(language), width)
     yield _next(run, language)
 
 
@@ -104,7 +117,7 @@ def station_table(facts: Facts, language: Language, width: int, *, colour: bool)
     table = table_of(language, *keys, left=(0, 2, 4))
     lines: list[list[str]] = []
     levels: list[dict[int, int]] = []
-    for row in facts.stations.head(MOST).iter_rows(named=True):
+    for row in facts.stations.join(facts.days, on="code", how="semi").head(MOST).iter_rows(named=True):
         mine = facts.days.filter(pl.col("code") == row["code"], pl.col("index").is_not_null())
         levels.append(dict(mine.group_by("class").len().iter_rows()))
         good = levels[-1].get(1, 0) + levels[-1].get(2, 0)
@@ -195,12 +208,10 @@ def limit_table(facts: Facts, language: Language, width: int) -> Iterator[Render
         yield Text(text("unverified", language), style="yellow")
 
 
-def repair_table(facts: Facts, run: Run, language: Language) -> Iterator[RenderableType]:
+def repair_table(run: Run, language: Language) -> Iterator[RenderableType]:
     """What a late file made stale, against everything."""
     yield title("repair", language)
-    yield Text(text("late", language, "\n", new=run.late, station=run.station))
-    after = facts.days.filter(pl.col("code") == run.station, pl.col("index").is_not_null()).height
-    yield Text(text("late_days", language, "\n", station=run.station, before=run.before, after=after))
+    yield Text(text("late", language, "\n", new=run.late))
     table = table_of(language, "stage", "full", "touched", "share", "seconds", left=(0,))
     works = [*zip(run.settle, run.repair, strict=True), (_total(run.settle), _total(run.repair))]
     for full, late in works:

@@ -19,7 +19,7 @@ LINES = 48
 
 def calendar(facts: Facts, language: Language, width: int, *, colour: bool) -> Iterator[RenderableType]:
     """One line a station, coloured cells in the order of time, months above, what the colours mean below."""
-    codes = facts.stations["code"].to_list()
+    codes = facts.days["code"].unique().sort().to_list()
     shown = codes[:MOST]
     label = min(max(map(cell_len, shown)), 14) + 1
     found = {(code, day): level for code, day, level in facts.days.select("code", "day", "class").iter_rows()}

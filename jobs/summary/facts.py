@@ -13,6 +13,7 @@ from analytics.store import summary as store
 from analytics.store.connection import Connection
 from analytics.store.observations import Counts
 from jobs import chain, console
+from jobs.detect import speak
 
 DAILY = ["day", "mda8"]
 
@@ -52,8 +53,14 @@ def load(conn: Connection) -> Facts:
     spans, verdicts, places = store.spans(conn), store.verdicts(conn), registry.load_places(conn)
     stations = registry.load_stations(conn).join(places, on="station", how="left")
     local = (pl.col("time") + pl.duration(minutes=pl.col("offset"))).dt.date().alias("day")
-    days = store.days(conn).join(stations.select("station", "code", "offset"), on="station").with_columns(local)
-    averages = chain.speak(
+    indices = pl.col("standard").is_in(rules.standards.classes["standard"].unique().implode())
+    days = (
+        store.days(conn)
+        .filter(indices)
+        .join(stations.select("station", "code", "offset"), on="station")
+        .with_columns(local)
+    )
+    averages = speak(
         store.averages(conn, DAILY), registry.load_series(conn).join(registry.load_authorities(conn), on="series")
     )
     held, limits = _limits(averages, stations, rules.standards)
@@ -83,8 +90,18 @@ rows = pl.col("rows")
 
 
 def _hours(conn: Connection, spans: pl.DataFrame) -> pl.DataFrame:
-    """`station`, `hours` with a mean and `expected` over the period of the whole store, of all its series together."""
-    hourly = spans.filter(pl.col("cadence") <= 3600).join(store.hours(conn), on="series")
+    """`station`, `hours` with a mean and `expected` over the period of the whole store, of all its quantities together.
+
+    Of two series of one quantity the one with more hours counts.
+    """
+    voices = registry.load_voices(conn).select("series", "voice")
+    hourly = (
+        spans.filter(pl.col("cadence") <= 3600)
+        .join(store.hours(conn), on="series")
+        .join(voices, on="series")
+        .sort("hours", descending=True)
+        .unique("voice", keep="first", maintain_order=True)
+    )
     length = (hourly["stop"].max() - hourly["start"].min()) if hourly.height else timedelta(0)  # type: ignore[operator]
     whole = -(-length // timedelta(hours=1))  # type: ignore[operator]
     return hourly.group_by("station").agg(pl.col("hours").sum(), (pl.len() * whole).alias("expected"))

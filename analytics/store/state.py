@@ -1,0 +1,134 @@
+"""How things stand: what the pages show of stations, episodes, alarms, forecasts and zones, each in one query."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import polars as pl
+from psycopg.rows import dict_row
+
+from analytics.frames import TIME
+from analytics.store import registry
+from analytics.store.connection import Connection
+
+#: A station whose newest class is older than this has none.
+FRESH = timedelta(hours=26)
+#: Analysers of water sections read every four hours, and report some time after.
+CYCLE = timedelta(hours=5)
+
+
+def newest(conn: Connection, now: datetime) -> pl.DataFrame:
+    """Newest reading of each voice: station, parameter, position, voice, series, time, value, code (null: good).
+
+    Of two series of one quantity the newer reading counts. `code` is the QARTOD flag of its verdict.
+    """
+    rows = conn.execute(
+        """
+        SELECT l.series, l.time, l.value, v.code FROM latest l
+        LEFT JOIN verdict v ON v.series = l.series AND v.time = l.time AND v.time > %s
+        WHERE l.time IS NOT NULL
+        """,
+        [now - timedelta(days=2)],
+    ).fetchall()
+    schema: dict[str, Any] = {"series": pl.Int32, "time": TIME, "value": pl.Float64, "code": pl.Int16}
+    readings = pl.DataFrame(rows, schema=schema, orient="row")
+    return (
+        readings.join(registry.load_voices(conn), on="series")
+        .sort(pl.col("time").dt.truncate("10m"), -pl.col("rank"), descending=[True, True])
+        .unique("voice", keep="first", maintain_order=True)
+        .select("station", "parameter", "position", "voice", "series", "time", "value", "code", "cadence")
+        .sort("station", "parameter", "position")
+    )
+
+
+def assessed(conn: Connection, now: datetime) -> pl.DataFrame:
+    """Newest assessment with a class: station, standard, averaging, time, index, class, primary, count, exceedance.
+
+    A section's class rests on whatever came in that hour: within a cycle of its analysers, on most parameters.
+    """
+    rows = conn.execute(
+        """
+        SELECT DISTINCT ON (a.station, a.standard, a.averaging)
+               a.station, d.name, g.name, a.time, a.index, a.class, p.name, a.count, a.exceedance
+        FROM assessment a JOIN term g ON g.id = a.averaging JOIN term d ON d.id = a.standard
+        LEFT JOIN term p ON p.id = a.primary
+        WHERE a.time > %s AND a.time <= %s AND a.class IS NOT NULL
+        ORDER BY a.station, a.standard, a.averaging,
+                 CASE WHEN a.index IS NULL AND a.time > %s THEN a.count ELSE 0 END DESC, a.time DESC
+        """,
+        [now - 3 * FRESH, now, now - CYCLE],
+    ).fetchall()
+    schema: dict[str, Any] = {
+        "station": pl.Int32,
+        "standard": pl.String,
+        "averaging": pl.String,
+        "time": TIME,
+        "index": pl.Int16,
+        "class": pl.Int16,
+        "primary": pl.String,
+        "count": pl.Int16,
+        "exceedance": pl.Float64,
+    }
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def episodes(conn: Connection, since: datetime, station: int | None = None) -> list[dict[str, Any]]:
+    """Episodes that are open or ended after `since`, newest first: the columns of `frames.EPISODES`, `code` of the
+    station and its titles."""
+    return _dicts(
+        conn,
+        """
+        SELECT t.code, t.title, t.title_zh, r.name AS rule, e.time, e.stop, e.level, e.closed, e.peak, e.peak_time,
+               e.dose, e.count
+        FROM episode e JOIN station t ON t.id = e.station JOIN term r ON r.id = e.rule
+        WHERE (NOT e.closed OR e.stop > %(since)s) AND (%(station)s::int4 IS NULL OR e.station = %(station)s)
+        ORDER BY e.closed, e.level DESC, e.time DESC, t.code LIMIT 200
+        """,
+        {"since": since, "station": station},
+    )
+
+
+def alarms(conn: Connection) -> list[dict[str, Any]]:
+    """Alarms that are not `ok`: code, title, title_zh, rule, state, level, since, episode, edge."""
+    return _dicts(
+        conn,
+        """
+        SELECT t.code, t.title, t.title_zh, r.name AS rule, a.state, a.level, a.since, a.episode, a.edge
+        FROM alarm a JOIN station t ON t.id = a.station JOIN term r ON r.id = a.rule
+        WHERE a.state <> 'ok' ORDER BY a.level DESC, a.since DESC, t.code LIMIT 200
+        """,
+    )
+
+
+def advice(conn: Connection) -> list[dict[str, Any]]:
+    """Newest advice of each zone, those to water first: code, titles, area [m²] and the columns of `advice`."""
+    rows = _dicts(
+        conn,
+        """
+        SELECT DISTINCT ON (z.code) z.code, z.title, z.title_zh, z.area, p.code AS probe, a.issued, a.day, a.water,
+               a.depth, a.volume, a.minutes, a.latest, a.depletion, a.raw, a.reason, a.reason_zh,
+               (SELECT b.taw FROM water_balance b WHERE b.zone = z.id ORDER BY b.day DESC LIMIT 1) AS taw
+        FROM zone z JOIN advice a ON a.zone = z.id LEFT JOIN station p ON p.id = z.probe
+        ORDER BY z.code, a.issued DESC
+        """,
+    )
+    return sorted(rows, key=lambda row: (row["water"] is not True, row["water"] is False, row["code"]))
+
+
+def forecasts(conn: Connection, voices: list[int]) -> dict[int, dict[str, Any]]:
+    """Newest forecast of each of `voices`: issued, start, step [s], level, value, low, high, models, reason."""
+    rows = _dicts(
+        conn,
+        """
+        SELECT f.* FROM unnest(%s::int4[]) AS v (series) CROSS JOIN LATERAL (
+            SELECT series, issued, start, step, level, value, low, high, models, reason FROM forecast
+            WHERE series = v.series ORDER BY issued DESC LIMIT 1
+        ) AS f
+        """,
+        [voices],
+    )
+    return {row["series"]: row for row in rows}
+
+
+def _dicts(conn: Connection, query: str, params: Any = None) -> list[dict[str, Any]]:
+    with conn.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query, params).fetchall()
