@@ -264,7 +264,7 @@ def _draw(
                 for lead, (value, low, high) in enumerate(
                     zip(forecast["value"], forecast["low"], forecast["high"], strict=True)
                 )
-                if now - step < forecast["start"] + step * lead < now + AHEAD
+                if now - step < forecast["start"] + step * lead < forecast["issued"] + AHEAD
             ]
         _curve(tile, points, ahead, now)
         if ahead:

@@ -16,7 +16,7 @@ import polars as pl
 import structlog
 
 from analytics import assessment, averaging, quality
-from analytics.store import derived, ledger, observations, registry
+from analytics.store import derived, ledger, observations, registry, terms
 from analytics.store.connection import Connection
 from analytics.store.ledger import Stage, Take
 from analytics.store.register import Effect
@@ -84,7 +84,9 @@ def average(take: Take, rules: list[Rules]) -> None:
     _mark_stations(take, changed, series)
     # Changed hours are what marked this window: with them, and with what they changed here, all is said that episodes
     # and scores can depend on, once an hour of a live series.
-    _mark(take, "detect", _of_stations(pl.concat([take.claimed, ledger.runs(changed, "series", _HOUR)]), series))
+    heard = {item.averaging for rule in rules for item in rule.episodes.values()}
+    moved = terms.decode(take.conn, changed, "averaging", "averaging").filter(pl.col("averaging").is_in(list(heard)))
+    _mark(take, "detect", _of_stations(pl.concat([take.claimed, ledger.runs(moved, "series", _HOUR)]), series))
 
 
 def assess(take: Take, rules: list[Rules]) -> None:

@@ -23,6 +23,8 @@ EXAMPLE = "Example: greenwatch serve --port 8080"
 HOST, PORT = "127.0.0.1", 8080
 #: Connections at once; beyond it 503.
 CONNECTIONS = 256
+#: A connection stays open while nothing is asked [s], from one scrape or POST to the next of each minute.
+KEEP = 75
 #: Requests that are being answered when the server is told to end have so long [s].
 GRACE = 20
 
@@ -75,6 +77,7 @@ def server(settings: Settings) -> uvicorn.Server:
         proxy_headers=False,
         ws="none",
         limit_concurrency=CONNECTIONS,
+        timeout_keep_alive=KEEP,
         timeout_graceful_shutdown=GRACE,
     )
     return uvicorn.Server(config)

@@ -25,6 +25,8 @@ EXAMPLE = "Example: greenwatch up --port 8080"
 
 #: The server answers within so long [s] after its start, and a child ends within so long after it is told to.
 PATIENCE, GRACE = 60.0, 40.0
+# Found now: between fork and exec nothing may be loaded.
+_PRCTL = ctypes.CDLL(None).prctl
 _PR_SET_PDEATHSIG = 1
 
 
@@ -138,4 +140,4 @@ class Family:
 
 def _ends_with_its_parent() -> None:
     """Asks the kernel for SIGTERM when the parent is gone, be it killed: no orphan keeps the port."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    _PRCTL(_PR_SET_PDEATHSIG, signal.SIGTERM)

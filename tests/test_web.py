@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -25,7 +25,7 @@ from tests import world
 from tests.test_metrics import key
 
 TYPE = {"Content-Type": "application/x-ndjson"}
-T0 = datetime.fromisoformat("2026-06-01T00:00:00+00:00")
+T0 = datetime.fromisoformat("2025-06-01T00:00:00+00:00")
 MINUTE = timedelta(minutes=1)
 
 
@@ -131,6 +131,16 @@ def test_registering_by_post_must_have_been_allowed(client: httpx.Client, conn: 
         assert post(allowed, content, "?cadence=60").json()["waiting"] == 1
         assert post(allowed, content, "?register=1&cadence=60").json()["new"] == 1
     assert rows(conn, "SELECT cadence FROM series") == [(60,)]
+
+
+def test_a_clock_that_is_ahead_does_not_hide_what_comes_after(client: httpx.Client, conn: Connection) -> None:
+    world.settle_world(conn, [("A", "pm25")], 60)
+    soon, late = (datetime.now(UTC) + ahead - T0 for ahead in (intake.AHEAD / 2, timedelta(days=365)))
+    said = post(client, body(line("A", "pm25", soon / MINUTE, 1.0), line("A", "pm25", late / MINUTE, 2.0))).json()
+    assert (said["read"], said["new"], said["rejects"], said["waiting"]) == (2, 1, 1, 0)
+    assert said["reasons"][0]["reason"] == "ahead of the clock"
+    assert rows(conn, "SELECT text, time FROM reject") == [("2.0", None)]
+    assert rows(conn, "SELECT live < now() + interval '1 hour' FROM latest") == [(True,)]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from jobs.summary.facts import Facts, load
 from jobs.summary.now import now
 from jobs.summary.parts import MOST, cell, flow, one, symbol, table_of, title
 
-__all__ = ["Facts", "Run", "load", "one", "render", "show"]
+__all__ = ["Facts", "Run", "load", "now", "one", "render", "show"]
 
 #: A width [columns] from which there is room for titles.
 WIDE = 110

@@ -10,7 +10,8 @@ everything that can be kept is durable: sent again, the same body finds duplicat
 
 import hashlib
 import zlib
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import anyio
@@ -21,8 +22,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from analytics.frames import REJECTS, Batch
 from analytics.ingest import UnreadableSource, ndjson
 from analytics.store.connection import Deadlock, Lost
+from jobs import console
 from jobs.ingest import Intake, Order
 from jobs.web.site import SAVERS, Site, site
 
@@ -36,6 +39,8 @@ MOST_BYTES, MOST_ROWS = 8 * 2**20, 50_000
 ROOM = 64 * 2**20
 #: A body must be here after so long [s].
 SLOWEST = 30.0
+#: A clock may be so much ahead of ours; a reading from beyond would be the newest of its series until then.
+AHEAD = timedelta(minutes=10)
 #: Reasons of rejects in an answer.
 REASONS = 5
 #: When to come back [s] where the database is away.
@@ -179,6 +184,7 @@ def _save(home: Site, order: Order, body: bytes, packed: bool) -> Response:
         raise Refused(400, "the body has no line")
     if not batch.cells.height and not batch.missing and _not_json(batch.rejects):
         raise Refused(400, "no line of the body is a JSON object")
+    batch = dated(batch, console.now())
     try:
         with home.savers.connection() as conn, home.memory.intake(conn, order) as intake:
             counts = intake.surely(batch, "ndjson", sha256=hashlib.sha256(raw).hexdigest())
@@ -187,6 +193,22 @@ def _save(home: Site, order: Order, body: bytes, packed: bool) -> Response:
         words = "no connection to the database" if isinstance(problem, PoolTimeout) else "the database gave up"
         raise Refused(503, f"{words}: nothing is acknowledged, send it again", Retry_After=str(LATER)) from None
     return JSONResponse({**asdict(counts), **_refusals(intake)})
+
+
+def dated(batch: Batch, now: datetime) -> Batch:
+    """`batch`, its cells that lie ahead of `now` among the rejects."""
+    ahead = pl.col("time") > now + AHEAD
+    early = batch.cells.filter(ahead)
+    if early.is_empty():
+        return batch
+    words = {
+        "stamp": pl.col("time").dt.strftime("%Y-%m-%dT%H:%M:%S%.fZ"),
+        "text": pl.col("value").cast(pl.String),
+        "place": pl.lit(None, pl.String),
+        "reason": pl.lit("ahead of the clock"),
+    }
+    rejects = pl.concat([batch.rejects, early.with_columns(**words).select(*REJECTS)])
+    return replace(batch, cells=batch.cells.filter(~ahead), rejects=rejects)
 
 
 def _not_json(rejects: pl.DataFrame) -> bool:

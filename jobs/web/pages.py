@@ -16,8 +16,8 @@ from analytics.texts import Language, choose, text
 from jobs import board, console, traces
 from jobs.web.site import site
 
-#: What a page shows of a long list; the rest is counted.
-MOST = 40
+#: What a page shows of a long list; the rest is counted. The lists beside the tiles are shorter.
+MOST, BESIDE = 40, 8
 #: Charts show so much of the past and of what is forecast.
 PAST, AHEAD = timedelta(hours=48), timedelta(hours=72)
 EPISODES = timedelta(days=30)
@@ -41,7 +41,7 @@ def district(request: Request) -> Response:
     with site(request).connection() as conn:
         now = board.moment(conn, console.now())
         found = board.board(conn, _BOOK, now, language)
-    return _page("board.html", language, board=found, episodes=found.episodes)
+    return _page("board.html", language, board=found, episodes=found.episodes, shown=BESIDE)
 
 
 def station(request: Request) -> Response:
@@ -59,6 +59,7 @@ def station(request: Request) -> Response:
         )
         assessed = state.assessed(conn, now).filter(station=row["station"]).to_dicts()
         episodes = state.episodes(conn, now - EPISODES, row["station"])
+        zones = [zone for zone in state.advice(conn) if zone["probe"] == row["code"]]
     quantities = [
         {
             "voice": v["voice"],
@@ -82,6 +83,8 @@ def station(request: Request) -> Response:
         charts={str(voice): chart for voice, chart in charts.items()},
         chart_words=_chart_words(language),
         episodes=episodes,
+        shown=MOST,
+        zones=zones,
     )
 
 
@@ -130,6 +133,7 @@ def _page(template: str, language: Language, status: int = 200, **values: Any) -
         "title": lambda row: choose(row["title"] or row["code"], row["title_zh"], language),
         "rule": lambda name: _BOOK.rule(name, language),
         "most": MOST,
+        "beside": BESIDE,
     }
     return HTMLResponse(_TEMPLATES.get_template(template).render(**words, **values), status, HEADERS)
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -165,8 +165,9 @@ class Look:
 
     def _work(self) -> None:
         while not self._stopped.is_set():
-            for item in self._ask():
-                self.seen.setdefault(item, time.time())
+            with suppress(httpx.TransportError):  # it will be seen at the next look
+                for item in self._ask():
+                    self.seen.setdefault(item, time.time())
             self._stopped.wait(self._pause)
 
 
