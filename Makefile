@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DATA ?=
+ONCE ?=
 
 .PHONY: setup demo test soak compare lock clean
 
@@ -19,8 +20,8 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: setup ## a synthetic winter through the whole chain, or DATA=PATH... through it
-	$(BIN)/greenwatch demo $(DATA)
+demo: setup ## a synthetic district, live, or DATA=PATH...; ONCE=1 ends after the summary
+	$(BIN)/greenwatch demo $(if $(ONCE),--once) $(DATA)
 
 test: setup ## the gate and the tests: at most 12 minutes
 	$(BIN)/ruff format --check .
