@@ -7,10 +7,11 @@ that wait for a second. Expressions, labels, routes and receivers are those of t
 import json
 import queue
 import re
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,6 +24,11 @@ import pytest
 import yaml
 
 from analytics.store.connection import Connection
+from analytics.store.register import read as read_registry
+from analytics.synthetic import District
+from jobs import chain, console, register
+from jobs.ingest import Intake, Order
+from jobs.simulate import files as simulated
 from tests import tools
 from tests.tools import Tools
 
@@ -60,6 +66,7 @@ class Loop:
     """The servers at work; `told` is what reached the duty desk."""
 
     told: "queue.Queue[Message]"
+    address: str
     prometheus: str
     start: Callable[[], None]
     stop: Callable[[], None]
@@ -125,7 +132,7 @@ def loop(programs: Tools, desk: tuple[int, "queue.Queue[Message]"], dsn: str, tm
             )
         )
         start()
-        yield Loop(told, f"http://127.0.0.1:{prometheus}", start, greenwatch.close)
+        yield Loop(told, f"http://127.0.0.1:{ours}", f"http://127.0.0.1:{prometheus}", start, greenwatch.close)
 
 
 def _alertmanager(folder: Path, desk: int) -> None:
@@ -199,3 +206,48 @@ def test_an_alarm_pages_outlives_a_restart_and_is_resolved_by_its_end(loop: Loop
     # It is this end that resolved it, and nothing before: the alert is the one that began before the restart.
     assert datetime.fromisoformat(resolved["startsAt"]) < begun
     assert datetime.fromisoformat(resolved["endsAt"]) > begun + timedelta(seconds=2)
+
+
+@contextmanager
+def running(log: Path, *words: object) -> Iterator[None]:
+    """`greenwatch WORDS` runs; it is ended afterwards, and had not ended before."""
+    with log.open("ab") as sink:
+        process = subprocess.Popen([sys.executable, "-m", "jobs.cli", *map(str, words)], stdout=sink, stderr=sink)
+    try:
+        yield
+        assert process.poll() is None, log.read_text()[-3000:]
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def test_the_simulated_episode_pages_and_a_restart_resolves_nothing(
+    loop: Loop, conn: Connection, dsn: str, tmp_path: Path
+) -> None:
+    """From the first row of a made-up district's live stream to the duty desk, through every stage."""
+    stop = console.now().replace(second=0, microsecond=0)
+    district = tmp_path / "district"
+    simulated.write(district, simulated.plan(District(1, stop), stop, days=2, minutes=0))
+    register.write(conn, read_registry((district / "stations.csv").read_bytes(), "stations.csv", *register.rules(conn)))
+    Intake(conn, Order(source="synthetic", cadence=600)).file(district / "readings-10m.parquet")
+    chain.settle(conn, console.now)
+    assert conn.execute("SELECT count(*) > 0 FROM episode WHERE NOT closed").fetchone() == (True,)
+    assert conn.execute("SELECT count(*) FROM alarm").fetchone() == (0,)  # nothing is live yet
+    with (
+        running(tmp_path / "worker.log", "worker", "--dsn", dsn),
+        running(tmp_path / "live.log", "simulate", "live", "--like", district / "district.toml", "--url", loop.address),
+    ):
+        _, alert, _ = loop.await_alert("PollutionEpisode", "firing", within=90)
+        assert alert["labels"]["station"].startswith("SYN-")
+        paged = {(each["labels"]["station"], each["labels"]["rule"]) for each in loop.alerts() if _on(each)}
+        begun = datetime.now(UTC)
+        loop.stop()
+        loop.await_alert("Naive", "resolved", within=20)
+        loop.start()
+        loop.await_alert("Naive", "firing", within=20)
+        still = [each for each in loop.alerts() if _on(each) and datetime.fromisoformat(each["activeAt"]) < begun]
+        assert paged <= {(each["labels"]["station"], each["labels"]["rule"]) for each in still}
+
+
+def _on(alert: dict[str, Any]) -> bool:
+    return (alert["labels"]["alertname"], alert["state"]) == ("PollutionEpisode", "firing")
