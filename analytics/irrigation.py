@@ -300,7 +300,9 @@ def advise(last: pl.DataFrame, zones: pl.DataFrame, land: Land, today: pl.DataFr
         .join(newest, on="zone")
         .join(rates, on="zone", how="left")
         .join(today, on="zone", how="left")
-        .with_columns(_today=local.dt.date())
+        .with_columns(
+            _today=local.dt.date(), _metered=pl.col("_metered") | (pl.col("irrigation") > 0).fill_null(value=False)
+        )
         .with_columns(
             _since=(
                 local.dt.replace_time_zone(None) - (pl.col("day") + timedelta(days=1)).cast(pl.Datetime("us"))
@@ -363,6 +365,8 @@ def _say(decided: pl.DataFrame, rules: Mapping[str, float]) -> pl.DataFrame:
         .then(pl.lit("advice_soon"))
         .when(pl.col("latest").is_not_null())
         .then(pl.lit("advice_later"))
+        .when(pl.col("_rate").is_null())
+        .then(pl.lit("advice_wet"))
         .otherwise(pl.lit("advice_enough"))
     )
     fields = ["_key", "depletion", "raw", "_rate", "_hours", "tmax", "_probe", "_metered"]

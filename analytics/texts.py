@@ -228,6 +228,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "The root zone has lost {lost:.0f} of {raw:.0f} mm: no need within {horizon} days",
         "根区亏缺 {lost:.0f} mm，易利用水量 {raw:.0f} mm：{horizon} 天内无需灌溉",
     ),
+    "advice_wet": (
+        "The root zone has lost {lost:.0f} of {raw:.0f} mm: no need now; how much it loses a day is not known",
+        "根区亏缺 {lost:.0f} mm，易利用水量 {raw:.0f} mm：目前无需灌溉，日耗水量未知",
+    ),
     "advice_cold": (
         "The root zone has lost {lost:.0f} of {raw:.0f} mm, but yesterday stayed below {cold:.0f} °C ({tmax:.0f} °C):"
         " do not water",

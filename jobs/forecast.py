@@ -59,7 +59,8 @@ def run(
     fresh = _fresh(conn, voices, done.issued - plan.settings.fresh * _HOUR)
     done.silent = voices["voice"].n_unique() - fresh["voice"].n_unique()
     done.wanted = fresh["voice"].n_unique()
-    there = forecasts.issued(conn, done.issued)
+    # Of a quantity, not of a series: another may speak for it since this hour's was issued.
+    there = set(fresh.filter(pl.col("series").is_in(forecasts.issued(conn, done.issued, fresh["series"])))["voice"])
     asked = _asked(fresh, plan)
     left = [column for column in asked if column.series not in there]
     done.already = len(asked) - len(left)

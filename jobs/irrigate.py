@@ -183,6 +183,12 @@ def _days(conn: Connection, spans: pl.DataFrame, land: Land) -> pl.DataFrame:
     ).explode("day")
     weather = _weather(conn, spans, land)
     met = grid.join(weather, left_on=["weather", "day"], right_on=["station", "day"], how="left")
+    # A gauge that was silent for some hours has no sum of the day; what fell in the others fell all the same.
+    gaps = met.filter(pl.col("rain").is_null()).select(
+        "zone", "offset", station="weather", start=_start(pl.col("day")), stop=_start(pl.col("day") + _DAY)
+    )
+    some = _metered(conn, gaps, "rain").rename({"rain": "_some"})
+    met = met.join(some, on=["zone", "day"], how="left").with_columns(rain=pl.coalesce("rain", "_some")).drop("_some")
     metered = spans.drop_nulls("probe").select(
         "zone", "offset", station="probe", start=_start(pl.col("begin")), stop=_start(pl.col("stop"))
     )

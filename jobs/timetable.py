@@ -81,6 +81,7 @@ class Books:
 
 
 def attempt(
+    conn: Connection,
     job: str,
     books: Books,
     patience: Sequence[Patience],
@@ -94,9 +95,11 @@ def attempt(
     began = time.perf_counter()
     try:
         done = work()
-    except (Lost, console.Stopped):
+    except console.Stopped:
         raise
     except Exception as problem:  # whatever is wrong with one job, the others go on
+        if conn.closed:
+            raise
         now = clock()
         words = f"{type(problem).__name__}: {problem}".splitlines()[0][:500]
         for item in patience:
@@ -176,7 +179,7 @@ class Timetable:
             last = self.last.get(job.name)
             if self.stopping.is_set() or now < patience.until or (last is not None and last >= job.slot(now)):
                 continue
-            if attempt(job.name, self.books, [patience], partial(_run, job, conn, now), self.clock):
+            if attempt(conn, job.name, self.books, [patience], partial(_run, job, conn, now), self.clock):
                 self.last[job.name] = now
 
 

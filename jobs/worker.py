@@ -141,7 +141,7 @@ class Live:
                 return None
             return Done(done.takes, read=done.read, written=done.written) if done.takes else None
 
-        return attempt(name, self.books, [patience], once, self.clock) and done.takes > 0
+        return attempt(self.conn, name, self.books, [patience], once, self.clock) and done.takes > 0
 
     def enter(self, *, now: bool = False) -> None:
         """Nothing; every few seconds what was done is written down."""

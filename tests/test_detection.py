@@ -74,13 +74,17 @@ def test_episodes_and_scores_are_the_same_in_whatever_pieces_they_come(
     store: tuple[Connection, list[int]], seed: int
 ) -> None:
     """Law 2 and 3 where it is hardest: long runs, in batches of stretches and of scattered hours, settled in between,
-    in small takes, corrected twice."""
+    in small takes; then single hours corrected, each settled by itself."""
     conn, series = store
     dice = random.Random(seed)
     story = days_of(series, dice)
-    corrections = [
+    again = [
         (number, hour, round(value * dice.choice([0.1, 0.5, 2, 3]), 2), 1, None)
         for number, hour, value, _, _ in dice.sample(story, len(story) // 6)
+    ]
+    last = [
+        (number, hour, round(value * dice.choice([0.1, 0.5, 2, 3]), 2), 2, None)
+        for number, hour, value, _, _ in dice.sample(story, 8)
     ]
 
     def begin() -> None:
@@ -89,28 +93,68 @@ def test_episodes_and_scores_are_the_same_in_whatever_pieces_they_come(
             fit(conn, number, hour, line)
 
     begin()
-    world.send(conn, [*story, *corrections])
+    world.send(conn, [*story, *again, *last])
     world.settle(conn)
     expected = world.picture(conn)
     assert len(expected["episode"]) > 3
     assert expected["score"]
     begin()
-    messages = [*story, *corrections]
+    messages = [*story, *again]
     if dice.random() < 0.5:
         dice.shuffle(messages)
     else:
         messages.sort(key=lambda reading: reading[1] + dice.choice([0, 0, 0, 40]))
     while messages:
-        cut = dice.choice([20, 100, 300])
+        cut = dice.choice([60, 200, 400])
         world.send(conn, messages[:cut])
         messages = messages[cut:]
         if dice.random() < 0.6:
-            world.settle(conn, dice.choice([40, 300, 10_000]))
-    world.settle(conn, dice.choice([40, 10_000]))
-    found = world.picture(conn)
-    assert found == expected
-    # Nothing open is left behind, and nothing was kept twice.
+            world.settle(conn, dice.choice([100, 300, 10_000]))
+    world.settle(conn)
+    for reading in last:
+        world.send(conn, [reading])
+        world.settle(conn)
+    assert world.picture(conn) == expected
     assert conn.execute("SELECT count(*) FROM stale").fetchone() == (0,)
+
+
+def test_one_hour_of_a_long_run_changes_the_run_and_its_neighbours_stay(store: tuple[Connection, list[int]]) -> None:
+    """What is loaded reaches to the quiet on both sides, days away, and not a row beyond is touched."""
+    conn, series = store
+    o3 = series[1]
+    world.empty(conn)
+    runs = [(0, 4), (12, 112), (120, 124)]
+    values = dict.fromkeys(range(160), 20.0) | {hour: 250.0 for a, b in runs for hour in range(a, b)}
+    world.send(conn, [(o3, float(hour), value, 0, None) for hour, value in values.items()])
+    world.settle(conn)
+
+    def hourly() -> list[tuple[Any, ...]]:
+        rows = conn.execute(
+            "SELECT e.time, e.stop, e.closed, e.count, e.peak, e.known FROM episode e JOIN term r ON r.id = e.rule"
+            " WHERE r.name = 'o3_1h' ORDER BY 1"
+        ).fetchall()
+        return [((row[0] - T0) // HOUR, (row[1] - T0) // HOUR, *row[2:]) for row in rows]  # type: ignore[operator]
+
+    before = hourly()
+    assert [row[:5] for row in before] == [(a, b, True, b - a, 250.0) for a, b in runs]
+    for hour, value, long in ((13.0, 260.0, (12, 112, True, 100, 260.0)), (110.0, 270.0, (12, 112, True, 100, 270.0))):
+        world.send(conn, [(o3, hour, value, 1, None)])
+        world.settle(conn)
+        after = hourly()
+        assert (after[0], after[2]) == (before[0], before[2])
+        assert after[1][:5] == long
+    # Quiet in the middle of it makes two of it, and back again.
+    world.send(conn, [(o3, float(hour), 20.0, 2, None) for hour in range(60, 63)])
+    world.settle(conn)
+    assert [row[:4] for row in hourly()] == [
+        (0, 4, True, 4),
+        (12, 60, True, 48),
+        (63, 112, True, 49),
+        (120, 124, True, 4),
+    ]
+    world.send(conn, [(o3, 61.0, 250.0, 3, None)])
+    world.settle(conn)
+    assert [row[:4] for row in hourly()][1] == (12, 112, True, 98)
 
 
 ALL = parameters.load()

@@ -207,6 +207,37 @@ def test_the_table_in_force_at_the_hour_is_used(conn: Connection) -> None:
     assert forecast.load_plan(conn, NOW).settings.leads == 72
 
 
+def test_who_begins_to_speak_within_the_hour_does_not_issue_it_again(conn: Connection, pm25: int) -> None:
+    forecast.run(conn, NOW)
+    world.settle_world(conn, [("A", "pm25")], cadence=60)
+    assert counts(forecast.run(conn, NOW)) == {"wanted": 1, "new": 0, "already": 1, "short": 0, "silent": 0}
+    assert forecast.run(conn, NOW + HOUR).new == 1
+    # Two series have forecasts now, the quantity has one.
+    rows = conn.execute("SELECT issued, time FROM report.forecast ORDER BY time").fetchall()
+    assert rows == [(ISSUED + HOUR, ISSUED + hour * HOUR) for hour in range(1, 73)]
+
+
+def test_what_is_issued_is_looked_up_and_not_searched_for(conn: Connection) -> None:
+    def blocks() -> int:
+        conn.execute("SELECT pg_stat_force_next_flush()")
+        row = conn.execute(
+            "SELECT idx_blks_hit + idx_blks_read + heap_blks_hit + heap_blks_read FROM pg_statio_user_tables"
+            " WHERE relname = 'forecast'"
+        ).fetchone()
+        assert row is not None
+        return int(str(row[0]))
+
+    conn.execute(
+        "INSERT INTO forecast SELECT s, %s::timestamptz + h * interval '1 hour', now(), 3600, 0.8, '{}', '{}', '{}',"
+        " '{}', '', '{}', now() FROM generate_series(1, 100) s, generate_series(0, 199) h",
+        [ISSUED],
+    )
+    conn.execute("VACUUM ANALYZE forecast")
+    before = blocks()
+    assert forecasts.issued(conn, ISSUED, [7, 9, 999]) == {7, 9}
+    assert blocks() - before < 30  # of some hundred
+
+
 def test_dashboards_see_the_newest_issue(conn: Connection) -> None:
     series, deep = lay(conn, [("A", "pm25"), ("A", "relative_humidity@2")])
     forecast.run(conn, NOW)

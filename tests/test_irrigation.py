@@ -551,10 +551,15 @@ def test_without_weather_and_probe_nothing_is_said() -> None:
     by_probe = advise(40.0, weather={"tmin": None}, moisture=0.15)
     assert by_probe["water"] is True  # the probe alone shows that the zone is dry
     assert by_probe["latest"] == ISSUED
+    wet = advise(40.0, weather={"tmin": None}, moisture=0.24)
+    assert (wet["water"], wet["latest"]) == (False, None)
+    # Nobody knows what it loses, so nobody promises a fortnight.
+    assert "no need now; how much it loses a day is not known (by the probe)." in wet["reason"]
 
 
 def test_a_zone_that_is_watered_by_a_meter_is_not_called_unwatered() -> None:
     assert advise(5.0, weather={"irrigation": 1.0})["reason"].endswith("(by the water balance).")
+    assert advise(40.0, irrigation=12.0)["reason"].endswith("(by the water balance).")  # this morning
 
 
 @settings(deadline=None, max_examples=20)

@@ -130,14 +130,28 @@ def test_a_job_that_fails_waits_longer_each_time_and_stops_no_other(conn: Connec
     assert bad["failed"] == tried[-1]
 
 
-def test_patience_has_an_end_and_success_restores_it() -> None:
+def test_patience_has_an_end_and_success_restores_it(conn: Connection) -> None:
     patience = Patience()
     for _ in range(2000):
         patience.failed(NOW)
     assert patience.until == NOW + LONGEST
-    assert timetable.attempt("job", Books(), [patience], lambda: None)
+    assert timetable.attempt(conn, "job", Books(), [patience], lambda: None)
     patience.failed(NOW)
     assert patience.until == NOW + FIRST
+
+
+def test_a_statement_that_was_given_up_is_a_failure_and_no_lost_connection(conn: Connection, dsn: str) -> None:
+    """PostgreSQL's errors of both kinds have one class."""
+
+    def slow(conn: Connection, _: datetime) -> None:
+        conn.execute("SET statement_timeout = '10ms'")
+        conn.execute("SELECT pg_sleep(5)")
+
+    times = table(dsn, Clock(T0), Job("slow", slow, HOUR))
+    with structlog.testing.capture_logs():
+        times.look(conn)
+    times.books.write(conn)
+    assert health.work(conn)["failures"].to_list() == [1]
 
 
 def test_what_was_done_before_a_restart_is_not_done_again(conn: Connection, dsn: str) -> None:

@@ -134,7 +134,14 @@ REFUSED = [
         f"{HEADER}\nZ1,M01,10,conifers,loam,30,bucket",
         "2: method 'bucket' is unknown: known are drip;",
     ),
-    ("no area", f"{HEADER}\nZ1,M01,0,{GOOD}", "2: area cannot be '0': it must lie above 0"),
+    ("no area", f"{HEADER}\nZ1,M01,0,{GOOD}", "2: area cannot be '0': it lies outside 0.1 to 100,000,000 m²"),
+    ("area of no float", f"{HEADER}\nZ1,M01,1e308,{GOOD}", "2: area cannot be '1e308': it lies outside"),
+    ("a drop a year", f"{HEADER}\nZ1,M01,10,conifers,loam,1e-308,drip", "2: flow cannot be '1e-308': it lies outside"),
+    (
+        "roots in centimetres",
+        f"{HEADER},root_depth\nZ1,M01,10,{GOOD},30",
+        "2: root_depth cannot be '30': it lies outside 0.01 to 10 m",
+    ),
     ("area in words", f"{HEADER}\nZ1,M01,large,{GOOD}", "2: area cannot be 'large': write a number"),
     ("endless flow", f"{HEADER}\nZ1,M01,10,conifers,loam,1e999,drip", "2: flow cannot be '1e999'"),
     ("altitude", f"{HEADER},altitude\nZ1,M01,10,{GOOD},44000", "2: altitude cannot be '44000': it lies outside"),
@@ -329,6 +336,19 @@ def test_the_rain_of_today_counts_at_once(site: Connection) -> None:
     (after,) = facts(site, "SELECT depletion FROM report.advice WHERE zone = 'Z01'")[0]
     # Six hours of rain and of what the lawn uses.
     assert after == pytest.approx(before - 12.0 + 0.7, abs=0.4)
+
+
+def test_rain_counts_tomorrow_as_it_did_today_though_the_gauge_fell_silent(bare: Connection) -> None:
+    for channel, make in WEATHER.items():
+        send(bare, channel, make, 0, DAYS - 2 if channel == "rain" else DAYS - 1)
+    (number,) = facts(bare, "SELECT id FROM series WHERE parameter = 'rain' AND cadence = 3600")[0]
+    hours = range(FIRST + 24 * (DAYS - 1), FIRST + 24 * (DAYS - 1) + 15)
+    world.send(bare, [(number, hour, 2.0, 0, None) for hour in hours])
+    world.settle(bare)
+    irrigate.run(bare, NOW)
+    newest = balance(bare)[-1]
+    assert newest["rain"] == 30.0
+    assert "no_rain" not in newest["fallbacks"]
 
 
 def test_the_series_that_stands_in_fills_the_gaps_of_the_one_that_speaks(site: Connection) -> None:

@@ -153,7 +153,7 @@ def _crawled(source: Source) -> Iterator[Batch]:
 def _answer(source: Source) -> Iterator[Batch]:
     """The JSON answers."""
     head, body = _parsed(source)
-    plain = pl.Series([str(cell) for cell in head], dtype=pl.String).str.replace_all("<[^>]*>", "").to_list()
+    plain = pl.Series(map(_cell, head), dtype=pl.String).fill_null("").str.replace_all("<[^>]*>", "").to_list()
     if sorted(lowered(plain)) != sorted(NAMES):
         raise UnreadableSource(f"{source.name}: has not the {len(NAMES)} columns of a section")
     labels = {label.lower(): name for label, name in KEYS.items()}
@@ -161,7 +161,7 @@ def _answer(source: Source) -> Iterator[Batch]:
     order = [labels[label.lower()] for label in plain]
     good = [[_cell(cell) for cell in row] + [number] for number, row in enumerate(body, start=1) if _is_row(row)]
     bad = [
-        {"text": json.dumps(row, ensure_ascii=False)[:KEPT], "place": f"row {number}", "reason": BROKEN}
+        {"text": _cell(json.dumps(row, ensure_ascii=False)[:KEPT]), "place": f"row {number}", "reason": BROKEN}
         for number, row in enumerate(body, start=1)
         if not _is_row(row)
     ]
@@ -182,13 +182,21 @@ def _parsed(source: Source) -> tuple[list[Any], list[Any]]:
         if len(raw) > LARGEST:
             raise UnreadableSource(f"{source.name}: no answer of the platform is as long as {len(raw)} bytes")
     try:
-        found = json.loads(raw.decode("utf-8-sig"))
+        found = json.loads(raw.decode("utf-8-sig"), object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise UnreadableSource(f"{source.name}: damaged JSON: {error}") from error
     parts = (found.get("thead"), found.get("tbody")) if isinstance(found, dict) else (None, None)
     if not all(isinstance(part, list) for part in parts):
         raise UnreadableSource(f"{source.name}: is no answer of the platform: it has not thead and tbody")
     return parts[0] or [], parts[1] or []
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of `pairs`; raises `ValueError` where it has two heads or bodies: one of them would go by unseen."""
+    names = [name for name, _ in pairs]
+    if max(names.count("thead"), names.count("tbody")) > 1:
+        raise ValueError("thead or tbody stands twice")
+    return dict(pairs)
 
 
 def _is_row(row: object) -> bool:

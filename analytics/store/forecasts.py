@@ -48,9 +48,13 @@ def save(conn: Connection, issues: pl.DataFrame, issued: datetime, step: timedel
         return cursor.rowcount
 
 
-def issued(conn: Connection, at: datetime) -> set[int]:
-    """The series that have a forecast issued `at` that time."""
-    return {int(str(row[0])) for row in conn.execute("SELECT series FROM forecast WHERE issued = %s", [at])}
+def issued(conn: Connection, at: datetime, series: Iterable[int]) -> set[int]:
+    """Those of `series` that have a forecast issued `at` that time. Each is looked up: the table grows for ever."""
+    query = """
+        SELECT w.series FROM unnest(%s::int4[]) AS w (series)
+        CROSS JOIN LATERAL (SELECT FROM forecast f WHERE f.series = w.series AND f.issued = %s OFFSET 0) AS f
+    """
+    return {int(str(row[0])) for row in conn.execute(query, [sorted(set(series)), at])}
 
 
 def load(conn: Connection, voices: Iterable[int], *, newest: int = 1, known: datetime | None = None) -> pl.DataFrame:

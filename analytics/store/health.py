@@ -1,6 +1,7 @@
 """How the store and its workers are: cheap questions, asked every few seconds whatever the size of the tables."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -22,6 +23,15 @@ _SUMS = (*OUTCOMES, "conflicts")
 #: Of all workers one does the work of the clock; the number is "GWcl".
 _CLOCK = 0x4757636C
 STATES = ("ok", "pending", "firing", "blind", "recovering", "withdrawn")
+
+
+@contextmanager
+def moment(conn: Connection, seconds: int) -> Iterator[None]:
+    """A transaction whose statements see the store as it is at one moment, each of them for `seconds` at most."""
+    with conn.transaction():
+        conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        conn.execute("SELECT set_config('statement_timeout', %s, true)", [f"{seconds}s"])
+        yield
 
 
 def registry_state(conn: Connection) -> object:

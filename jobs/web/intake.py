@@ -27,7 +27,7 @@ from analytics.ingest import UnreadableSource, ndjson
 from analytics.store.connection import Deadlock, Lost
 from jobs import console
 from jobs.ingest import Intake, Order
-from jobs.web.site import SAVERS, Site, site
+from jobs.web.site import Site, site
 
 log = structlog.get_logger()
 
@@ -56,44 +56,37 @@ class Refused(Exception):
         self.answer = JSONResponse({"error": words}, status, {name.replace("_", "-"): v for name, v in headers.items()})
 
 
-class Desk:
-    """Where bodies come in: how much is at hand, and how many are being saved."""
+async def observations(request: Request) -> Response:
+    """The answer to a POST."""
+    try:
+        order = _order(request, register=site(request).settings.register)
+        return await _taken(request, order, packed=_packed(request))
+    except Refused as refused:
+        return refused.answer
+    except ClientDisconnect:
+        return Response(status_code=400)  # nobody hears it
 
-    def __init__(self) -> None:
-        """Nothing is at hand."""
-        self.held = 0
-        self.limiter = anyio.CapacityLimiter(SAVERS)
 
-    async def observations(self, request: Request) -> Response:
-        """The answer to a POST."""
-        try:
-            order = _order(request, register=site(request).settings.register)
-            packed = _packed(request)
-            return await self._answer(request, order, packed=packed)
-        except Refused as refused:
-            return refused.answer
-        except ClientDisconnect:
-            return Response(status_code=400)  # nobody hears it
-
-    async def _answer(self, request: Request, order: Order, *, packed: bool) -> Response:
-        pieces: list[bytes] = []
-        size = 0
-        try:
-            with anyio.fail_after(SLOWEST):
-                async for piece in request.stream():
-                    size += len(piece)
-                    self.held += len(piece)
-                    if size > MOST_BYTES:
-                        raise _too_large()
-                    if self.held > ROOM:
-                        raise Refused(503, "too many readings at once, come back", Retry_After="1")
-                    pieces.append(piece)
-            body = b"".join(pieces)
-            return await anyio.to_thread.run_sync(_save, site(request), order, body, packed, limiter=self.limiter)
-        except TimeoutError:
-            raise Refused(408, f"the body was not here after {SLOWEST:.0f} s") from None
-        finally:
-            self.held -= size
+async def _taken(request: Request, order: Order, *, packed: bool) -> Response:
+    """The answer once the body is here and saved. Raises `Refused`, `ClientDisconnect`."""
+    desk, pieces = site(request).desk, [b""]
+    size = 0
+    try:
+        with anyio.move_on_after(SLOWEST) as reading:
+            async for piece in request.stream():
+                size += len(piece)
+                desk.held += len(piece)
+                if size > MOST_BYTES:
+                    raise _too_large()
+                if desk.held > ROOM:
+                    raise Refused(503, "too many readings at once, come back", Retry_After="1")
+                pieces.append(piece)
+        if reading.cancelled_caught:
+            raise Refused(408, f"the body was not here after {SLOWEST:.0f} s")
+        body = b"".join(pieces)
+        return await anyio.to_thread.run_sync(_save, site(request), order, body, packed, limiter=desk.limiter)
+    finally:
+        desk.held -= size
 
 
 def _order(request: Request, *, register: bool) -> Order:
@@ -105,7 +98,9 @@ def _order(request: Request, *, register: bool) -> Order:
     if not (0 < len(source) <= 200 and source.isprintable()):
         raise Refused(400, "source is a name of at most 200 characters")
     cadence = given.get("cadence")
-    if cadence is not None and not (cadence.isascii() and cadence.isdecimal() and 0 < int(cadence) <= 31_622_400):
+    if cadence is not None and not (
+        cadence.isascii() and cadence.isdecimal() and len(cadence) < 9 and 0 < int(cadence) <= 31_622_400
+    ):
         raise Refused(400, "cadence is the step between readings in whole seconds, as 60")
     kind = given.get("kind", "live")
     if kind not in KINDS:
@@ -227,5 +222,4 @@ def _refusals(intake: Intake) -> dict[str, Any]:
     }
 
 
-desk = Desk()
-ROUTES = [Route("/observations", desk.observations, methods=["POST"])]
+ROUTES = [Route("/observations", observations, methods=["POST"])]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from threading import Lock
 
+import anyio
 import polars as pl
 from psycopg_pool import ConnectionPool
 from starlette.requests import Request
@@ -37,6 +38,15 @@ class Settings:
     register: bool = False
 
 
+class Desk:
+    """Where bodies come in: how many bytes are at hand, and who of them is saved now."""
+
+    def __init__(self) -> None:
+        """Nothing is at hand."""
+        self.held = 0
+        self.limiter = anyio.CapacityLimiter(SAVERS)
+
+
 class Site:
     """The store behind the application, from the start of the server to its end."""
 
@@ -47,7 +57,7 @@ class Site:
         self.savers = _pool(settings.dsn, SAVERS, "-c lock_timeout=15s -c statement_timeout=30s")
         self.readers = _pool(settings.dsn, READERS, "-c default_transaction_read_only=on -c statement_timeout=10s")
         self.exporter = Exporter(version("greenwatch"))
-        self.memory = Memory()
+        self.memory, self.desk = Memory(), Desk()
         self.watcher = Watcher(settings.dsn, self.exporter)
 
     def __enter__(self) -> "Site":

@@ -2,6 +2,7 @@
 
 import time
 from contextlib import closing
+from datetime import datetime
 from threading import Event, Thread
 
 import polars as pl
@@ -82,14 +83,16 @@ class Taker:
         self._next = 0.0
 
     def take(self) -> Snapshot:
-        """The store now, as far as it is cheap to know."""
-        now, conn = console.now(), self._conn
-        self._limit(FIRST if self._sums.is_empty() else MOST)
-        batches = self._batches()
-        self._limit(MOST)
+        """The store as it is at one moment, as far as that is cheap to know."""
+        with health.moment(self._conn, FIRST if self._sums.is_empty() else MOST):
+            return self._take(console.now())
+
+    def _take(self, now: datetime) -> Snapshot:
+        conn = self._conn
         if time.monotonic() >= self._next:
             self._slow = {"rejects": health.rejects(conn), "due": health.due(conn, ledger.CODES, now)}
             self._next = time.monotonic() + SLOW
+        batches = self._batches()
         frames = {
             "alarms": alarms.gauge(conn, now),
             "alarm_states": health.alarm_states(conn),
@@ -101,9 +104,6 @@ class Taker:
             "work": health.work(conn),
         }
         return Snapshot(now, frames)
-
-    def _limit(self, seconds: int) -> None:
-        self._conn.execute("SELECT set_config('statement_timeout', %s, false)", [f"{seconds}s"])
 
     def _batches(self) -> pl.DataFrame:
         more, self._ordinal = health.batches(self._conn, self._ordinal)

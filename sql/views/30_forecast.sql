@@ -1,11 +1,16 @@
 -- The newest forecast of each quantity, a row an hour ahead. Ends of the band at 10 and 90 % where `level` is 0.8.
 
 CREATE OR REPLACE VIEW report.forecast AS
-SELECT t.code AS station, s.parameter, s.position, f.issued,
+SELECT f.station, f.parameter, f.position, f.issued,
        f.start + (a.lead - 1) * make_interval(secs => f.step) AS time, a.lead::int4 AS lead,
        a.value, a.low, a.high, a.model, a.skill, f.level, f.reason
-FROM series s JOIN station t ON t.id = s.station
-CROSS JOIN LATERAL (SELECT * FROM forecast WHERE series = s.id ORDER BY issued DESC LIMIT 1) AS f
+FROM (
+    -- Of a quantity whose voice has changed, the series that spoke before keeps its forecasts.
+    SELECT DISTINCT ON (t.code, s.parameter, s.position) t.code AS station, s.parameter, s.position, n.*
+    FROM series s JOIN station t ON t.id = s.station
+    CROSS JOIN LATERAL (SELECT * FROM forecast WHERE series = s.id ORDER BY issued DESC LIMIT 1) AS n
+    ORDER BY t.code, s.parameter, s.position, n.issued DESC, n.known
+) AS f
 CROSS JOIN LATERAL unnest(f.value, f.low, f.high, f.models, f.skill)
     WITH ORDINALITY AS a (value, low, high, model, skill, lead);
 

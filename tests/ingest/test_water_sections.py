@@ -84,7 +84,7 @@ def test_columns_of_an_answer_stand_in_any_order() -> None:
 
 def test_a_row_of_an_answer_that_is_none_is_one_reject() -> None:
     good = row("03-01 08:00", "Ⅰ")
-    odd: list[Any] = [good[:-1], "row", {"a": 1}, None, [*good[:-1], ["x"]]]
+    odd: list[Any] = [good[:-1], "row \ud800", {"a": 1}, None, [*good[:-1], ["x"]]]
     found = read(answer(good, *odd, good), "2021-03-01.json")
     assert sorted(found.rejects["place"]) == ["row 2", "row 3", "row 4", "row 5", "row 6"]
     assert found.read == 2 * len(COLUMNS) + 5
@@ -100,6 +100,8 @@ def test_a_row_of_an_answer_that_is_none_is_one_reject() -> None:
         b'{"thead": {}, "tbody": []}',
         answer(head=HEAD[1:]),
         answer(head=[*HEAD[1:], "?"]),
+        answer(head=[*HEAD[1:], "\ud800"]),
+        answer(row("03-01 08:00", "Ⅰ"))[:-1] + b', "tbody": []}',
         b'{"thead": []}',
         b'{"thead": "\xff"}',
         b"{" + b" " * 17_000_000 + b"}",

@@ -165,7 +165,7 @@ class Look:
 
     def _work(self) -> None:
         while not self._stopped.is_set():
-            with suppress(httpx.TransportError):  # it will be seen at the next look
+            with suppress(httpx.HTTPError):  # it will be seen at the next look
                 for item in self._ask():
                     self.seen.setdefault(item, time.time())
             self._stopped.wait(self._pause)
@@ -189,7 +189,7 @@ def metrics(client: httpx.Client, names: dict[tuple[str, str], int]) -> Callable
     """Readings that are the newest of their series in /metrics."""
 
     def ask() -> Iterator[Reading]:
-        for parameter, station, at in _NEWEST.findall(client.get("/metrics").text):
+        for parameter, station, at in _NEWEST.findall(client.get("/metrics").raise_for_status().text):
             number = names.get((station, parameter))
             if number is not None:
                 yield number, int(float(at))
@@ -205,7 +205,8 @@ def pages(client: httpx.Client, watched: list[int], series: int) -> Callable[[],
         nonlocal turn
         number = watched[turn % len(watched)]
         turn += 1
-        for chart in client.get(f"/station/{names[number][0]}/charts.json").json().values():
+        answer = client.get(f"/station/{names[number][0]}/charts.json").raise_for_status()
+        for chart in answer.json().values():
             for at, failed in zip(chart["time"], chart["fail"], strict=True):
                 if failed is not None:
                     yield number, int(at)

@@ -155,11 +155,26 @@ def day(raw: object) -> date:
     raise Bad(f"is not a date: {shown(raw)}; write 2024-01-31")
 
 
-def positive(raw: object) -> float:
-    """A number above 0."""
+def area(raw: object) -> float:
+    """[m²] of an irrigated zone."""
+    return _between(raw, 0.1, 1e8, "m²")
+
+
+def root_depth(raw: object) -> float:
+    """[m]"""
+    return _between(raw, 0.01, 10, "m")
+
+
+def flow(raw: object) -> float:
+    """[m³/h] of all emitters of a zone."""
+    return _between(raw, 0.001, 1e5, "m³/h")
+
+
+def _between(raw: object, low: float, high: float, unit: str) -> float:
+    # What no zone has would make amounts that no float holds, and one zone so would leave all without advice.
     number = _number(raw)
-    if not 0 < number < math.inf:
-        raise Bad(f"cannot be {shown(raw)}: it must lie above 0")
+    if not low <= number <= high:
+        raise Bad(f"cannot be {shown(raw)}: it lies outside {low:g} to {high:,.0f} {unit}")
     return number
 
 
