@@ -281,8 +281,7 @@ def advise(last: pl.DataFrame, zones: pl.DataFrame, land: Land, today: pl.DataFr
 
     `last` is BALANCE of the last days, the newest of them the day before today; `today` has `zone`, `rain` and
     `irrigation` of today so far [mm], `moisture` of the root zone now [m³/m³] and `tmax` of yesterday [°C], each null
-    where unknown. ET0 and
-    Kc of the last days are taken to persist, and to be spread evenly over the day; no rain is foreseen.
+    where unknown. ET0 and Kc of the last days are taken to persist, spread evenly over the day; no rain is foreseen.
     """
     rules, recent = land.rules["advice"], int(land.rules["balance"]["recent"])
     ordered = last.sort("zone", "day")

@@ -6,7 +6,7 @@ served: before the alarms are loaded there is no `greenwatch_alarm_level`, so a 
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from threading import Lock
 from typing import Literal
 
@@ -28,7 +28,6 @@ from analytics.frames import TIME
 # Else each counter has a second sample that nothing here asks for.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # as the library has it
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: Of answers [s]: the slowest bucket is what a POST may wait for.
 BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -158,7 +157,7 @@ def families(snapshot: Snapshot) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "greenwatch_snapshot_timestamp_seconds",
         "When the figures of the store were read; a scrape never waits for it.",
-        (snapshot.taken - EPOCH).total_seconds(),
+        snapshot.taken.timestamp(),
     )
     for family in FAMILIES:
         if family.frame in snapshot.frames:

@@ -206,6 +206,12 @@ def _start(day: pl.Expr) -> pl.Expr:
     return (day.cast(pl.Datetime("us")).dt.replace_time_zone("UTC") - pl.duration(minutes="offset")).alias("start")
 
 
+def _metres() -> pl.Expr:
+    """The position as a height [m]; null where it names none: `nan` is a number to a cast, and to nobody else."""
+    height = pl.col("position").cast(pl.Float64, strict=False)
+    return pl.when(height.is_finite()).then(height)
+
+
 def _local_day() -> pl.Expr:
     return (pl.col("time") + pl.duration(minutes="offset")).dt.date().alias("day")
 
@@ -231,7 +237,7 @@ def _weather(conn: Connection, spans: pl.DataFrame, land: Land) -> pl.DataFrame:
         .sort("rank")
         .unique(["station", "day", "column"], keep="first", maintain_order=True)
     )
-    height = pl.col("position").cast(pl.Float64, strict=False)
+    height = _metres()
     heights = spoken.filter(pl.col("column") == "wind").select(
         "station",
         "day",
@@ -270,7 +276,7 @@ def _probed(conn: Connection, ends: pl.DataFrame, roots: pl.DataFrame, land: Lan
     key = ["zone", "day", "position"]
     hours = _hours(conn, windows, voices, [*key, "time"]).sort("time").unique(key, keep="last", maintain_order=True)
     # Depths are heights below 0; a probe without one stands for the whole root zone.
-    depth = pl.when(pl.col("position") == "").then(0.0).otherwise(-pl.col("position").cast(pl.Float64, strict=False))
+    depth = pl.when(pl.col("position") == "").then(0.0).otherwise(-_metres())
     found = hours.with_columns(depth=depth).filter(pl.col("depth") >= 0).join(roots, on="zone")
     return irrigation.root_zone(found, ["zone", "day"])
 

@@ -36,10 +36,12 @@ class Rules:
 def load_rules(conn: Connection, known: datetime | None = None) -> list[Rules]:
     """The rules of every period, oldest first: a package table that changed holds for what is observed from then on.
 
-    With `known`, as they were at that time.
+    What an edition never named it did not rule out: a parameter, an averaging or a standard that came later holds for
+    the time before, too. With `known`, as they were at that time.
     """
     dated = {name: migrations.editions(conn, name, known) for name in tables.names()}
     starts = sorted({since for found in dated.values() for _, since, _ in found if since is not None})
+    newest = {name: found[-1][2] for name, found in dated.items()}
     site = registry.load_adoptions(conn)
     out = []
     for since, until in zip([None, *starts], [*starts, None], strict=True):
@@ -47,7 +49,7 @@ def load_rules(conn: Connection, known: datetime | None = None) -> list[Rules]:
             name: [item for item in found if item[1] is None or (since is not None and item[1] <= since)][-1]
             for name, found in dated.items()
         }
-        content = {name: item[2] for name, item in valid.items()}
+        content = _grown({name: item[2] for name, item in valid.items()}, newest)
         content["standards/adoptions"] = [*content["standards/adoptions"], *site]
         out.append(
             Rules(
@@ -64,6 +66,22 @@ def load_rules(conn: Connection, known: datetime | None = None) -> list[Rules]:
             )
         )
     return out
+
+
+def _grown(content: dict[str, Any], newest: dict[str, Any]) -> dict[str, Any]:
+    """`content` with the parameters, averagings and standards of `newest` that it does not name."""
+    grown = dict(content)
+    for name in ("parameters", "averagings"):
+        grown[name] = {**{key: row for key, row in newest[name].items() if key not in content[name]}, **content[name]}
+    new = set(newest["averagings"]) - set(content["averagings"])
+    for name, row in content["parameters"].items():
+        later = newest["parameters"].get(name, row)["averagings"]
+        more = [averaging for averaging in later if averaging in new]
+        grown["parameters"][name] = {**row, "averagings": [*row["averagings"], *more]}
+    adopted = {row["standard"] for row in content["standards/adoptions"]}
+    later = [row for row in newest["standards/adoptions"] if row["standard"] not in adopted]
+    grown["standards/adoptions"] = [*content["standards/adoptions"], *later]
+    return grown
 
 
 @dataclass(slots=True)

@@ -338,6 +338,32 @@ def test_a_changed_table_holds_from_then_on_by_the_time_of_the_observation(conn:
     assert [one(conn, judged, change, number) for number in editions] == [False, True]
 
 
+def test_what_an_older_edition_never_named_holds_for_the_time_before(empty: Connection) -> None:
+    """A store made before water and rated levels were known: what is backfilled into its past is judged by them."""
+    rated = {"ld", "ln", "ldn", "lden", "cnel"}
+    averagings: Any = TABLES["averagings"]
+    known: Any = {name: row for name, row in TABLES["parameters"].items() if name != "nh3n"}  # type: ignore[union-attr]
+    kept = [name for name in known["laeq"]["averagings"] if name not in rated]
+    adoptions: Any = TABLES["standards/adoptions"]
+    old = {
+        **TABLES,
+        "parameters": {**known, "laeq": {**known["laeq"], "averagings": kept}},
+        "averagings": {name: row for name, row in averagings.items() if name not in rated},
+        "standards/adoptions": [row for row in adoptions if row["standard"].startswith(("HJ 633", "GB 3095"))],
+    }
+    list(migrations.migrate(empty, old, T0 - HOUR))
+    list(migrations.migrate(empty, TABLES, T0 + 100 * HOUR))
+    water, level, air = world.settle_world(empty, [("A", "nh3n"), ("A", "laeq"), ("A", "pm25")])
+    empty.execute("INSERT INTO membership (station, kind, place) SELECT id, 'noise_zone', '2' FROM station")
+    for series, value in ((water, 1.2), (level, 61.0), (air, 50.0)):
+        world.send(empty, [(series, float(hour), value + 0.1 * (hour % 2), 0, None) for hour in range(48)])
+    world.settle(empty)
+    rows = empty.execute(
+        "SELECT DISTINCT d.name, a.class FROM assessment a JOIN term d ON d.id = a.standard WHERE d.name LIKE 'GB 3%'"
+    ).fetchall()
+    assert sorted(rows) == [("GB 3096-2008", 2), ("GB 3838-2002", 4)]
+
+
 def test_a_table_that_goes_back_is_in_force_again(conn: Connection) -> None:
     """A limit is lowered for a while and then taken back: three periods, not two."""
     series = world.settle_world(conn, [("A", "pm25")])[0]

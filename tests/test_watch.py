@@ -1,8 +1,10 @@
 """Alarms on a real database: from a reading to a page, through the stages, and back."""
 
 import json
+from contextlib import closing
 from datetime import UTC, datetime
 
+import psycopg
 import pytest
 
 from analytics.store import alarms as store
@@ -11,6 +13,7 @@ from analytics.store.connection import Connection
 from analytics.store.observations import Origin
 from jobs import chain, watch
 from tests import world
+from tests.test_laws import Killed, mortal
 from tests.world import HOUR, NOTHING, T0
 
 
@@ -206,3 +209,20 @@ def test_the_command_prints_alarms(district: District, dsn: str, capsys: pytest.
     assert [(row["rule"], row["level"]) for row in said["gauge"]] == [("pm25_heavy", 2), ("pm25_polluted", 2)]
     watch.main(dsn=dsn)
     assert "pm25_heavy" in capsys.readouterr().out
+
+
+def test_a_watch_that_dies_anywhere_has_told_all_or_nothing(district: District) -> None:
+    """Law 7: cut at each of its statements, it tells each event once in the end."""
+    district.send([(h, 200.0) for h in range(24)], 24.05)
+    for statements in range(60):
+        with closing(mortal(district.conn, statements)) as own:
+            try:
+                watch.run(own, T0 + 24.1 * HOUR)
+                break
+            except (Killed, psycopg.OperationalError):
+                told = district.conn.execute("SELECT count(*) FROM alarm_event").fetchone()
+                kept = district.conn.execute("SELECT count(*) FROM alarm").fetchone()
+                assert (told, kept) == ((0,), (0,))
+    assert statements > 10
+    assert district.watch(24.2) == []
+    assert district.conn.execute("SELECT count(*), count(DISTINCT rule) FROM alarm_event").fetchone() == (2, 2)

@@ -370,9 +370,16 @@ def test_wind_is_brought_down_from_the_height_of_its_series(site: Connection) ->
     high = balance(site)[-1]["et0"]
     site.execute("UPDATE series SET position = '' WHERE parameter = 'wind_speed'")
     assert irrigate.run(site, NOW).balance == 0  # none named: as a weather station, 10 m
+    for word in ("roof", "nan", "inf"):
+        site.execute("UPDATE series SET position = %s WHERE parameter = 'wind_speed'", [word])
+        assert irrigate.run(site, NOW).balance == 0
     site.execute("UPDATE series SET position = '2' WHERE parameter = 'wind_speed'")
     irrigate.run(site, NOW)
     assert balance(site)[-1]["et0"] > high + 0.1
+    send(site, "soil_moisture@-0.1", lambda hour: 0.25, DAYS - 1, DAYS - 1, "S01")
+    site.execute("UPDATE series SET position = 'nan' WHERE position = '-0.1'")
+    irrigate.run(site, NOW)
+    assert balance(site, "Z02")[-1]["moisture"] is None  # at no depth
 
 
 def test_a_site_without_weather_has_no_balance_and_no_advice(bare: Connection) -> None:
