@@ -290,7 +290,7 @@ def watch(states: pl.DataFrame, evidence: pl.DataFrame, rules: Mapping[str, Rule
         .sort(SUBJECT)
     )
     before = rows.select(pl.col(name).alias(name) for name in STATE)
-    moved = rows.with_columns(_remembered())
+    moved = rows.with_columns(*_remembered(), onset_before="onset")
     after = moved.select(pl.col("after").alias("state") if name == "state" else name for name in STATE)
     other = pl.any_horizontal(after[name].ne_missing(before[name]).alias(name) for name in STATE)
     changed = after.filter(after.select(other.alias("other"))["other"]) if after.height else after
@@ -371,7 +371,7 @@ def _events(rows: pl.DataFrame) -> pl.DataFrame:
             pl.coalesce("why", pl.when(pl.col("after") == OK).then(passed).otherwise(turned)).alias("reason"),
             pl.col("now").alias("at"),
             pl.col("state").alias("before"),
-            pl.coalesce("onset", "onset_now").alias("onset"),
+            pl.coalesce("onset", "onset_before", "onset_now").alias("onset"),
         ),
         EVENTS,
     )

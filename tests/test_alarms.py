@@ -364,7 +364,7 @@ def test_another_run_does_not_stand_for_one_that_was_corrected_away() -> None:
     world.watch(T0 + 4 * HOUR)
     world.hours = {**dict.fromkeys(range(9), 0.0), **dict.fromkeys(range(9, 12), 12.0)}
     world.live = T0 + 12 * HOUR - MINUTE
-    assert world.watch(T0 + 12 * HOUR)["after"].to_list() == [WITHDRAWN]
+    assert world.watch(T0 + 12 * HOUR).select("after", "onset").rows() == [(WITHDRAWN, T0)]
     assert world.watch(T0 + 12 * HOUR)["after"].to_list() == [FIRING]
 
 

@@ -157,6 +157,21 @@ def test_one_hour_of_a_long_run_changes_the_run_and_its_neighbours_stay(store: t
     assert [row[:4] for row in hourly()][1] == (12, 112, True, 98)
 
 
+def test_an_hour_changes_the_means_of_the_day_that_follows_it(store: tuple[Connection, list[int]]) -> None:
+    """One reading lifts the means of 24 hours; those just after it stay quiet, the episode a day later begins earlier."""
+    conn, series = store
+    world.empty(conn)
+    values = [40.0] * 30 + [200.0] * 20
+    world.send(conn, [(series[0], float(hour), value, 0, None) for hour, value in enumerate(values)])
+    world.settle(conn)
+    starts = "SELECT time FROM report.episode WHERE rule = 'pm25_24h'"
+    # 40 + 160 n / 24 is above 115 from the twelfth hour on; with 15 more from the tenth.
+    assert conn.execute(starts).fetchall() == [(T0 + 41 * HOUR,)]
+    world.send(conn, [(series[0], 20.0, 400.0, 1, None)])
+    world.settle(conn)
+    assert conn.execute(starts).fetchall() == [(T0 + 38 * HOUR,)]
+
+
 ALL = parameters.load()
 SETTING = detection.parse(tables.read(detection.TABLE))
 #: A Monday, midnight at UTC+8.

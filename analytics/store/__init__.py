@@ -6,7 +6,9 @@ registry      stations, series, sources
 observations  readings saved and loaded (law 1, 2, 7)
 rejects       cells that could not be kept
 ledger        stale windows: marks, takes, reach
-derived       verdicts, averages, assessments
+derived       verdicts, averages, assessments, scores, episodes
+fits          what detectors learned, dated
+alarms        states of alarms, what they stand on, events, the gauge
 terms         words as short numbers
 packing       frames to PostgreSQL and back in blocks of bytes
 files         where the SQL lies
