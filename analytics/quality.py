@@ -18,7 +18,8 @@ from analytics.tables import Content, TableError
 
 GOOD, NOT_EVALUATED, SUSPECT, FAIL, MISSING = 1, 2, 3, 4, 9  # QARTOD primary flags
 
-BACK = FORWARD = timedelta(hours=3)
+#: A neighbour in time is near, three cadences at most; what looks farther looks back.
+BACK, FORWARD = timedelta(hours=3), timedelta(0)
 #: A neighbour farther than this many cadences does not exist.
 CADENCES = 3
 

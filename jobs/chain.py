@@ -8,7 +8,7 @@ detect    averages of a station           -> episode; its hours and the fits -> 
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -30,6 +30,8 @@ log = structlog.get_logger()
 
 #: Rows a take loads at most: some hundred bytes each while a stage works on them.
 BUDGET = 1_000_000
+#: What is taken together of several shards, at most: marks and the hours they span.
+PACK = 10_000
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 
@@ -191,31 +193,32 @@ def settle(
     marked. `notice` hears of every take, with the marks taken so far.
     """
     work, book = {name: Work(name) for name in STAGES}, RuleBook()
-    while shards := _due(conn, clock()):
+    while marks := due(conn, clock()):
         took = 0
-        for name, (stage, run) in STAGES.items():
-            for shard in sorted(shard for code, shard in shards if code == stage.code):
-                took += _take_once(conn, stage, run, book, shard, clock, budget, work[name])
+        for name in STAGES:
+            for shards in packs(marks.get(name, {})):
+                took += take_once(conn, name, shards, book, clock, budget, work[name])
                 notice(work[name], sum(item.marks for item in work.values()))
             if took:
-                shards = _due(conn, clock())  # what a stage marked, the next one does in the same round
+                marks = due(conn, clock())  # what a stage marked, the next one does in the same round
         if not took:
             time.sleep(0.05)  # every due shard is in another settler's hands
     return list(work.values())
 
 
-def _take_once(
+def take_once(
     conn: Connection,
-    stage: Stage,
-    run: Run,
+    name: str,
+    shards: Sequence[int],
     book: RuleBook,
-    shard: int,
     clock: Callable[[], datetime],
     budget: int,
     work: Work,
 ) -> bool:
+    """Whether there was something to do for the stage `name` on `shards`; it is done, and added to `work`."""
     began = time.perf_counter()
-    with ledger.take(conn, stage, shard, clock(), lambda: steps(conn, stage), budget) as take:
+    stage, run = STAGES[name]
+    with ledger.take(conn, stage, shards, clock(), lambda subjects: steps(conn, stage, subjects), budget) as take:
         if take is None:
             return False
         run(take, book.open(conn))
@@ -225,25 +228,47 @@ def _take_once(
     work.read += take.read
     work.written += take.written
     work.seconds += time.perf_counter() - began
-    log.debug("take", stage=stage.name, shard=shard, marks=take.marks, read=take.read, written=take.written)
+    log.debug("take", stage=name, shards=len(shards), marks=take.marks, read=take.read, written=take.written)
     return True
 
 
-def _due(conn: Connection, now: datetime) -> set[tuple[int, int]]:
-    """(stage, shard) of every mark that is due."""
+def due(conn: Connection, now: datetime) -> dict[str, dict[int, int]]:
+    """Stage -> shard -> weight of the marks that are due, where there are any: their number and the hours they span."""
+    names = {stage.code: name for name, (stage, _) in STAGES.items()}
     rows = conn.execute(
-        "SELECT DISTINCT stage::int4, subject %% %s FROM stale WHERE due <= %s AND stage = ANY(%s)",
-        [ledger.SHARDS, now, [stage.code for stage, _ in STAGES.values()]],
+        "SELECT stage::int4, subject %% %s, count(*) + extract(epoch FROM sum(stop - start))::int8 / 3600 FROM stale"
+        " WHERE due <= %s AND stage = ANY(%s) GROUP BY 1, 2 ORDER BY 2",
+        [ledger.SHARDS, now, list(names)],
     ).fetchall()
-    return set(rows)  # type: ignore[arg-type]  # pairs of ints
+    found: dict[str, dict[int, int]] = {}
+    for code, shard, weight in rows:
+        found.setdefault(names[int(str(code))], {})[int(str(shard))] = int(str(weight))
+    return found
 
 
-def steps(conn: Connection, stage: Stage) -> pl.DataFrame:
+def packs(weights: Mapping[int, int]) -> Iterator[list[int]]:
+    """The shards of `weights`, light ones together: a take has its price, whatever there is to do in it.
+
+    A heavy one stays alone, so that several workers find work each.
+    """
+    pack: list[int] = []
+    size = 0
+    for shard, weight in weights.items():
+        if pack and size + weight > PACK:
+            yield pack
+            pack, size = [], 0
+        pack.append(shard)
+        size += weight
+    if pack:
+        yield pack
+
+
+def steps(conn: Connection, stage: Stage, subjects: list[int]) -> pl.DataFrame:
     """`subject`, `cadence` [s] as registered, and `step` [s] between the rows a subject of `stage` really reads.
 
     A series may be far denser than it was registered: what a take loads is bounded by what is there.
     """
-    series = registry.load_density(conn)
+    series = registry.load_density(conn, stage.subject, subjects)
     if stage.subject == "station":
         hours = pl.lit(3600.0) / (pl.len() * 3)
         return series.group_by(pl.col("station").alias("subject")).agg(pl.col("cadence").min(), hours.alias("step"))

@@ -2,7 +2,8 @@
 
 import signal
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Event
@@ -15,7 +16,6 @@ import typer
 from analytics.store import registry
 from analytics.store.connection import Connection, Deadlock
 from analytics.store.health import Done
-from analytics.store.ledger import Stage
 from jobs import chain, console, forecast, irrigate, relearn, watch
 from jobs.database.dsn import find_dsn
 from jobs.timetable import Books, Job, Patience, Timetable, attempt, reconnect
@@ -99,7 +99,7 @@ class Live:
     clock: Callable[[], datetime] = console.now
     _book: chain.RuleBook = field(default_factory=chain.RuleBook)
     #: of (stage, shard): data that one stage cannot digest keeps one shard of it waiting, and nothing else
-    _patience: dict[tuple[str, int], Patience] = field(default_factory=dict)
+    _patience: dict[tuple[str, int], Patience] = field(default_factory=lambda: defaultdict(Patience))
     _entry: float = 0.0
 
     def serve(self) -> None:
@@ -115,33 +115,38 @@ class Live:
     def round(self) -> int:
         """Number of takes: each due shard of each stage once, what one stage marks in the next one's turn."""
         took = 0
-        shards = chain._due(self.conn, self.clock())
-        for name, (stage, run) in chain.STAGES.items():
-            mine = [shard for code, shard in sorted(shards) if code == stage.code]
+        marks = chain.due(self.conn, self.clock())
+        for name in chain.STAGES:
             before = took
-            for shard in mine:
+            for shards in self._packs(name, marks.get(name, {})):
                 if self.stopping.is_set():
                     return took
-                took += self._take(name, stage, run, shard)
+                took += self._take(name, shards)
                 self.enter()
             if took > before:
-                shards = chain._due(self.conn, self.clock())
+                marks = chain.due(self.conn, self.clock())
         return took
 
-    def _take(self, name: str, stage: Stage, run: chain.Run, shard: int) -> bool:
-        patience = self._patience.setdefault((name, shard), Patience())
-        if self.clock() < patience.until:
-            return False
+    def _packs(self, name: str, weights: Mapping[int, int]) -> Iterator[list[int]]:
+        """The shards to be taken together; one that failed lately alone, and not before its time."""
+        suspects = {shard for shard in weights if self._patience[name, shard].failures}
+        yield from chain.packs({shard: weight for shard, weight in weights.items() if shard not in suspects})
+        yield from ([shard] for shard in sorted(suspects) if self.clock() >= self._patience[name, shard].until)
+
+    def _take(self, name: str, shards: Sequence[int]) -> bool:
         done = chain.Work(name)
 
         def once() -> Done | None:
             try:
-                chain._take_once(self.conn, stage, run, self._book, shard, self.clock, chain.BUDGET, done)
+                chain.take_once(self.conn, name, shards, self._book, self.clock, chain.BUDGET, done)
             except Deadlock:  # with a registration or a save: undone, and still due
                 return None
             return Done(done.takes, read=done.read, written=done.written) if done.takes else None
 
-        return attempt(self.conn, name, self.books, [patience], once, self.clock) and done.takes > 0
+        return (
+            attempt(self.conn, name, self.books, [self._patience[name, shard] for shard in shards], once, self.clock)
+            and done.takes > 0
+        )
 
     def enter(self, *, now: bool = False) -> None:
         """Nothing; every few seconds what was done is written down."""

@@ -20,7 +20,8 @@ from analytics.store.connection import Connection
 from jobs import chain, console, relearn
 from jobs import register as jobs_register
 from tests import world
-from tests.conftest import NOW, Make
+from tests.conftest import NOW, Make, needs_shared
+from tests.published import prsa_episodes
 from tests.world import HOUR, T0, Reading
 
 #: As in test_laws.py: the same examples every time, unless more are asked for.
@@ -158,7 +159,7 @@ def test_one_hour_of_a_long_run_changes_the_run_and_its_neighbours_stay(store: t
 
 
 def test_an_hour_changes_the_means_of_the_day_that_follows_it(store: tuple[Connection, list[int]]) -> None:
-    """One reading lifts the means of 24 hours; those just after it stay quiet, the episode a day later begins earlier."""
+    """One reading lifts the means of 24 hours: the first ones stay quiet, an episode a day later begins earlier."""
     conn, series = store
     world.empty(conn)
     values = [40.0] * 30 + [200.0] * 20
@@ -169,7 +170,29 @@ def test_an_hour_changes_the_means_of_the_day_that_follows_it(store: tuple[Conne
     assert conn.execute(starts).fetchall() == [(T0 + 41 * HOUR,)]
     world.send(conn, [(series[0], 20.0, 400.0, 1, None)])
     world.settle(conn)
-    assert conn.execute(starts).fetchall() == [(T0 + 38 * HOUR,)]
+    assert conn.execute(starts).fetchall() == [(T0 + 39 * HOUR,)]
+
+
+@needs_shared
+def test_the_red_alerts_of_a_station_are_in_the_store_as_the_functions_find_them(conn: Connection) -> None:
+    rows, series = prsa_episodes.readings()
+    winter = datetime.fromisoformat("2015-11-15T00:00:00+00:00"), datetime.fromisoformat("2016-01-15T00:00:00+00:00")
+    one = series.filter(pl.col("name") == "Dongsi")
+    some = rows.join(one.select("series"), on="series").filter(pl.col("time").is_between(*winter))
+    (number,) = world.settle_world(conn, [("Dongsi", "pm25")])
+    world.send(
+        conn, [(number, (time - T0) / HOUR, value, 0, None) for time, value in some.select("time", "value").rows()]
+    )
+    world.settle(conn)
+    kept = conn.execute(
+        "SELECT e.time, e.stop, e.level, e.closed, e.peak, e.dose, e.count, e.levels::text FROM episode e"
+        " JOIN term r ON r.id = e.rule WHERE r.name = %s ORDER BY 1",
+        [prsa_episodes.RULE],
+    ).fetchall()
+    made = prsa_episodes.found(some, one)
+    assert kept == made.select("time", "stop", "level", "closed", "peak", "dose", "count", "levels").rows()
+    alerts = prsa_episodes.red_alerts(prsa_episodes.days(some, one), prsa_episodes.stretches(made))
+    assert alerts["inside"].to_list() == [True] * 5  # of the seven days of both alerts
 
 
 ALL = parameters.load()

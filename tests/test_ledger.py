@@ -1,14 +1,18 @@
 """The races of the ledger. Each is run on the protocol, and on the protocol weakened: the weak one must fail."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import pairwise
 from threading import Thread
 from typing import Any
 
 import polars as pl
 import psycopg
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from analytics.store import connection, ledger, observations
 from analytics.store.connection import Connection
@@ -61,15 +65,15 @@ def once_after_load(monkeypatch: pytest.MonkeyPatch, hook: Hook) -> None:
     monkeypatch.setattr(observations, "load", load)
 
 
-def skipping_locked(conn: Connection, stage: Stage, shard: int, now: datetime) -> pl.DataFrame:
+def skipping_locked(conn: Connection, stage: Stage, shards: Sequence[int], now: datetime) -> pl.DataFrame:
     """Weak: the marks nobody else holds just now."""
     rows = conn.execute(
         """
         DELETE FROM stale WHERE id IN (
-            SELECT id FROM stale WHERE stage = %s AND due <= %s AND subject %% %s = %s FOR UPDATE SKIP LOCKED
+            SELECT id FROM stale WHERE stage = %s AND due <= %s AND subject %% %s = ANY(%s) FOR UPDATE SKIP LOCKED
         ) RETURNING subject, start, stop
         """,
-        [stage.code, now, ledger.SHARDS, shard],
+        [stage.code, now, ledger.SHARDS, list(shards)],
     ).fetchall()
     return pl.DataFrame(rows, schema=dict(WINDOWS), orient="row")
 
@@ -101,14 +105,14 @@ def test_a_change_between_reading_and_claiming_is_seen(
     real, read, hook = ledger.claim, observations.load, correct(other, pm25)
     todo = [hook]
 
-    def claim(conn: Connection, stage: Stage, shard: int, now: datetime) -> pl.DataFrame:
+    def claim(conn: Connection, stage: Stage, shards: Sequence[int], now: datetime) -> pl.DataFrame:
         window = pl.DataFrame([(pm25, T0, T0 + HOUR)], schema=dict(WINDOWS), orient="row")
         early = read(conn, window)
         while todo:
             todo.pop()()
             if weak:
                 monkeypatch.setattr(observations, "load", lambda *_, **__: early)
-        return real(conn, stage, shard, now)
+        return real(conn, stage, shards, now)
 
     monkeypatch.setattr(ledger, "claim", claim)
     assert ends_right(conn, pm25) is not weak
@@ -123,14 +127,14 @@ def test_two_workers_never_write_one_shard_at_once(
     Weak: no lock of the shard, marks taken as job queues take theirs, with SKIP LOCKED.
     """
     if weak:
-        monkeypatch.setattr(ledger, "lock", lambda *_: True)
+        monkeypatch.setattr(ledger, "lock", lambda _, __, shards: shards)
         monkeypatch.setattr(ledger, "claim", skipping_locked)
     send = correct(other, pm25)
 
     def meanwhile() -> None:
         send()
         stage, run = chain.STAGES["flag"]
-        with ledger.take(other, stage, pm25 % ledger.SHARDS, NOW, lambda: chain.steps(other, stage), 1000) as take:
+        with ledger.take(other, stage, [pm25 % ledger.SHARDS], NOW, partial(chain.steps, other, stage), 1000) as take:
             assert (take is not None) is weak
             if take is not None:
                 run(take, chain.load_rules(other))
@@ -168,9 +172,9 @@ def test_a_lock_lost_with_its_connection_takes_its_work_along(
     if weak:
         real = ledger.claim
 
-        def claim(_: Connection, stage: Stage, shard: int, now: datetime) -> pl.DataFrame:
+        def claim(_: Connection, stage: Stage, shards: Sequence[int], now: datetime) -> pl.DataFrame:
             with closing(connection.connect(dsn)) as own:
-                return real(own, stage, shard, now)
+                return real(own, stage, shards, now)
 
         monkeypatch.setattr(ledger, "claim", claim)
     with closing(connection.connect(dsn)) as worker:
@@ -185,7 +189,7 @@ def test_a_shard_in_other_hands_is_waited_for(conn: Connection, other: Connectio
     """`settle` ends only when nothing is due, be it that another worker does it."""
     correct(other, pm25)()
     stage, run = chain.STAGES["flag"]
-    with ledger.take(other, stage, pm25 % ledger.SHARDS, NOW, lambda: chain.steps(other, stage), 1000) as take:
+    with ledger.take(other, stage, [pm25 % ledger.SHARDS], NOW, partial(chain.steps, other, stage), 1000) as take:
         assert take is not None
         thread = Thread(target=world.settle, args=[conn])
         thread.start()
@@ -311,3 +315,35 @@ def test_one_late_row_touches_no_more_than_its_reach(conn: Connection) -> None:
     changed = {name: set(rows) ^ set(before[name]) for name, rows in world.picture(conn).items()}
     times = {row[2] for row in changed["average"]}
     assert all(abs(time - (T0 + 1000 * HOUR)) <= 24 * HOUR for time in times)  # type: ignore[operator]
+
+
+def test_a_take_leaves_out_the_shards_in_other_hands(conn: Connection, other: Connection) -> None:
+    """Few marks of several shards are taken together; what another worker has is not waited for."""
+    series = world.settle_world(conn, [(f"S{number}", "pm25") for number in range(3)])
+    world.send(conn, [(number, 0.0, 10.0, 0, None) for number in series])
+    stage, _ = chain.STAGES["flag"]
+    shards = [number % ledger.SHARDS for number in series]
+    with ledger.take(other, stage, shards[:1], NOW, partial(chain.steps, other, stage), 1000) as first:
+        assert first is not None
+        with ledger.take(conn, stage, shards, NOW, partial(chain.steps, conn, stage), 1000) as second:
+            assert second is not None
+            assert second.claimed["subject"].to_list() == series[1:]
+        with ledger.take(conn, stage, shards[:1], NOW, partial(chain.steps, conn, stage), 1000) as nothing:
+            assert nothing is None
+
+
+@given(st.dictionaries(st.integers(0, ledger.SHARDS - 1), st.integers(1, 2 * chain.PACK)))
+def test_light_shards_are_taken_together_and_a_heavy_one_alone(weights: dict[int, int]) -> None:
+    packs = list(chain.packs(weights))
+    assert [shard for pack in packs for shard in pack] == list(weights)
+    loads = [sum(weights[shard] for shard in pack) for pack in packs]
+    assert all(len(pack) == 1 or load <= chain.PACK for pack, load in zip(packs, loads, strict=True))
+    assert all(one + other > chain.PACK for one, other in pairwise(loads))
+
+
+def test_what_is_due_weighs_as_much_as_it_spans(conn: Connection) -> None:
+    series = world.settle_world(conn, [("A", "pm25"), ("B", "pm25")])
+    world.send(conn, [(series[0], float(hour), 10.0, 0, None) for hour in range(500)])
+    world.send(conn, [(series[1], 7.0, 10.0, 0, None)])
+    assert chain.due(conn, NOW) == {"flag": {series[0] % ledger.SHARDS: 1 + 499, series[1] % ledger.SHARDS: 1}}
+    assert chain.due(conn, NOW - 1000 * HOUR * 24) == {}

@@ -22,7 +22,7 @@ A stage says how far it reaches as durations; the arithmetic is here alone. A ro
 t + forward]; a changed window so touches the rows of window - forward ... + back, and those read back ... forward more.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -93,23 +93,25 @@ class Take:
 
 @contextmanager
 def take(
-    conn: Connection, stage: Stage, shard: int, now: datetime, steps: Callable[[], pl.DataFrame], budget: int
+    conn: Connection,
+    stage: Stage,
+    shards: Sequence[int],
+    now: datetime,
+    steps: Callable[[list[int]], pl.DataFrame],
+    budget: int,
 ) -> Iterator[Take | None]:
-    """One transaction's work on a shard, or None where another settler has it or nothing is due.
+    """One transaction's work on `shards`, those no other settler has; None where there are none or nothing is due.
 
-    `steps` gives, asked after the claim so that no claimed subject is missing, `subject`, its `cadence` [s] and the
-    `step` [s] between the rows it reads, which turns `budget` [rows] into time.
+    `steps` gives, asked after the claim so that no claimed subject is missing, for the claimed subjects `subject`, its
+    `cadence` [s] and the `step` [s] between the rows it reads, which turns `budget` [rows] into time.
     Leaving the block commits; an exception, or the loss of the connection, leaves everything as it was.
     """
     with conn.transaction():
-        if not lock(conn, stage, shard):
-            yield None
-            return
-        claimed = claim(conn, stage, shard, now)
+        claimed = claim(conn, stage, lock(conn, stage, shards), now)
         if claimed.is_empty():
             yield None
             return
-        cadences = steps()
+        cadences = steps(claimed["subject"].unique().to_list())
         kept, rest = cut(merge(claimed), cadences, budget)
         mark(conn, stage, rest, now)
         affected = merge(widen(kept, stage, cadences, stage.forward, stage.back))
@@ -117,21 +119,25 @@ def take(
         yield Take(conn, stage, now, kept, affected, load, marks=claimed.height)
 
 
-def lock(conn: Connection, stage: Stage, shard: int) -> bool:
-    """Whether this transaction has the shard to itself now, until it ends."""
-    row = conn.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [_SPACE + stage.code, shard]).fetchone()
-    return bool(row and row[0])
+def lock(conn: Connection, stage: Stage, shards: Sequence[int]) -> list[int]:
+    """Those of `shards` that this transaction has to itself now, until it ends."""
+    rows = conn.execute(
+        "SELECT s FROM unnest(%s::int4[]) AS s WHERE pg_try_advisory_xact_lock(%s, s)",
+        [list(shards), _SPACE + stage.code],
+    ).fetchall()
+    return [int(str(row[0])) for row in rows]
 
 
-def claim(conn: Connection, stage: Stage, shard: int, now: datetime) -> pl.DataFrame:
-    """WINDOWS of the due marks of the shard, which are deleted: those this statement sees, no others."""
+def claim(conn: Connection, stage: Stage, shards: Sequence[int], now: datetime) -> pl.DataFrame:
+    """WINDOWS of the due marks of `shards`, which are deleted: those this statement sees, no others."""
     rows = conn.execute(
         """
         DELETE FROM stale WHERE id IN (
-            SELECT id FROM stale WHERE stage = %s AND due <= %s AND subject %% %s = %s ORDER BY subject, start LIMIT %s
+            SELECT id FROM stale WHERE stage = %s AND due <= %s AND subject %% %s = ANY(%s)
+            ORDER BY subject, start LIMIT %s
         ) RETURNING subject, start, stop
         """,
-        [stage.code, now, SHARDS, shard, _MARKS],
+        [stage.code, now, SHARDS, list(shards), _MARKS],
     ).fetchall()
     return pl.DataFrame(rows, schema=dict(WINDOWS), orient="row")
 

@@ -57,14 +57,19 @@ def load_series(conn: Connection, ids: Iterable[int] | None = None) -> pl.DataFr
     return pl.DataFrame(rows, schema=dict(SERIES), orient="row")
 
 
-def load_density(conn: Connection) -> pl.DataFrame:
-    """`series`, `station`, `cadence` [s], `spacing` [s]: the mean step between its readings, null where unknown."""
+def load_density(conn: Connection, subject: str, ids: list[int]) -> pl.DataFrame:
+    """`series`, `station`, `cadence` [s], `spacing` [s]: the mean step between its readings, null where unknown.
+
+    Of the series `ids`, or of all series of the stations `ids`: `subject` says which.
+    """
+    column = {"series": "id", "station": "station"}[subject]
     rows = conn.execute(
         """
         SELECT s.id, s.station, s.cadence,
                extract(epoch FROM l.time - l.first)::float8 / nullif(l.rows - 1, 0)
-        FROM series s LEFT JOIN latest l ON l.series = s.id
-        """
+        FROM series s LEFT JOIN latest l ON l.series = s.id WHERE s.{} = ANY(%s)
+        """.format(column),  # noqa: UP032  # the braces of SQL are none of Python's
+        [ids],
     ).fetchall()
     schema = {"series": pl.Int32, "station": pl.Int32, "cadence": pl.Int32, "spacing": pl.Float64}
     return pl.DataFrame(rows, schema=schema, orient="row")
