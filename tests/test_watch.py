@@ -155,8 +155,9 @@ def test_a_restart_finds_everything_in_the_table(district: District, other: Conn
 def test_a_value_that_is_not_looked_at_yet_ends_nothing(district: District, monkeypatch: pytest.MonkeyPatch) -> None:
     """The hour is averaged, its episode not made longer yet: no recovery, and no page either."""
     haze(district)
-    due, code = chain._due, chain.STAGES["detect"][0].code
-    monkeypatch.setattr(chain, "_due", lambda conn, now: {item for item in due(conn, now) if item[0] != code})
+    due = chain.due
+    without = lambda conn, now: {name: found for name, found in due(conn, now).items() if name != "detect"}  # noqa: E731
+    monkeypatch.setattr(chain, "due", without)
     district.send([(24, 200.0)], 25.05)
     assert district.watch(25.1) == []
     monkeypatch.undo()
