@@ -237,7 +237,7 @@ def test_the_board_fits_a_terminal_and_says_what_is_wrong_now(language: Language
     lines = drawn(facts({"A": [1, 2]}), width=width, language=language, seen=SEEN)
     assert max(Text.from_ansi(line).cell_len for line in lines) <= width
     whole = "\n".join(lines)
-    for words in ("75.2 µg/m³", "99 · good", "III · good", TEXTS["firing"][language == "zh"], "12.5 mm"):
+    for words in (" 75.2 ", "PM2.5 µg/m³", "99 · good", "III · good", TEXTS["firing"][language == "zh"], "12.5 mm"):
         assert words in whole
     assert text("more_rows", language, count=12) in whole
     assert ("Synthetic air station 1, riverside" in whole) is (width > 140)
