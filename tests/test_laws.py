@@ -24,7 +24,7 @@ CHANNELS = [("A", "pm25"), ("A", "o3"), ("A", "wind_direction"), ("B", "pm25"), 
 #: Hypothesis gives the same examples every time, so that a red test stays red; the soak asks for more and others.
 EXAMPLES = int(os.environ.get("GREENWATCH_LAW_EXAMPLES", "0"))
 LAW = settings(
-    max_examples=EXAMPLES or 12,
+    max_examples=EXAMPLES or 8,
     deadline=None,
     derandomize=not EXAMPLES,
     database=None,
