@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DATA ?=
 ONCE ?=
+WORKERS ?= 2
 
 .PHONY: setup demo test soak compare lock clean
 
@@ -23,12 +24,12 @@ $(READY): requirements.lock pyproject.toml
 demo: setup ## a synthetic district, live, or DATA=PATH...; ONCE=1 ends after the summary
 	$(BIN)/greenwatch demo $(if $(ONCE),--once) $(DATA)
 
-test: setup ## the gate and the tests: some 15 minutes on two cores, 12 is the goal
+test: setup ## the gate and the tests: 12 minutes at most on two cores, WORKERS at once
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/pytest -W error
+	$(BIN)/pytest -W error -n $(WORKERS) --dist loadfile
 
 soak: setup ## the big figures, up to an hour, resumable: tests/soak/<date>-<commit>.json
 	$(BIN)/python -m tests.soak.run

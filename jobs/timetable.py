@@ -71,13 +71,15 @@ class Books:
         """Nothing; all of it is in the store. What could not be written stays for the next time."""
         with self._lock:
             done, self._done = self._done, {}
+        written = False
         try:
             health.record(conn, done)
-        except BaseException:
-            with self._lock:
-                for job, less in done.items():
-                    self._done[job] = less + self._done.get(job, Done())
-            raise
+            written = True
+        finally:
+            if not written:
+                with self._lock:
+                    for job, less in done.items():
+                        self._done[job] = less + self._done.get(job, Done())
 
 
 def attempt(
@@ -151,13 +153,15 @@ class Timetable:
         return not self._thread.is_alive()
 
     def _work(self) -> None:
+        ended = False
         try:
             reconnect(self.dsn, self.name, self.stopping, self._serve)
-        except BaseException:
-            # Half a worker is worse than none: whoever watches it starts it again.
-            self.broken = True
-            self.stopping.set()
-            raise
+            ended = True
+        finally:
+            if not ended:
+                # Half a worker is worse than none: whoever watches it starts it again.
+                self.broken = True
+                self.stopping.set()
 
     def _serve(self, conn: Connection) -> None:
         if self.alone:

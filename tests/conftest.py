@@ -3,7 +3,7 @@
 import os
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,10 +28,22 @@ NOW = datetime(2026, 6, 1, tzinfo=UTC)
 @pytest.fixture(scope="session")
 def server_dsn() -> Iterator[str]:
     """A server where tests may create databases: GREENWATCH_TEST_DSN, else one of our own."""
-    if given := os.environ.get("GREENWATCH_TEST_DSN"):
-        yield given
-        return
-    server = Server(home(), "tests", fast=True)
+    with ExitStack() as stack:
+        yield os.environ.get("GREENWATCH_TEST_DSN") or stack.enter_context(_own_server())
+
+
+@pytest.fixture
+def guarded_dsn() -> Iterator[str]:
+    """A server that asks for a password: our own, whatever GREENWATCH_TEST_DSN lets in."""
+    with _own_server() as dsn:
+        yield dsn
+
+
+@contextmanager
+def _own_server() -> Iterator[str]:
+    """A private server of this process of the tests: those that run beside it have their own."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    server = Server(home(), f"tests-{worker}" if worker else "tests", fast=True)
     ran = server.running
     yield server.start()
     if not ran:
