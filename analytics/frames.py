@@ -97,6 +97,42 @@ EPISODES: Mapping[str, pl.DataType] = {
     "levels": pl.String(),
 }
 
+#: An irrigated zone, with what its weather station lends it. `area` [m²], `root_depth` [m] (null: the cover's), `flow`
+#: [m³/h], `altitude` [m], `latitude` [°], `offset` [min].
+ZONES: Mapping[str, pl.DataType] = {
+    "zone": pl.Int32(),
+    **dict.fromkeys(("code", "title", "title_zh"), pl.String()),
+    **dict.fromkeys(("weather", "probe"), pl.Int32()),
+    "area": pl.Float64(),
+    **dict.fromkeys(("cover", "texture"), pl.String()),
+    **dict.fromkeys(("root_depth", "flow"), pl.Float64()),
+    "method": pl.String(),
+    **dict.fromkeys(("altitude", "latitude"), pl.Float64()),
+    "offset": pl.Int16(),
+}
+
+_FLUXES = ("et0", "kc", "etc", "rain", "effective", "irrigation", "percolation", "correction")
+#: A day of a zone, all in mm but for kc and ks [1] and moisture [m³/m³]. `etc` is after stress. `depletion` = that of
+#: the day before - effective - irrigation + etc + percolation + correction, to 1e-5.
+BALANCE: Mapping[str, pl.DataType] = {
+    "zone": pl.Int32(),
+    "day": pl.Date(),
+    **dict.fromkeys((*_FLUXES, "depletion", "taw", "raw", "ks", "moisture"), pl.Float64()),
+    "fallbacks": pl.List(pl.String()),
+}
+
+#: `water` is null where nothing can be said; `latest` is null where no need is in sight. `depth` [mm], `volume` [m³].
+ADVICE: Mapping[str, pl.DataType] = {
+    "zone": pl.Int32(),
+    "issued": TIME,
+    "day": pl.Date(),
+    "water": pl.Boolean(),
+    **dict.fromkeys(("depth", "volume", "minutes"), pl.Float64()),
+    "latest": TIME,
+    **dict.fromkeys(("depletion", "raw"), pl.Float64()),
+    **dict.fromkeys(("reason", "reason_zh"), pl.String()),
+}
+
 #: What the stages must know of a series. `cadence` [s] is the usual step between its readings, `offset` [min] the
 #: station's distance from UTC; `mean` is the parameter's kind of mean.
 SERIES: Mapping[str, pl.DataType] = {

@@ -14,29 +14,10 @@ import polars as pl
 
 from analytics import crops, evapotranspiration
 from analytics.crops import Land
-from analytics.frames import TIME, conform, empty, settle
+from analytics.frames import ADVICE, BALANCE, TIME, conform, empty, settle
 from analytics.texts import Language, text
 
 REAL = pl.Float64()
-
-#: What a zone is. `area` [m²], `root_depth` [m] (null: the cover's), `flow` [m³/h], `altitude` [m], `offset` [min].
-ZONES: Mapping[str, pl.DataType] = {
-    "zone": pl.Int32(),
-    "code": pl.String(),
-    "title": pl.String(),
-    "title_zh": pl.String(),
-    "weather": pl.Int32(),
-    "probe": pl.Int32(),
-    "area": REAL,
-    "cover": pl.String(),
-    "texture": pl.String(),
-    "root_depth": REAL,
-    "flow": REAL,
-    "method": pl.String(),
-    "altitude": REAL,
-    "latitude": REAL,
-    "offset": pl.Int16(),
-}
 
 #: A day of a zone: its weather (evapotranspiration.WEATHER), rain and irrigation [mm] (null: unknown), and the mean
 #: moisture of its root zone at the end of the day [m³/m³] (null: no probe spoke).
@@ -46,45 +27,6 @@ DAYS: Mapping[str, pl.DataType] = {
     "rain": REAL,
     "irrigation": REAL,
     "moisture": REAL,
-}
-
-#: All in mm but for kc and ks [1] and moisture [m³/m³]. `etc` is after stress. `depletion` = that of the day before
-#: - effective - irrigation + etc + percolation + correction, to 1e-5.
-BALANCE: Mapping[str, pl.DataType] = {
-    "zone": pl.Int32(),
-    "day": pl.Date(),
-    **dict.fromkeys(
-        (
-            "et0",
-            "kc",
-            "etc",
-            "rain",
-            "effective",
-            "irrigation",
-            "percolation",
-            "correction",
-            "depletion",
-            "taw",
-            "raw",
-            "ks",
-            "moisture",
-        ),
-        REAL,
-    ),
-    "fallbacks": pl.List(pl.String()),
-}
-
-#: `water` is null where nothing can be said; `latest` is null where no need is in sight.
-ADVICE: Mapping[str, pl.DataType] = {
-    "zone": pl.Int32(),
-    "issued": TIME,
-    "day": pl.Date(),
-    "water": pl.Boolean(),
-    **dict.fromkeys(("depth", "volume", "minutes"), REAL),
-    "latest": TIME,
-    **dict.fromkeys(("depletion", "raw"), REAL),
-    "reason": pl.String(),
-    "reason_zh": pl.String(),
 }
 
 

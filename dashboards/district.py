@@ -2,9 +2,8 @@
 
 from dashboards.pieces import (
     DISTRICT,
-    EPISODE,
+    LATE,
     LEVELS,
-    OVER,
     TO_STATION,
     YES,
     Dashboard,
@@ -15,11 +14,11 @@ from dashboards.pieces import (
     classes,
     coloured,
     curves,
+    episodes,
     finished,
     mapping,
     named,
     number,
-    override,
     prom,
     question,
     rows,
@@ -59,7 +58,6 @@ def _now() -> list[object]:
     age = f"SELECT extract(epoch FROM now() - max(newest))::float8 AS age FROM report.state WHERE {HERE}"
     silent = f"SELECT count(*)::int AS silent FROM report.state WHERE silent AND domain <> '' AND {HERE}"
     dry = "SELECT count(*) FILTER (WHERE water)::int AS zones FROM report.advice"
-    late = thresholds((None, "green"), (600, "orange"), (3600, "red"))
     some = thresholds((None, "green"), (1, "orange"))
     bad = thresholds((None, "green"), (1, "red"))
     on = 'sum(max by (state) (greenwatch_alarms{state=~"firing|blind|recovering"}))'
@@ -82,7 +80,7 @@ def _now() -> list[object]:
             "Age of the newest reading 最新读数",
             "Since the newest reading of any station; report.state. Above 10 minutes nothing here is of now.",
             "s",
-        ).thresholds(late),
+        ).thresholds(thresholds(*LATE)),
         number(
             Sql(silent),
             "Silent stations 离线站点",
@@ -264,11 +262,6 @@ def _history() -> list[object]:
         SELECT time, zone AS metric, depletion AS value FROM report.water_balance
         WHERE $__timeFilter(time) ORDER BY 1, 2
     """
-    episodes = f"""
-        SELECT station, title, title_zh, level::text AS level, time AS began, stop, closed::text AS closed,
-               round(peak::numeric, 2)::text || ' ' || coalesce(unit, '') AS peak, peak_time
-        FROM report.episode WHERE time <= $__timeTo() AND stop >= $__timeFrom() AND {OURS} ORDER BY time DESC LIMIT 500
-    """
     return [
         curves(
             Series(air),
@@ -300,16 +293,11 @@ def _history() -> list[object]:
             "lengthmm",
             width=8,
         ).min(0),
-        named(
-            rows(
-                Sql(episodes),
-                "Episodes 污染过程",
-                "Episodes that touch the time shown, the newest first, at most 500; report.episode.",
-                width=16,
-            ),
-            EPISODE,
-        )
-        .override_by_name("level", coloured(LEVELS))
-        .override_by_name("closed", [override("mappings", mapping(OVER))])
-        .override_by_name("station", [TO_STATION]),
+        episodes(
+            OURS,
+            500,
+            "Episodes that touch the time shown, the newest first, at most 500; report.episode.",
+            station=True,
+            width=16,
+        ),
     ]

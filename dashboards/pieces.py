@@ -39,6 +39,8 @@ EPISODE = {
     "peak": "peak 峰值",
     "peak_time": "peak at 峰现",
 }
+#: Colours of the age of a newest reading, from so many seconds on.
+LATE = ((None, "green"), (600, "orange"), (3600, "red"))
 #: A line is broken where the next point is farther away. [ms]
 HOUR = 3_600_000
 
@@ -153,6 +155,20 @@ def rows(target: Sql, title: str, description: str, *, width: int = 12, height: 
     """A table."""
     panel = dress(table.Panel(), title, description, "none", width=width, height=height)
     return panel.with_target(target).datasource(SQL).no_value("–")
+
+
+def episodes(where: str, most: int, description: str, *, station: bool = False, width: int = 12) -> table.Panel:
+    """A table of the episodes `where` that touch the time shown, the newest first; `station`: of several stations."""
+    query = f"""
+        SELECT {"station, " if station else ""}title, title_zh, level::text AS level, time AS began, stop,
+               closed::text AS closed, round(peak::numeric, 2)::text || ' ' || coalesce(unit, '') AS peak, peak_time
+        FROM report.episode WHERE time <= $__timeTo() AND stop >= $__timeFrom() AND {where}
+        ORDER BY time DESC LIMIT {most}
+    """
+    panel = named(rows(Sql(query), "Episodes 污染过程", description, width=width), EPISODE)
+    panel = panel.override_by_name("level", coloured(LEVELS))
+    panel = panel.override_by_name("closed", [override("mappings", mapping(OVER))])
+    return panel.override_by_name("station", [TO_STATION]) if station else panel
 
 
 def timeline(

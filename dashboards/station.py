@@ -2,10 +2,9 @@
 
 from dashboards.pieces import (
     DISTRICT,
-    EPISODE,
     HOUR,
+    LATE,
     LEVELS,
-    OVER,
     Dashboard,
     Series,
     Sql,
@@ -13,8 +12,8 @@ from dashboards.pieces import (
     band,
     begun,
     classes,
-    coloured,
     curves,
+    episodes,
     finished,
     mapping,
     named,
@@ -98,7 +97,6 @@ def _now() -> list[object]:
     level = f"max(last_over_time(greenwatch_alarm_level{{{SERIES}}}[6h])) or 0 * max(greenwatch_alarms)"
     verdict = f"SELECT coalesce(exceedance, index)::float8 AS value FROM report.state WHERE {STATION}"
     full = thresholds((None, "red"), (0.5, "orange"), (0.75, "green"))
-    late = thresholds((None, "green"), (600, "orange"), (3600, "red"))
     return [
         number(
             Sql(label),
@@ -119,7 +117,7 @@ def _now() -> list[object]:
             "Age of the newest reading 最新读数",
             "Since the newest reading of the station; report.state.",
             "s",
-        ).thresholds(late),
+        ).thresholds(thresholds(*LATE)),
         number(
             prom(level),
             "Alarm level 报警等级",
@@ -227,12 +225,6 @@ def _station() -> list[object]:
         FROM report.latest l LEFT JOIN report.parameter p ON p.parameter = l.parameter
         WHERE l.{STATION} ORDER BY l.parameter, l.position, l.statistic, age
     """
-    episodes = f"""
-        SELECT title, title_zh, level::text AS level, time AS began, stop, closed::text AS closed,
-               round(peak::numeric, 2)::text || ' ' || coalesce(unit, '') AS peak, peak_time
-        FROM report.episode WHERE {STATION} AND time <= $__timeTo() AND stop >= $__timeFrom()
-        ORDER BY time DESC LIMIT 200
-    """
     return [
         timeline(
             Sql(history),
@@ -260,14 +252,5 @@ def _station() -> list[object]:
             },
             {"age": "s"},
         ),
-        named(
-            rows(
-                Sql(episodes),
-                "Episodes 污染过程",
-                "Episodes that touch the time shown, at most 200; report.episode.",
-            ),
-            EPISODE,
-        )
-        .override_by_name("level", coloured(LEVELS))
-        .override_by_name("closed", [override("mappings", mapping(OVER))]),
+        episodes(STATION, 200, "Episodes that touch the time shown, the newest first, at most 200; report.episode."),
     ]

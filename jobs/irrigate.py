@@ -15,7 +15,7 @@ from rich.table import Table
 
 from analytics import crops, evapotranspiration, irrigation
 from analytics.crops import Land
-from analytics.frames import TIME, settle
+from analytics.frames import BALANCE, TIME, ZONES, empty, settle
 from analytics.store import derived, migrations, registry, zones
 from analytics.store.connection import Connection
 from jobs import console
@@ -134,7 +134,7 @@ def load_lands(conn: Connection) -> list[tuple[date | None, Land]]:
 def _balance(
     conn: Connection, today: pl.DataFrame, lands: list[tuple[date | None, Land]], since: date | None
 ) -> pl.DataFrame:
-    """irrigation.BALANCE of the days that are new or made again."""
+    """BALANCE of the days that are new or made again."""
     rules = lands[-1][1].rules["balance"]
     newest: Any = today["today"].max()
     first = since or newest - timedelta(days=AGAIN)
@@ -147,7 +147,7 @@ def _balance(
         .filter(pl.col("begin") < pl.col("today"))
     )
     if wanted.is_empty():
-        return pl.DataFrame(schema=dict(irrigation.BALANCE))
+        return empty(BALANCE)
     look = timedelta(days=int(rules["within"]))
     spans = wanted.select("zone", pl.col("begin") - look, stop="today")
     days = _days(conn, today.join(spans, on="zone"), lands[-1][1])
@@ -194,7 +194,7 @@ def _days(conn: Connection, spans: pl.DataFrame, land: Land) -> pl.DataFrame:
     )
     met = met.join(_metered(conn, metered, "irrigation"), on=["zone", "day"], how="left")
     ends = grid.drop_nulls("probe").select("zone", "probe", "day", stop=_start(pl.col("day") + _DAY))
-    roots = irrigation.soil(spans.select(*irrigation.ZONES), land).select("zone", "root")
+    roots = irrigation.soil(spans.select(*ZONES), land).select("zone", "root")
     met = met.join(_probed(conn, ends, roots, land), on=["zone", "day"], how="left")
     absent = [name for name in irrigation.DAYS if name not in met.columns]
     met = met.with_columns(pl.lit(None, irrigation.DAYS[name]).alias(name) for name in absent)
@@ -310,7 +310,7 @@ def _hours(conn: Connection, windows: pl.DataFrame, voices: pl.DataFrame, key: l
 
 
 def _advise(conn: Connection, today: pl.DataFrame, land: Land, now: datetime) -> pl.DataFrame:
-    """irrigation.ADVICE of the full hour of `now`."""
+    """ADVICE of the full hour of `now`."""
     issued = now.replace(minute=0, second=0, microsecond=0)
     newest: Any = today["today"].max()
     last = zones.load_balance(conn, newest - timedelta(days=land.rules["balance"]["within"]), newest + _DAY)

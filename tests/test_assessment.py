@@ -16,11 +16,11 @@ from polars.testing import assert_frame_equal
 from analytics import assessment, standards
 from analytics.frames import ASSESSMENTS
 from analytics.standards import Standards
+from tests.rows import averages
 
 STANDARDS = standards.load()
 OLD, NEW = datetime(2025, 6, 1, 4, tzinfo=UTC), datetime(2026, 6, 1, 4, tzinfo=UTC)
 CLEAN = {"so2": 10.0, "no2": 20.0, "co": 0.5, "o3": 60.0, "pm10": 30.0, "pm25": 15.0}
-TIME = pl.Datetime("us", "UTC")
 
 
 def station(number: int = 1, *places: str, offset: int = 480) -> pl.DataFrame:
@@ -30,21 +30,6 @@ def station(number: int = 1, *places: str, offset: int = 480) -> pl.DataFrame:
         "places": [[{"place": place, "since": None, "until": None} for place in places]],
     }
     return pl.DataFrame(rows, schema_overrides={"station": pl.Int32, "places": standards.PLACES})
-
-
-def averages(
-    values: Mapping[str, float | None], time: datetime, averaging: str = "hour", number: int = 1
-) -> pl.DataFrame:
-    """One row a parameter; `parameter/averaging` names another averaging."""
-    rows = [(number, *(name.split("/") if "/" in name else (name, averaging)), time, v) for name, v in values.items()]
-    schema: dict[str, Any] = {
-        "station": pl.Int32,
-        "parameter": pl.String,
-        "averaging": pl.String,
-        "time": TIME,
-        "value": pl.Float64,
-    }
-    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 def assessed(

@@ -14,28 +14,15 @@ from analytics.frames import EPISODES, TIME
 from analytics.tables import TableError
 from tests.conftest import needs_shared
 from tests.published import prsa_episodes
+from tests.rows import EPISODE
 
 T0 = datetime.fromisoformat("2026-01-05T00:00:00+00:00")
 HOUR = timedelta(hours=1)
-RECORD: dict[str, Any] = {
-    "parameter": "pm25",
-    "averaging": "hour",
-    "direction": "above",
-    "levels": [10, 20],
-    "off": [5, 18],
-    "bridge": 2,
-    "minimum": 1,
-    "silence": 8,
-    "title": "",
-    "title_zh": "",
-    "source": "OWN",
-    "confidence": "memory_low",
-}
 Values = list[float | None]
 
 
 def rules(**changes: Any) -> dict[str, episodes.Rule]:
-    return episodes.parse({"rule": {key: value for key, value in {**RECORD, **changes}.items() if value is not None}})
+    return episodes.parse({"rule": {key: value for key, value in {**EPISODE, **changes}.items() if value is not None}})
 
 
 def stations(places: list[tuple[str, str | None, str | None]] | None = None) -> pl.DataFrame:

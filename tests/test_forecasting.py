@@ -16,6 +16,7 @@ from analytics.forecasting import FORECASTERS, ISSUES, NAIVE, Array, Asked, Subj
 from analytics.tables import TableError
 from tests.conftest import SHARED, needs_shared
 from tests.published import prsa_forecasts
+from tests.rows import spoil
 
 PLAN = forecasting.load()
 SETTINGS = PLAN.settings
@@ -82,13 +83,7 @@ def test_every_subject_is_a_parameter_with_hourly_means_and_known_models() -> No
 )
 def test_a_wrong_table_is_refused_by_block_and_key(path: tuple[str, ...], value: Any, message: str) -> None:
     content: Any = copy.deepcopy(tables.read(forecasting.TABLE))
-    place = content
-    for key in path[:-1]:
-        place = place[key]
-    if value is None:
-        del place[path[-1]]
-    else:
-        place[path[-1]] = value
+    spoil(content, path, value)
     with pytest.raises(TableError, match=message):
         forecasting.parse(content)
 

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics import crops, irrigation, tables
+from analytics.frames import ZONES
 from analytics.tables import TableError
 from tests.conftest import SHARED, needs_shared
 
@@ -257,7 +258,7 @@ WEATHER: dict[str, Any] = {
 
 
 def zone(**other: object) -> pl.DataFrame:
-    return pl.DataFrame([ZONE | other], schema=dict(irrigation.ZONES))
+    return pl.DataFrame([ZONE | other], schema=dict(ZONES))
 
 
 def days(changes: Sequence[Mapping[str, object]], number: int = 1) -> pl.DataFrame:

@@ -11,6 +11,7 @@ import pytest
 from analytics import averaging, parameters, quality, tables, units
 from analytics.tables import TableError
 from tests.conftest import SHARED, needs_shared
+from tests.rows import spoil
 
 PARAMETERS = parameters.load()
 
@@ -176,13 +177,7 @@ def test_every_limit_has_its_source() -> None:
 )
 def test_a_bad_table_names_its_block_and_key(path: tuple[str, ...], value: object, says: str) -> None:
     table = content()
-    place = table
-    for key in path[:-1]:
-        place = place[key]
-    if value is None:
-        del place[path[-1]]
-    else:
-        place[path[-1]] = value
+    spoil(table, path, value)
     with pytest.raises(TableError, match=says):
         parameters.parse(table)
 

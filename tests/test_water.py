@@ -18,6 +18,7 @@ from analytics.store.connection import Connection
 from tests import world
 from tests.conftest import SHARED, needs_shared
 from tests.published import fit_lakes, water_report
+from tests.rows import averages
 
 STANDARDS = standards.load()
 T0 = datetime(2024, 5, 1, tzinfo=UTC)
@@ -50,23 +51,9 @@ def station(bodies: Bodies | None = None, number: int = 1) -> pl.DataFrame:
 LAKE: Bodies = {"lake": (None, None)}
 
 
-def averages(
-    values: Mapping[str, float | None], time: datetime = T0, averaging: str = "hour", number: int = 1
-) -> pl.DataFrame:
-    rows = [(number, name, averaging, time, value) for name, value in values.items()]
-    schema: dict[str, Any] = {
-        "station": pl.Int32,
-        "parameter": pl.String,
-        "averaging": pl.String,
-        "time": TIME,
-        "value": pl.Float64,
-    }
-    return pl.DataFrame(rows, schema=schema, orient="row")
-
-
 def judged(values: Mapping[str, float | None], averaging: str = "hour", bodies: Bodies | None = None) -> dict[str, Any]:
     """The one row of `values`, without station and time; nothing where there is none."""
-    made = assessment.assess(averages(values, averaging=averaging), station(bodies), STANDARDS)
+    made = assessment.assess(averages(values, T0, averaging), station(bodies), STANDARDS)
     assert made.schema == pl.Schema(ASSESSMENTS)
     assert made.height <= 1
     return made.drop("station", "time").row(0, named=True) if made.height else {}
@@ -183,7 +170,7 @@ def test_decimals_before_the_class_are_a_column_of_the_table() -> None:
     contents["standards/gb3838_indicators"] = [{**row, "decimals": "1"} for row in rows]
     rounding = standards.parse(contents)
     for value, expected in [(6.05, 3), (6.050001, 4), (6.15, 4)]:
-        made = assessment.assess(averages({"codmn": value}), station(), rounding)
+        made = assessment.assess(averages({"codmn": value}, T0), station(), rounding)
         assert made["class"].to_list() == [expected]
 
 

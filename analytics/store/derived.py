@@ -10,7 +10,7 @@ from psycopg import sql
 from analytics.frames import ASSESSMENTS, AVERAGES, EPISODES, SCORES, TIME, VERDICTS
 from analytics.store import ledger, terms
 from analytics.store.connection import Connection
-from analytics.store.packing import copy
+from analytics.store.packing import arrays, copy
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,6 @@ def _remove(conn: Connection, table: Table, gone: pl.DataFrame, moment: object) 
     if gone.is_empty():
         return
     keys = sql.SQL(", ").join(map(sql.Identifier, table.key))
-    arrays = sql.SQL(", ").join(sql.SQL("%s::{}[]").format(sql.SQL(_TYPES[table.stored[name]])) for name in table.key)
     match = sql.SQL(" AND ").join(sql.SQL("o.{0} = k.{0}").format(sql.Identifier(name)) for name in table.key)
     places = sql.SQL(
         """
@@ -183,7 +182,7 @@ def _remove(conn: Connection, table: Table, gone: pl.DataFrame, moment: object) 
             SELECT o.tableoid, o.ctid FROM {} o WHERE {} AND o.time BETWEEN %s AND %s OFFSET 0
         ) AS found GROUP BY 1
         """
-    ).format(arrays, keys, sql.Identifier(table.name), match)
+    ).format(arrays({name: table.stored[name] for name in table.key}), keys, sql.Identifier(table.name), match)
     delete = sql.SQL(
         "DELETE FROM {} o WHERE o.ctid = ANY(%s::tid[]) AND o.tableoid = %s AND o.time BETWEEN %s AND %s"
     ).format(sql.Identifier(table.name))
@@ -197,9 +196,6 @@ def _remove(conn: Connection, table: Table, gone: pl.DataFrame, moment: object) 
         ends = [some["time"].min(), some["time"].max()]
         for chunk, rows in conn.execute(places, [*keys_, *ends]).fetchall():
             conn.execute(delete, [rows, chunk, *ends, *([moment] if table.versioned else [])])
-
-
-_TYPES: Mapping[pl.DataType, str] = {pl.Int16(): "int2", pl.Int32(): "int4", TIME: "timestamptz"}
 
 
 def _clock(conn: Connection, table: Table, gone: pl.DataFrame) -> object:

@@ -25,6 +25,23 @@ _WIRE: Mapping[pl.DataType, tuple[str, str, str]] = {
     TIME: (">i8", "timestamptz_send", "'-infinity'::timestamptz"),
 }
 
+#: type of a column -> its name in the database
+_NAMES: Mapping[pl.DataType, str] = {
+    pl.Boolean(): "boolean",
+    pl.Int16(): "int2",
+    pl.Int32(): "int4",
+    pl.Int64(): "int8",
+    pl.Float64(): "float8",
+    pl.Date(): "date",
+    TIME: "timestamptz",
+    pl.String(): "text",
+}
+
+
+def arrays(columns: Mapping[str, pl.DataType]) -> sql.Composed:
+    """`%s::int4[], %s::text[], ...`: an array a column, for unnest."""
+    return sql.SQL(", ").join(sql.SQL("%s::{}[]").format(sql.SQL(_NAMES[dtype])) for dtype in columns.values())
+
 
 def copy(conn: Connection, table: str, frame: pl.DataFrame) -> int:
     """Rows written to `table`, in the order of `frame`; its columns are the table's."""
