@@ -1,6 +1,6 @@
 """What Grafana makes of a query before it sends it: variables, then `$__interval`, then macros, in that order.
 
-Read in Grafana's sources, not run in a Grafana: no registry holds a server. `test_dashboards.py` has the vectors.
+Read in Grafana's sources, not run in a Grafana: no registry holds a server. `test_grafana.py` has the vectors.
 """
 
 import math

@@ -14,7 +14,7 @@ from analytics.store import registry
 from analytics.store.connection import Connection, connect
 from tests.conftest import Make
 from tests.grafana import Frame, Value
-from tests.test_dashboards import NAMES, load, panels
+from tests.panels import NAMES, load, panels
 
 WEST = "l'Ouest"
 AIR = 'O\'HARE "1"'

@@ -7,7 +7,6 @@ import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -18,19 +17,10 @@ from analytics import metrics
 from dashboards import build
 from tests import tools
 from tests.grafana import Frame
+from tests.panels import FOLDER, NAMES, load, panels
 
-FOLDER = Path(build.__file__).parent
-NAMES = list(build.DASHBOARDS)
 #: A station whose name has what means something in PromQL or in a regular expression.
 SPAN = Frame(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC), {"station": 'O\'HARE "1" (a|b)/c.d\\'})
-
-
-def load(name: str) -> dict[str, Any]:
-    return dict(json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8")))
-
-
-def panels(name: str) -> list[dict[str, Any]]:
-    return [panel for panel in load(name)["panels"] if panel["type"] != "row"]
 
 
 # --- the files

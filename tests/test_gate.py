@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_migrations import sums_problems, write_sums
+from tests.migrations.schema import sums_problems, write_sums
 
 REPOSITORY = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent

@@ -12,9 +12,9 @@ import pytest
 from analytics.store import connection
 from analytics.store.connection import Connection
 from tests import world
+from tests.commands.terminal import DONE, fetch, greenwatch
+from tests.commands.terminal import everything as all_rows
 from tests.conftest import SHARED, Make, needs_shared
-from tests.test_commands import DONE, fetch, greenwatch
-from tests.test_commands import everything as all_rows
 
 # The day. J1 has all six pollutants and nothing wrong. J2 has two, and everything wrong. J3 has an ozone afternoon.
 

@@ -2,14 +2,12 @@
 
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,11 +19,10 @@ from analytics.store import connection, migrations
 from analytics.store.connection import Connection
 from analytics.store.observations import Counts
 from jobs import chain
-from jobs.database.home import home
-from jobs.database.server import Server
 from jobs.ingest import Intake, Order
 from tests import world
 from tests.conftest import NOW, Make
+from tests.servers import spare_server
 
 REPOSITORY = Path(__file__).parents[1]
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -35,24 +32,6 @@ CELLS = FILES * HOURS * STATIONS * len(PARAMETERS)
 #: The least row budget the command allows: as many takes as there can be.
 BUDGET = "1000"
 PATIENCE = 60
-
-
-@contextmanager
-def spare_server() -> Iterator[tuple[Server, str]]:
-    """A server that a test may stop, restart or kill, and the DSN of its database greenwatch.
-
-    Its programs are those of the tests' own server. Its folder is in /var/tmp since root's PostgreSQL runs as a user
-    who cannot enter pytest's folders.
-    """
-    programs = home() / "postgres"
-    folder = Path(tempfile.mkdtemp(prefix="greenwatch-test-", dir="/var/tmp"))
-    folder.chmod(0o755)
-    server = Server(folder, "spare", fast=True, binaries=programs, say=lambda _: None)
-    try:
-        yield server, server.start()
-    finally:
-        server.clean()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

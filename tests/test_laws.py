@@ -18,6 +18,7 @@ from analytics.store.connection import Connection
 from jobs import chain
 from tests import world
 from tests.conftest import NOW, Make
+from tests.mortal import Killed, mortal
 from tests.world import HOUR, T0, Reading
 
 CHANNELS = [("A", "pm25"), ("A", "o3"), ("A", "wind_direction"), ("B", "pm25"), ("B", "laeq")]
@@ -206,34 +207,6 @@ def test_law_1_sending_again_changes_nothing_and_marks_nothing(store: tuple[Conn
     assert (counts.new, counts.replaced, counts.duplicates) == (0, 0, len(story))
     assert conn.execute("SELECT count(*) FROM stale").fetchone() == (0,)
     assert (world.picture(conn), conn.execute("SELECT count(*) FROM observation_history").fetchone()) == before
-
-
-class Killed(BaseException):
-    """The process is gone."""
-
-
-def mortal(conn: Connection, statements: int) -> Connection:
-    """A connection of its own to the same database, cut without a word when so many statements were sent."""
-    left = [statements]
-
-    class Cut(psycopg.Cursor[tuple[object, ...]]):
-        def execute(self, *given: Any, **named: Any) -> Any:
-            self._count()
-            return super().execute(*given, **named)
-
-        def copy(self, *given: Any, **named: Any) -> Any:
-            self._count()
-            return super().copy(*given, **named)
-
-        def _count(self) -> None:
-            left[0] -= 1
-            if left[0] < 0:
-                self.connection.pgconn.finish()  # what the server sees of a SIGKILL
-                raise Killed
-
-    own = connection.connect(conn.info.dsn)
-    own.cursor_factory = Cut
-    return own
 
 
 @LAW

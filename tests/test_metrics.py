@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 import polars as pl
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from analytics import metrics, parameters
 from analytics.frames import TIME
 from analytics.metrics import FAMILIES, UNITS, Exporter, Snapshot
 from tests import tools
+from tests.scrape import key, scrape
 
 T = datetime(2026, 6, 1, 12, tzinfo=UTC)
 LATEST = pl.DataFrame(
@@ -51,23 +51,6 @@ FRAMES = {
     "stale": pl.DataFrame({"stage": ["flag"], "due": [12], "settled": [T]}, schema_overrides={"settled": TIME}),
     "work": WORK,
 }
-
-Key = tuple[str, frozenset[tuple[str, str]]]
-
-
-def scrape(exporter: Exporter) -> dict[Key, float]:
-    """Value of each sample by name and labels, read by Prometheus's own parser."""
-    found: dict[Key, float] = {}
-    for family in text_string_to_metric_families(exporter.page("")[0].decode()):
-        for sample in family.samples:
-            key = (sample.name, frozenset(sample.labels.items()))
-            assert key not in found, f"{key} twice"
-            found[key] = sample.value
-    return found
-
-
-def key(name: str, **labels: str) -> Key:
-    return name, frozenset(labels.items())
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from analytics.store.connection import Connection
 from analytics.store.observations import Origin
 from jobs import chain, watch
 from tests import world
-from tests.test_laws import Killed, mortal
+from tests.mortal import Killed, mortal
 from tests.world import HOUR, NOTHING, T0
 
 

@@ -22,7 +22,7 @@ from jobs import console, serve
 from jobs.web import intake, site, watcher
 from jobs.web.site import Settings
 from tests import world
-from tests.test_metrics import key
+from tests.scrape import key
 
 TYPE = {"Content-Type": "application/x-ndjson"}
 T0 = datetime.fromisoformat("2025-06-01T00:00:00+00:00")

@@ -50,7 +50,7 @@ def test_no_file_at_hand_is_known_to_two_formats() -> None:
 
 
 @pytest.mark.parametrize("format", FORMATS)
-@pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf", b"\n \r\n", gzip.compress(b"")])
+@pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf", b"\n \r\n", gzip.compress(b"", mtime=0)])
 def test_an_empty_file_has_no_cells(format: str, content: bytes) -> None:
     assert whole(held(content), format).read == 0
     with pytest.raises(UnknownFormat, match="no header"):

@@ -1,18 +1,11 @@
-"""The worker and what starts it: rounds over what is due, jobs by the clock, and how each of them ends."""
+"""Jobs by the clock: each once in its time, by one worker, again later where it failed."""
 
 import itertools
-import os
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from threading import Event
 
-import httpx
 import psycopg
 import pytest
 import structlog
@@ -21,42 +14,17 @@ from hypothesis import strategies as st
 
 from analytics.store import connection, health
 from analytics.store.connection import Connection
-from analytics.store.ledger import SHARDS, Take
-from jobs import chain, timetable, worker
-from jobs.rules import Rules
+from jobs import timetable, worker
 from jobs.timetable import FIRST, LONGEST, Books, Job, Patience, Timetable
-from tests import world
-from tests.conftest import NOW, Make
-from tests.soak import live, rows
+from tests.conftest import NOW
+from tests.worker.clock import Clock, until
 from tests.world import HOUR, T0
 
-ROOT = Path(__file__).parents[1]
 DAY, WEEK = timedelta(days=1), timedelta(weeks=1)
-
-
-def until(true: Callable[[], object], seconds: float = 30) -> None:
-    """Nothing, once `true`; fails after `seconds`."""
-    give_up = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < give_up, "it did not come true"
-        time.sleep(0.05)
-
-
-class Clock:
-    """A clock that is set by hand."""
-
-    def __init__(self, now: datetime) -> None:
-        self.now = now
-
-    def __call__(self) -> datetime:
-        return self.now
 
 
 def nothing(conn: Connection, now: datetime) -> None:
     """A job."""
-
-
-# by the clock
 
 
 @pytest.mark.parametrize(
@@ -237,173 +205,3 @@ def test_sums_of_work_are_kept_while_they_cannot_be_written(conn: Connection, ds
     [row] = health.work(conn).to_dicts()
     assert (row["runs"], row["read"], row["failures"], row["problem"]) == (3, 15, 1, "x")
     assert (row["succeeded"], row["failed"]) == (NOW, NOW + HOUR)
-
-
-# live rounds
-
-
-def test_rounds_end_where_settling_ends(conn: Connection, dsn: str, make_database: Make) -> None:
-    channels = [(f"S{number:02}", name) for number in range(6) for name in ("pm25", "o3")]
-    numbers = world.settle_world(conn, channels)
-    readings = [(number, float(hour), 30.0 + hour, 0, None) for number in numbers for hour in range(30)]
-    with closing(connection.connect(make_database("apache"))) as calm:
-        assert world.settle_world(calm, channels) == numbers
-        world.send(calm, readings)
-        world.settle(calm)
-        expected = world.picture(calm)
-    books, stopping = Books(), Event()
-    rounds = worker.Live(conn, books, stopping, clock=Clock(NOW))
-    for start in range(0, len(readings), 50):
-        world.send(conn, readings[start : start + 50])
-        rounds.round()
-    while rounds.round():
-        pass
-    assert world.picture(conn) == expected
-    rounds.enter(now=True)
-    flag = health.work(conn).filter(job="flag").to_dicts()[0]
-    assert flag["runs"] > 0
-    assert flag["read"] >= len(readings)
-    assert flag["failures"] == 0
-
-
-def test_data_that_a_stage_cannot_digest_keep_only_their_shard_waiting(
-    conn: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    numbers = world.settle_world(conn, [(f"S{number:02}", "pm25") for number in range(2 * SHARDS)])
-    poison, stage, run = numbers[5], *chain.STAGES["hour"]
-    tried: list[datetime] = []
-    clock = Clock(NOW)
-
-    def touchy(take: Take, rules: list[Rules]) -> None:
-        if poison in take.affected["subject"]:
-            tried.append(clock.now)
-            raise ZeroDivisionError("poison")
-        run(take, rules)
-
-    monkeypatch.setattr(chain, "STAGES", {**chain.STAGES, "hour": (stage, touchy)})
-    world.send(conn, [(number, 0.0, 30.0, 0, None) for number in numbers])
-    rounds = worker.Live(conn, Books(), Event(), clock=clock)
-    with structlog.testing.capture_logs():
-        for second in range(0, 1200, 3):
-            clock.now = NOW + timedelta(seconds=second)
-            rounds.round()
-    behind = {number for number in numbers if number % SHARDS == poison % SHARDS}
-    done = {row[0] for row in conn.execute("SELECT DISTINCT series FROM average").fetchall()}
-    assert done == set(numbers) - behind
-    assert {row[0] for row in conn.execute("SELECT DISTINCT subject FROM stale WHERE stage = 3").fetchall()} == behind
-    assert 5 < len(tried) < 14  # in twenty minutes, and each time twice as long after the last
-    rounds.enter(now=True)
-    [hour] = health.work(conn).filter(job="hour").to_dicts()
-    assert (hour["failures"], hour["problem"]) == (len(tried), "ZeroDivisionError: poison")
-    monkeypatch.setattr(chain, "STAGES", {**chain.STAGES, "hour": (stage, run)})
-    clock.now += LONGEST
-    rounds.round()
-    done = {row[0] for row in conn.execute("SELECT DISTINCT series FROM average").fetchall()}
-    assert done == set(numbers)
-
-
-def test_told_to_stop_it_ends_between_two_takes(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    numbers = world.settle_world(conn, [("A", "pm25")])
-    world.send(conn, [(numbers[0], 0.0, 30.0, 0, None)])
-    stopping = Event()
-    stage, run = chain.STAGES["flag"]
-
-    def last(take: Take, rules: list[Rules]) -> None:
-        run(take, rules)
-        stopping.set()
-
-    monkeypatch.setattr(chain, "STAGES", {**chain.STAGES, "flag": (stage, last)})
-    worker.Live(conn, Books(), stopping, clock=Clock(NOW)).serve()
-    assert {row[0] for row in conn.execute("SELECT DISTINCT stage::int4 FROM stale").fetchall()} == {3}
-
-
-# processes
-
-
-def command(*words: object) -> list[str]:
-    return [sys.executable, "-m", "jobs.cli", *map(str, words)]
-
-
-@contextmanager
-def running(*words: object) -> Iterator["subprocess.Popen[str]"]:
-    """A command; where it still runs at the end it is killed."""
-    process = subprocess.Popen(command(*words), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
-
-
-def children(pid: int) -> dict[str, int]:
-    """Process ids of the commands that `pid` started, by their name."""
-    found = {}
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        words = Path(f"/proc/{child}/cmdline").read_text().split("\0")
-        found[words[words.index("jobs.cli") + 1]] = int(child)
-    return found
-
-
-def gone(pid: int) -> bool:
-    """Whether the process is no more, or is a zombie that waits for its parent."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True
-
-
-def test_a_worker_settles_what_comes_and_ends_when_told(conn: Connection, dsn: str) -> None:
-    [series] = world.settle_world(conn, [("A", "pm25")])
-    with running("worker", "--dsn", dsn, "--pause", "0.2") as process:
-        world.send(conn, [(series, float(hour), 30.0, 0, None) for hour in range(24)])
-        until(lambda: conn.execute("SELECT 1 FROM assessment").fetchone(), 60)
-        until(lambda: {"flag", "watch"} <= set(health.work(conn)["job"]), 60)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
-        assert process.stderr is not None
-        assert "Traceback" not in process.stderr.read()
-
-
-def test_up_serves_and_works_and_ends_both(dsn: str) -> None:
-    with running("up", "--port", 0, "--dsn", dsn) as process:
-        assert process.stdout is not None
-        address = process.stdout.readline().split()[-1]
-        assert httpx.get(f"{address}/healthz", trust_env=False).json() == {"ok": True, "wrong": []}
-        both = children(process.pid)
-        assert set(both) == {"serve", "worker"}
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 0
-        assert all(map(gone, both.values()))
-
-
-def test_up_ends_with_its_first_child_and_says_which(dsn: str) -> None:
-    with running("up", "--port", 0, "--dsn", dsn) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline()
-        both = children(process.pid)
-        os.kill(both["worker"], signal.SIGKILL)
-        assert process.wait(60) == 1
-        assert process.stderr is not None
-        assert "`greenwatch worker` ended (SIGKILL)" in process.stderr.read()
-        assert gone(both["serve"])
-
-
-def test_killed_it_leaves_no_orphans(dsn: str) -> None:
-    with running("up", "--port", 0, "--dsn", dsn) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline()
-        both = children(process.pid)
-        process.kill()
-        until(lambda: all(map(gone, both.values())), 60)
-
-
-def test_what_is_sent_is_soon_seen(dsn: str, conn: Connection) -> None:
-    """The soak's measurement, small: fifty series, each of them once in ten seconds."""
-    world.settle_world(conn, rows.names(50), 10)
-    found = live.measure(dsn, 50, 20, cadence=10, every=5)
-    assert found.rows == 100
-    assert found.lost == {"verdict": 0, "metric": 0, "page": 0}
-    for seen in ("verdict", "metric", "page"):
-        assert len(found.delays[seen]) >= 4
-        assert sorted(found.delays[seen])[int(0.95 * len(found.delays[seen]))] < 10

@@ -1,11 +1,11 @@
-"""Detectors and the stage `detect`: fits, scores, and episodes made again window by window."""
+"""The stage `detect` in the store: scores and episodes made again window by window, and kept as people saw them."""
 
 import json
 import os
 import random
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -13,11 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analytics import detection, parameters, tables
-from analytics.frames import SCORES, TIME
 from analytics.store import connection, derived, files, fits, ledger, register
 from analytics.store.connection import Connection
-from jobs import chain, console, relearn
+from jobs import chain, console
 from jobs import register as jobs_register
 from tests import world
 from tests.conftest import NOW, Make, needs_shared
@@ -193,176 +191,6 @@ def test_the_red_alerts_of_a_station_are_in_the_store_as_the_functions_find_them
     assert kept == made.select("time", "stop", "level", "closed", "peak", "dose", "count", "levels").rows()
     alerts = prsa_episodes.red_alerts(prsa_episodes.days(some, one), prsa_episodes.stretches(made))
     assert alerts["inside"].to_list() == [True] * 5  # of the seven days of both alerts
-
-
-ALL = parameters.load()
-SETTING = detection.parse(tables.read(detection.TABLE))
-#: A Monday, midnight at UTC+8.
-MONDAY = datetime.fromisoformat("2026-01-05T00:00:00+08:00").astimezone(UTC)
-
-
-def hours_of(values: list[float | None], series: int = 1, first: datetime = MONDAY) -> pl.DataFrame:
-    """Hours in a row, as detectors take them; None is missing."""
-    rows = [(series, first + n * HOUR, float(v), 480) for n, v in enumerate(values) if v is not None]
-    schema = {"series": pl.Int32(), "time": TIME, "value": pl.Float64(), "offset": pl.Int16()}
-    return pl.DataFrame(rows, schema=schema, orient="row")
-
-
-def voice(parameter: str, series: int = 1) -> pl.DataFrame:
-    schema = {"series": pl.Int32(), "parameter": pl.String(), "offset": pl.Int16()}
-    return pl.DataFrame([(series, parameter, 480)], schema=schema, orient="row")
-
-
-def learn(hours: pl.DataFrame, parameter: str = "pm25") -> dict[str, Any]:
-    """What robust-seasonal learns of series 1."""
-    made = detection.LEARNERS["robust-seasonal"](hours, voice(parameter), ALL, SETTING["robust-seasonal"])
-    return json.loads(made["blob"][0]) if made.height else {}
-
-
-def dated(*blobs: tuple[datetime, dict[str, Any]]) -> pl.DataFrame:
-    """Fits of series 1 from these times on."""
-    rows = [(1, start, json.dumps(blob).encode()) for start, blob in blobs]
-    return pl.DataFrame(rows, schema={"subject": pl.Int32, "valid_from": TIME, "blob": pl.Binary}, orient="row")
-
-
-def two_weeks() -> list[float | None]:
-    """10 plus the local hour on workdays, 50 on days off, and an outlier on the last day."""
-    values: list[float | None] = [50.0 if n // 24 % 7 >= 5 else 10.0 + n % 24 for n in range(24 * 28)]
-    values[24 * 28 - 3] = 900.0
-    return values
-
-
-def test_the_profile_is_the_median_of_workdays_and_of_days_off() -> None:
-    learned = learn(hours_of(two_weeks()))
-    assert learned["profile"] == [10.0 + hour for hour in range(24)] + [50.0] * 24
-    # No spread, and the outlier is rarer than the quantile: half a hundredth of the range 0 to 500 remains.
-    assert (learned["line"], learned["count"]) == (2.5, 24 * 28)
-
-
-def test_the_line_is_that_of_the_series_own_spread_and_tail() -> None:
-    dice = random.Random(1)
-    values = [100 + dice.choice([-1, 1]) * dice.uniform(9, 11) for _ in range(24 * 28)]
-    assert 6 * 1.4826 * 9 < learn(hours_of([*values]))["line"] < 6 * 1.4826 * 12
-    tail = [v + (400 if n % 50 == 0 else 0) for n, v in enumerate(values)]
-    assert learn(hours_of([*tail]))["line"] > 1.2 * 380
-
-
-def test_what_cannot_be_learned_is_not() -> None:
-    week = hours_of([20.0] * 168)
-    assert learn(week.head(167)) == {}
-    assert learn(week)["profile"] == [20.0] * 24 + [None] * 24  # five workdays, but two days off
-    assert learn(week, "wind_direction") == {}  # no median on a circle
-    assert learn(week, "rain") == {}
-
-
-def test_a_score_is_the_distance_over_the_line() -> None:
-    fit_ = dated((MONDAY, {"profile": [20.0] * 24 + [None] * 24, "line": 40.0, "count": 200}))
-    values = hours_of([20, 60, 0, 100, None, 70.5])
-    scores = detection.DETECTORS["robust-seasonal"](values, fit_)
-    assert scores.schema == pl.Schema(SCORES)
-    assert scores["value"].to_list() == [0, 1, 0.5, 2, 1.2625]
-    saturday = hours_of([500.0], first=MONDAY + timedelta(days=5))
-    assert detection.DETECTORS["robust-seasonal"](saturday, fit_)["value"].to_list() == [None]
-
-
-def test_the_newest_fit_that_holds_judges_and_nothing_before_the_first() -> None:
-    profile = [0.0] * 48
-    fits_ = dated(
-        (MONDAY + 2 * HOUR, {"profile": profile, "line": 10.0, "count": 200}),
-        (MONDAY + 4 * HOUR, {"profile": profile, "line": 5.0, "count": 200}),
-    )
-    scores = detection.DETECTORS["robust-seasonal"](hours_of([10.0] * 6), fits_)
-    assert scores["value"].to_list() == [None, None, 1, 1, 2, 2]
-
-
-@pytest.mark.parametrize("name", detection.DETECTORS)
-def test_a_detector_learns_the_same_bytes_and_judges_an_hour_by_its_past(name: str) -> None:
-    """The promise of the family."""
-    assert detection.LEARNERS.keys() == detection.DETECTORS.keys() == SETTING.keys()
-    dice = random.Random(7)
-    values = [None if dice.random() < 0.1 else round(dice.gauss(80, 20), 3) for _ in range(24 * 28)]
-    known, later = hours_of(values), hours_of(two_weeks()[:200], first=MONDAY + timedelta(days=28))
-    made = detection.LEARNERS[name](known, voice("pm25"), ALL, SETTING[name])
-    again = detection.LEARNERS[name](known.sample(fraction=1, shuffle=True, seed=1), voice("pm25"), ALL, SETTING[name])
-    assert made.equals(again)
-    held = made.with_columns(pl.lit(MONDAY + timedelta(days=28)).cast(TIME).alias("valid_from"))
-    whole = detection.DETECTORS[name](later, held).sort("time")
-    assert whole["value"].is_not_null().all()
-    pieces = [detection.DETECTORS[name](later[n : n + 7], held) for n in range(0, 200, 7)]
-    assert pl.concat(pieces).sort("time").equals(whole)
-
-
-class Town:
-    """PM2.5 of one station in two cadences: ten minutes for all days, one minute for the last two."""
-
-    def __init__(self, conn: Connection, days: int = 20) -> None:
-        self.conn, self.days = conn, days
-        said = register.Registry(stations={"A": {}})
-        for cadence in (600, 60):
-            said.series[register.Series("A", "pm25", "", "", cadence)] = None
-        register.learn(conn, said)
-        rows = conn.execute("SELECT id FROM series ORDER BY cadence").fetchall()
-        self.minute, self.ten = (int(str(row[0])) for row in rows)
-
-    def fill(self) -> None:
-        last = self.days * 24
-        rows: list[Reading] = [(self.ten, n / 6, 40.0 + n % 6, 0, None) for n in range(last * 6)]
-        rows += [(self.minute, last - 48 + n / 60, 43.0, 0, None) for n in range(48 * 60)]
-        world.send(self.conn, rows)
-        world.settle(self.conn)
-
-    def scores(self) -> list[tuple[Any, ...]]:
-        rows = self.conn.execute("SELECT series, time, value FROM score ORDER BY time").fetchall()
-        return [(row[0], round((row[1] - T0) / HOUR), row[2]) for row in rows]  # type: ignore[operator]  # times
-
-
-def test_relearn_makes_a_fit_a_quantity_and_marks_what_it_judges(conn: Connection) -> None:
-    town = Town(conn)
-    town.fill()
-    at = T0 + 18 * 24 * HOUR + 5 * HOUR  # the fit holds from local midnight, 16:00 UTC of the day before
-    done = relearn.run(conn, at)
-    assert (done.series, done.fits) == (1, 1)
-    assert conn.execute("SELECT kind, subject, since, valid_from, fitted_at FROM fit").fetchall() == [
-        ("robust-seasonal", town.minute, T0 + (18 * 24 - 8 - 28 * 24) * HOUR, T0 + (18 * 24 - 8) * HOUR, at)
-    ]
-    # What lies past the clock is due when it is over.
-    marks = conn.execute("SELECT stage, min(start), max(stop) FROM stale GROUP BY stage").fetchall()
-    last = T0 + 20 * 24 * HOUR - timedelta(minutes=1)
-    assert marks == [(ledger.CODES["detect"], T0 + (18 * 24 - 8) * HOUR, last + HOUR + timedelta(microseconds=1))]
-    world.settle(conn)
-    assert town.scores() == []
-    # The stand-in speaks where the other has no value; both are one quantity, under the voice that speaks.
-    world.send(conn, [(town.ten, 18 * 24 - 6 + n / 6, 200.0, 1, None) for n in range(6)])
-    world.send(conn, [(town.minute, 19 * 24 + n / 60, 200.0, 1, None) for n in range(60)])
-    world.send(
-        conn, [(town.ten, 19 * 24 + 4 + n / 6, 200.0, 1, None) for n in range(6)]
-    )  # not heard: it does not speak
-    world.settle(conn)
-    assert [(series, hour) for series, hour, _ in town.scores()] == [(town.minute, 18 * 24 - 6), (town.minute, 19 * 24)]
-
-
-def test_relearning_the_same_says_nothing_new(conn: Connection) -> None:
-    town = Town(conn)
-    town.fill()
-    at = T0 + 18 * 24 * HOUR
-    assert relearn.run(conn, at).fits == 1
-    assert relearn.run(conn, at + HOUR).fits == 0
-    world.settle(conn)
-    assert relearn.run(conn, at + timedelta(days=1)).fits == 1
-    assert conn.execute("SELECT min(start) FROM stale").fetchone() == (T0 + (19 * 24 - 8) * HOUR,)
-
-
-def test_relearn_every_few_days_judges_the_past_too(conn: Connection) -> None:
-    town = Town(conn)
-    town.fill()
-    world.send(conn, [(town.ten, 9 * 24 + n / 6, 400.0, 1, None) for n in range(6)])
-    world.settle(conn)
-    assert relearn.run(conn, T0 + 20 * 24 * HOUR, every=1).fits == 13  # the first ones have less than a week of hours
-    world.settle(conn)
-    assert [hour for _, hour, _ in town.scores()] == [9 * 24]
-    # Long after the last reading there is something to learn only from the past.
-    assert relearn.run(conn, T0 + 500 * 24 * HOUR).fits == 0
-    assert relearn.run(conn, T0 + 500 * 24 * HOUR, every=7).fits > 0
 
 
 def test_a_voice_that_is_registered_makes_its_station_look_again(conn: Connection) -> None:

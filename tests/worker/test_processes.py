@@ -1,0 +1,108 @@
+"""`greenwatch worker` and `greenwatch up` as processes: what they do, how they end, and nothing stays behind."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from analytics.store import health
+from analytics.store.connection import Connection
+from tests import world
+from tests.soak import live, rows
+from tests.worker.clock import until
+
+ROOT = Path(__file__).parents[2]
+
+
+def command(*words: object) -> list[str]:
+    return [sys.executable, "-m", "jobs.cli", *map(str, words)]
+
+
+@contextmanager
+def running(*words: object) -> Iterator["subprocess.Popen[str]"]:
+    """A command; where it still runs at the end it is killed."""
+    process = subprocess.Popen(command(*words), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def children(pid: int) -> dict[str, int]:
+    """Process ids of the commands that `pid` started, by their name."""
+    found = {}
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        words = Path(f"/proc/{child}/cmdline").read_text().split("\0")
+        found[words[words.index("jobs.cli") + 1]] = int(child)
+    return found
+
+
+def gone(pid: int) -> bool:
+    """Whether the process is no more, or is a zombie that waits for its parent."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def test_a_worker_settles_what_comes_and_ends_when_told(conn: Connection, dsn: str) -> None:
+    [series] = world.settle_world(conn, [("A", "pm25")])
+    with running("worker", "--dsn", dsn, "--pause", "0.2") as process:
+        world.send(conn, [(series, float(hour), 30.0, 0, None) for hour in range(24)])
+        until(lambda: conn.execute("SELECT 1 FROM assessment").fetchone(), 60)
+        until(lambda: {"flag", "watch"} <= set(health.work(conn)["job"]), 60)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+        assert process.stderr is not None
+        assert "Traceback" not in process.stderr.read()
+
+
+def test_up_serves_and_works_and_ends_both(dsn: str) -> None:
+    with running("up", "--port", 0, "--dsn", dsn) as process:
+        assert process.stdout is not None
+        address = process.stdout.readline().split()[-1]
+        assert httpx.get(f"{address}/healthz", trust_env=False).json() == {"ok": True, "wrong": []}
+        both = children(process.pid)
+        assert set(both) == {"serve", "worker"}
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+        assert all(map(gone, both.values()))
+
+
+def test_up_ends_with_its_first_child_and_says_which(dsn: str) -> None:
+    with running("up", "--port", 0, "--dsn", dsn) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        both = children(process.pid)
+        os.kill(both["worker"], signal.SIGKILL)
+        assert process.wait(60) == 1
+        assert process.stderr is not None
+        assert "`greenwatch worker` ended (SIGKILL)" in process.stderr.read()
+        assert gone(both["serve"])
+
+
+def test_killed_it_leaves_no_orphans(dsn: str) -> None:
+    with running("up", "--port", 0, "--dsn", dsn) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        both = children(process.pid)
+        process.kill()
+        until(lambda: all(map(gone, both.values())), 60)
+
+
+def test_what_is_sent_is_soon_seen(dsn: str, conn: Connection) -> None:
+    """The soak's measurement, small: fifty series, each of them once in ten seconds."""
+    world.settle_world(conn, rows.names(50), 10)
+    found = live.measure(dsn, 50, 20, cadence=10, every=5)
+    assert found.rows == 100
+    assert found.lost == {"verdict": 0, "metric": 0, "page": 0}
+    for seen in ("verdict", "metric", "page"):
+        assert len(found.delays[seen]) >= 4
+        assert sorted(found.delays[seen])[int(0.95 * len(found.delays[seen]))] < 10
