@@ -222,7 +222,10 @@ class Exporter(Collector):
 
     def page(self, accept: str) -> tuple[bytes, str]:
         """The answer to a scrape that accepts `accept`, and its content type."""
-        encode, kind = choose_encoder(accept)
+        try:
+            encode, kind = choose_encoder(accept)
+        except TypeError:  # the library compares a version that is none with numbers
+            encode, kind = choose_encoder("")
         with self._lock:  # two scrapes at once cost no more memory than one
             return encode(self._registry), kind
 

@@ -1,5 +1,6 @@
 """The district on one screen, as plain data for its template: tiles by domain, episodes, alarms, advice."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -26,6 +27,8 @@ DOMAINS: Mapping[str, tuple[str, ...]] = {
 #: Averagings whose class a tile shows, the first that is there.
 SHOWN = ("hour", "ln", "ld", "day")
 PAST, AHEAD = timedelta(hours=48), timedelta(hours=24)
+#: Tiles of a domain that are drawn; a page shows no more of them, the rest is counted.
+MOST = 40
 #: A station that sent nothing for this many cadences, and at least this long, is silent.
 SILENT_CADENCES, SILENT = 3, timedelta(minutes=15)
 #: A store whose newest reading is older than this is looked at as of then.
@@ -144,7 +147,7 @@ def moment(conn: Connection, now: datetime) -> datetime:
 def board(conn: Connection, book: Book, now: datetime, language: Language) -> Board:
     """The board as of `now`."""
     stations = registry.load_stations(conn)
-    newest = state.newest(conn, now)
+    voices = registry.load_voices(conn)
     tiles = {
         row["station"]: Tile(
             row["code"],
@@ -155,12 +158,14 @@ def board(conn: Connection, book: Book, now: datetime, language: Language) -> Bo
         )
         for row in stations.iter_rows(named=True)
     }
-    quantities = _quantities(newest, book, tiles)
+    quantities = _quantities(state.newest(conn, voices, now), book, tiles)
     _say(quantities, book, now, language, tiles)
     _assess(state.assessed(conn, now), book, language, tiles)
-    _draw(conn, quantities, now, tiles, language, book)
     shown = {d: sorted((t for t in tiles.values() if t.domain == d), key=lambda t: t.code) for d in DOMAINS}
-    raised, runs, advice = state.alarms(conn), state.episodes(conn, now - timedelta(days=3)), state.advice(conn)
+    seen = {tile.code for some in shown.values() for tile in some[:MOST]}
+    drawn = {row["voice"]: tiles[number] for number, row in quantities.items() if tiles[number].code in seen}
+    _draw(conn, voices.filter(pl.col("voice").is_in(list(drawn))), drawn, now, language, book)
+    raised, runs, advice = state.alarms(conn, now), state.episodes(conn, now - timedelta(days=3)), state.advice(conn)
     known = [t for t in tiles.values() if t.domain]
     ages = [t.age for t in known if t.age is not None]
     return Board(
@@ -203,17 +208,16 @@ def domain_of(measured: set[str], book: Book) -> str:
 
 def _quantities(newest: pl.DataFrame, book: Book, tiles: dict[int, Tile]) -> dict[int, dict[str, Any]]:
     """The quantity each station's tile draws, by station; sets the tiles' domain."""
+    by_station: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for row in newest.iter_rows(named=True):
+        by_station[row["station"]].append(row)
     out = {}
-    for (number,), rows in newest.group_by("station", maintain_order=True):
-        measured = set(rows["parameter"])
-        station = int(str(number))
-        tiles[station].domain = domain = domain_of(measured, book)
-        name = next((name for name in DOMAINS.get(domain, ()) if name in measured), rows["parameter"][0])
-        out[station] = {
-            **rows.filter(parameter=name).row(0, named=True),
-            "last": rows["time"].max(),
-            "step": rows["cadence"].min(),
-        }
+    for station, rows in by_station.items():
+        first = {row["parameter"]: row for row in reversed(rows)}
+        tiles[station].domain = domain = domain_of(set(first), book)
+        name = next((name for name in DOMAINS.get(domain, ()) if name in first), rows[0]["parameter"])
+        last, step = max(row["time"] for row in rows), min(row["cadence"] for row in rows)
+        out[station] = {**first[name], "last": last, "step": step}
     return out
 
 
@@ -241,19 +245,16 @@ def _assess(assessed: pl.DataFrame, book: Book, language: Language, tiles: dict[
 
 
 def _draw(
-    conn: Connection,
-    quantities: dict[int, dict[str, Any]],
-    now: datetime,
-    tiles: dict[int, Tile],
-    language: Language,
-    book: Book,
+    conn: Connection, series: pl.DataFrame, drawn: dict[int, Tile], now: datetime, language: Language, book: Book
 ) -> None:
-    """The small curve of each tile: hourly means before now, forecast and its band after."""
-    voices = {row["voice"]: station for station, row in quantities.items()}
-    means = traces.hours(conn, list(voices), now - PAST, now)
-    forecasts = state.forecasts(conn, list(voices))
+    """The small curve of each tile in `drawn`, by voice: hourly means before now, forecast and its band after.
+
+    `series` are the voices' series, as `registry.load_voices` has them.
+    """
+    means = traces.hours(conn, series, now - PAST, now)
+    forecasts = state.forecasts(conn, list(drawn))
     for (voice,), rows in means.group_by("voice", maintain_order=True):
-        tile = tiles[voices[int(str(voice))]]
+        tile = drawn[int(str(voice))]
         points = [(t, v) for t, v in rows.select("time", "value").iter_rows()]
         forecast = forecasts.get(int(str(voice)))
         ahead: list[tuple[datetime, float, float, float]] = []

@@ -4,6 +4,7 @@ import errno
 import ipaddress
 import logging
 import os
+import resource
 import signal
 import socket
 from contextlib import closing
@@ -16,15 +17,18 @@ from analytics.store import connection, migrations
 from jobs import console
 from jobs.database.dsn import find_dsn
 from jobs.web.app import build
+from jobs.web.prompt import Prompt
 from jobs.web.site import LOOPBACK, Settings
 
 EXAMPLE = "Example: greenwatch serve --port 8080"
 
 HOST, PORT = "127.0.0.1", 8080
-#: Connections at once; beyond it 503.
-CONNECTIONS = 256
+#: Connections at once; beyond it 503. Each of 1,500 stations may keep one open from minute to minute.
+CONNECTIONS = 2048
 #: A connection stays open while nothing is asked [s], from one scrape or POST to the next of each minute.
 KEEP = 75
+#: Open files beside the connections: the database's, the program's own.
+FILES = 256
 #: Requests that are being answered when the server is told to end have so long [s].
 GRACE = 20
 
@@ -54,6 +58,11 @@ def main(
 def serve(settings: Settings, listener: socket.socket) -> None:
     """Nothing; serves `settings` on `listener` until SIGINT or SIGTERM, and answers what was asked before it."""
     made = server(settings)
+    # Most systems allow a program 1,024 open files until it asks for more.
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = CONNECTIONS + FILES if hard == resource.RLIM_INFINITY else min(CONNECTIONS + FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
     # uvicorn ends well at a signal and then sends it again, to whoever listened before: nobody, as this is the end.
     before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -76,6 +85,7 @@ def server(settings: Settings) -> uvicorn.Server:
         server_header=False,
         proxy_headers=False,
         ws="none",
+        http=Prompt,
         limit_concurrency=CONNECTIONS,
         timeout_keep_alive=KEEP,
         timeout_graceful_shutdown=GRACE,

@@ -47,6 +47,10 @@ class Patience:
     failures: int = 0
     until: datetime = _EVER
 
+    def over(self, now: datetime) -> bool:
+        """Whether it may be tried again; where the clock was set back, at once."""
+        return not now < self.until <= now + LONGEST
+
     def failed(self, now: datetime) -> None:
         """Nothing; it waits, longer than the last time."""
         # Bounded before it is doubled: what fails for days must not overflow.
@@ -181,7 +185,9 @@ class Timetable:
             now = self.clock()
             patience = self._patience.setdefault(job.name, Patience())
             last = self.last.get(job.name)
-            if self.stopping.is_set() or now < patience.until or (last is not None and last >= job.slot(now)):
+            # What was done in a time that is still to come was done by a clock that was wrong, and says nothing.
+            done = last is not None and job.slot(now) <= last <= now
+            if self.stopping.is_set() or done or not patience.over(now):
                 continue
             if attempt(conn, job.name, self.books, [patience], partial(_run, job, conn, now), self.clock):
                 self.last[job.name] = now

@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 
 from analytics.frames import TIME
-from analytics.store import derived, observations, registry, state
+from analytics.store import derived, observations, state
 from analytics.store.connection import Connection
 
 #: A chart has about so many points across: more would fall on one another.
@@ -15,13 +15,15 @@ POINTS = 600
 ODD = 400
 
 
-def hours(conn: Connection, voices: list[int], start: datetime, stop: datetime) -> pl.DataFrame:
-    """voice, time, value: hourly means of the series that speaks, else of its stand-in, by voice and time."""
-    series = registry.load_voices(conn).filter(pl.col("voice").is_in(voices)).select("series", "voice", "rank")
+def hours(conn: Connection, series: pl.DataFrame, start: datetime, stop: datetime) -> pl.DataFrame:
+    """voice, time, value: hourly means of the series that speaks, else of its stand-in, by voice and time.
+
+    `series` are those of the voices that are asked for: series, voice, rank, as `registry.load_voices` has them.
+    """
     rows = derived.load(conn, derived.AVERAGE, _windows(series, start, stop), {"averaging": ["hour"]})
     return (
         rows.filter(pl.col("value").is_not_null())
-        .join(series, on="series")
+        .join(series.select("series", "voice", "rank"), on="series")
         .sort("rank")
         .unique(["voice", "time"], keep="first", maintain_order=True)
         .select("voice", "time", "value")
@@ -29,11 +31,13 @@ def hours(conn: Connection, voices: list[int], start: datetime, stop: datetime) 
     )
 
 
-def readings(conn: Connection, voices: list[int], start: datetime, stop: datetime) -> pl.DataFrame:
-    """voice, time, value, code (null: good): readings of who speaks, and before its first one of its stand-in."""
-    series = registry.load_voices(conn).filter(pl.col("voice").is_in(voices)).select("series", "voice", "rank")
+def readings(conn: Connection, series: pl.DataFrame, start: datetime, stop: datetime) -> pl.DataFrame:
+    """voice, time, value, code (null: good): readings of who speaks, and before its first one of its stand-in.
+
+    `series` as for `hours`.
+    """
     windows = _windows(series, start, stop)
-    found = observations.load(conn, windows).join(series, on="series")
+    found = observations.load(conn, windows).join(series.select("series", "voice", "rank"), on="series")
     codes = derived.load(conn, derived.VERDICT, windows).select("series", "time", "code")
     first = pl.col("time").filter(pl.col("rank") == 0).min().over("voice")
     kept = found.filter((pl.col("rank") == 0) | first.is_null() | (pl.col("time") < first))
@@ -93,14 +97,14 @@ def _ahead(forecast: dict[str, Any] | None) -> pl.DataFrame:
     return pl.DataFrame({"time": times, **{name: forecast[key] for name, key in names.items()}}, schema=schema)
 
 
-def station(
-    conn: Connection, number: int, now: datetime, past: timedelta, ahead: timedelta
+def charts(
+    conn: Connection, series: pl.DataFrame, now: datetime, past: timedelta, ahead: timedelta
 ) -> dict[int, dict[str, Any]]:
-    """The chart of each voice of a station: `past` before `now`, forecasts to `ahead` after it."""
-    voices = registry.load_voices(conn).filter(pl.col("station") == number)["voice"].unique().sort().to_list()
+    """The chart of each voice of `series` (as for `hours`): `past` before `now`, forecasts to `ahead` after it."""
+    voices = series["voice"].unique().sort().to_list()
     start, stop = now - past, now
-    found = readings(conn, voices, start, stop)
-    means = hours(conn, voices, start, stop)
+    found = readings(conn, series, start, stop)
+    means = hours(conn, series, start, stop)
     forecasts = state.forecasts(conn, voices)
     horizon = now + ahead
     out = {}

@@ -131,7 +131,7 @@ class Live:
         """The shards to be taken together; one that failed lately alone, and not before its time."""
         suspects = {shard for shard in weights if self._patience[name, shard].failures}
         yield from chain.packs({shard: weight for shard, weight in weights.items() if shard not in suspects})
-        yield from ([shard] for shard in sorted(suspects) if self.clock() >= self._patience[name, shard].until)
+        yield from ([shard] for shard in sorted(suspects) if self._patience[name, shard].over(self.clock()))
 
     def _take(self, name: str, shards: Sequence[int]) -> bool:
         done = chain.Work(name)

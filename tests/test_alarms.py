@@ -16,6 +16,7 @@ from analytics.alarms import ACTIVE, BLIND, EVIDENCE, FIRING, OK, PENDING, RECOV
 from analytics.frames import TIME
 from analytics.store import alarms as store
 from analytics.tables import TableError
+from tests.rows import EPISODE
 
 T0 = datetime.fromisoformat("2026-01-05T00:00:00+00:00")
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -201,24 +202,7 @@ def test_the_package_alarms_fit_the_package_episodes() -> None:
         alarms.check(rules(), {"rule": 1}, {"rule": 4})
 
 
-EPISODE = episodes.parse(
-    {
-        "rule": {
-            "parameter": "pm25",
-            "averaging": "hour",
-            "direction": "above",
-            "levels": [10, 20],
-            "off": [5, 18],
-            "bridge": 2,
-            "minimum": 1,
-            "silence": 12,
-            "title": "",
-            "title_zh": "",
-            "source": "OWN",
-            "confidence": "memory_low",
-        }
-    }
-)
+RULE = episodes.parse({"rule": {**EPISODE, "silence": 12}})
 BOTH = alarms.parse({"mild": {**RECORD, "confirm": 1}, "heavy": {**RECORD, "level": 2, "confirm": 2}})
 PLACES = pl.DataFrame({"station": [1], "offset": [0]}, schema={"station": pl.Int32, "offset": pl.Int16}).with_columns(
     pl.lit([], standards.PLACES).alias("places")
@@ -237,7 +221,7 @@ class World:
         rows = [(1, "pm25", "hour", T0 + hour * HOUR, value) for hour, value in sorted(self.hours.items())]
         schema = {"station": pl.Int32(), "parameter": pl.String(), "averaging": pl.String(), "time": TIME}
         spoken = pl.DataFrame(rows, schema=schema | {"value": pl.Float64()}, orient="row")
-        return episodes.conditions(spoken, PLACES, EPISODE)
+        return episodes.conditions(spoken, PLACES, RULE)
 
     def held(self) -> pl.DataFrame:
         rows = [

@@ -19,8 +19,10 @@ from analytics.synthetic import District
 from analytics.texts import TEXTS, Language
 from jobs import board, chain, console, forecast, irrigate, register, relearn, traces, watch
 from jobs.ingest import Intake, Order
+from jobs.web import shared
 from tests import tools
 from tests.conftest import NOW, Make
+from tests.serving import until
 
 STATIONS = 6
 STOP = console.now().replace(second=0, microsecond=0)
@@ -114,7 +116,7 @@ def test_a_reading_that_was_sent_is_on_the_page(client: Client) -> None:
     headers = {"content-type": "application/x-ndjson"}
     answer = client.post("/observations", params={"source": "synthetic", "cadence": 60}, content=row, headers=headers)
     assert answer.json()["new"] == 1, answer.text
-    assert "<b>123</b>" in client.get("/?lang=en").text
+    until(lambda: "<b>123</b>" in client.get("/?lang=en").text, shared.LONGEST + 5)
 
 
 def test_what_is_not_there_is_said(client: Client) -> None:

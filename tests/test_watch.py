@@ -179,6 +179,19 @@ def test_the_gauge_names_district_severity_and_parameter(district: District) -> 
     assert store.gauge(district.conn, datetime(2030, 6, 1, tzinfo=UTC))["district"].unique().to_list() == ["WEST"]
 
 
+def test_an_upgrade_that_takes_a_rule_away_resolves_nothing(district: District) -> None:
+    """Absent, the gauge would be "resolved" after six hours by who reads it, and nothing had ended."""
+    haze(district)
+    before = store.gauge(district.conn, T0 + 24.2 * HOUR)
+    for table, rule in (("alarms", "pm25_heavy"), ("episodes", "pm25_episode")):
+        district.conn.execute(
+            "INSERT INTO edition (name, sha256, valid_from, known, rows) SELECT name, 'new', %s, %s, rows - %s"
+            " FROM edition WHERE name = %s",
+            [T0 + 24 * HOUR, T0 + 24 * HOUR, rule, table],
+        )
+    assert store.gauge(district.conn, T0 + 24.2 * HOUR).equals(before)
+
+
 def test_events_say_what_they_stand_on(district: District) -> None:
     haze(district)
     rows = district.conn.execute(

@@ -5,9 +5,9 @@ import gzip
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,36 +23,11 @@ from jobs.web import intake, site, watcher
 from jobs.web.site import Settings
 from tests import world
 from tests.scrape import key
+from tests.serving import serving, until
 
 TYPE = {"Content-Type": "application/x-ndjson"}
 T0 = datetime.fromisoformat("2025-06-01T00:00:00+00:00")
 MINUTE = timedelta(minutes=1)
-
-
-@contextmanager
-def serving(settings: Settings) -> Iterator[httpx.Client]:
-    """A client of a server with `settings`, which has looked at its store."""
-    with closing(serve.listen("127.0.0.1", 0)) as listener:
-        server = serve.server(settings)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
-        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        with httpx.Client(base_url=address, trust_env=False, timeout=60) as client:
-            try:
-                until(lambda: client.get("/healthz").is_success)
-                yield client
-            finally:
-                server.should_exit = True
-                thread.join(30)
-    assert not thread.is_alive()
-
-
-def until(true: Callable[[], bool], seconds: float = 30) -> None:
-    """Nothing, once `true`; fails after `seconds`."""
-    give_up = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < give_up, "it did not come true"
-        time.sleep(0.05)
 
 
 @pytest.fixture(autouse=True)
@@ -163,7 +138,8 @@ def test_a_form_of_another_site_cannot_send(client: httpx.Client, conn: Connecti
     content = body(line("A", "pm25", 0, 1.0))
     assert client.post("/observations", content=content).status_code == 415
     assert client.post("/observations", content=content, headers={"Content-Type": "text/plain"}).status_code == 415
-    assert post(client, content, Origin="http://evil.example").status_code == 403
+    for origin in ("http://evil.example", "null", "http://[", "http://127.0.0.1"):
+        assert post(client, content, Origin=origin).status_code == 403, origin
     assert post(client, content, Host="evil.example").status_code == 400
     assert client.get("/metrics", headers={"Host": "evil.example:8080"}).status_code == 400
     asked = client.options("/observations", headers={"Origin": "http://evil.example"})
@@ -209,6 +185,10 @@ def test_gzip_is_taken_and_bounded(client: httpx.Client, conn: Connection) -> No
     assert post(client, gzip.compress(content)[:-9], **coded).status_code == 400
     assert post(client, content, **coded).status_code == 400
     assert post(client, content, **{"Content-Encoding": "br"}).status_code == 415
+    # Each of these members is nothing; read from the start for each of them, the body would take half a minute.
+    began = time.monotonic()
+    assert post(client, gzip.compress(b"") * 300_000, **coded).status_code == 400
+    assert time.monotonic() - began < 12
 
 
 def test_a_body_that_is_no_ndjson_is_refused(client: httpx.Client, conn: Connection) -> None:
@@ -241,6 +221,9 @@ def test_the_token_is_asked_for_where_it_is_set(dsn: str) -> None:
         assert client.get("/metrics", headers={"Authorization": basic}).status_code == 200
         assert client.get("/metrics", headers={"Authorization": "Basic !"}).status_code == 401
         assert client.get("/healthz").status_code == 200
+    with serving(Settings(dsn, token="schlüssel")) as client:
+        bearer = {b"Authorization": "Bearer schlüssel".encode()}
+        assert client.get("/metrics", headers=bearer).status_code == 200
 
 
 def test_many_small_posts_at_once_neither_hang_nor_lose(client: httpx.Client, conn: Connection) -> None:
@@ -299,6 +282,32 @@ def test_nothing_is_acknowledged_while_the_database_is_away(
         admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
     until(lambda: post(client, second, "?cadence=60").status_code == 200)
     until(lambda: client.get("/healthz").status_code == 200)
+
+
+def test_a_database_that_answers_nothing_is_no_health(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A frozen server, or one behind a cable that was cut, refuses nothing: statements wait for it without end."""
+    frozen = threading.Event()
+    take = watcher.Taker.take
+
+    def wait(taker: watcher.Taker) -> Any:
+        frozen.wait(30)
+        return take(taker)
+
+    assert client.get("/healthz").is_success
+    monkeypatch.setattr(watcher, "STALE", 1.0)
+    monkeypatch.setattr(watcher.Taker, "take", wait)
+    until(lambda: client.get("/healthz").status_code == 503)
+    assert "does not answer" in client.get("/healthz").json()["wrong"][0]
+    frozen.set()
+    until(lambda: client.get("/healthz").is_success)
+
+
+@pytest.mark.parametrize(
+    "accept", ["application/openmetrics-text; version=x", "application/openmetrics-text; version=9.9", ",", "é"]
+)
+def test_metrics_are_there_whatever_is_accepted(client: httpx.Client, accept: str) -> None:
+    answer = client.get("/metrics", headers={b"Accept": accept.encode()})
+    assert (answer.status_code, "greenwatch_database_up 1.0" in answer.text) == (200, True)
 
 
 def test_metrics_follow_what_is_saved(client: httpx.Client, conn: Connection) -> None:

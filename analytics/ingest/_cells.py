@@ -40,7 +40,7 @@ def name(column: str, what: str) -> pl.Expr:
         .then(pl.lit(f"no {what}"))
         .when((text.str.len_bytes() > LONGEST_NAME) & (text.str.len_chars() > LONGEST_NAME))
         .then(pl.lit(f"{what} too long"))
-        .when(text.str.contains("\0", literal=True))
+        .when(text.str.contains(r"\p{Cc}"))  # the zero no database keeps, the others no page shows
         .then(pl.lit(f"unreadable {what}"))
     )
 

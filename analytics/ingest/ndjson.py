@@ -153,11 +153,15 @@ def _row(found: dict[str, Any], line: bytes) -> dict[str, str | None]:
     extra = [name for name in found if name not in NAMES]
     names = [found.get(name) for name in ("channel", "parameter")]
     odd = [name for name in NAMES if name != "value" and not isinstance(found.get(name), str | None)]
+    # Halves of characters: all would be kept as one `?`, and two stations would be one.
+    torn = [name for name, text in found.items() if isinstance(text, str) and _encodable(text) != text]
     reason = None
     if extra:
         reason = f"unknown name {extra[0]}"[:100]
     elif odd:
         reason = f"{odd[0]} is no text"
+    elif torn:
+        reason = f"half a character in {torn[0]}"
     elif None not in names:
         reason = "both channel and parameter"
     row = {name: _text(found.get(name), line) for name in NAMES}

@@ -126,16 +126,19 @@ def _stamp(time: datetime | None) -> str | None:
 
 def gauge(conn: Connection, now: datetime) -> pl.DataFrame:
     """`rule`, `station` (code), `parameter`, `district`, `severity`, `level`: a row an alarm that is on, blind or
-    recovering at its level, and one that ended less than a day ago at 0."""
+    recovering at its level, and one that ended less than a day ago at 0.
+
+    The words of a rule are those of the newest table that has it: one that an upgrade took away ends no alarm of it.
+    """
     rows = conn.execute(
         """
-        WITH rules AS (
-            SELECT a.key AS name, a.value->>'severity' AS severity, e.value->>'parameter' AS parameter
-            FROM jsonb_each(
-                (SELECT rows FROM edition WHERE name = 'alarms' ORDER BY valid_from DESC, id DESC LIMIT 1)
-            ) AS a LEFT JOIN jsonb_each(
-                (SELECT rows FROM edition WHERE name = 'episodes' ORDER BY valid_from DESC, id DESC LIMIT 1)
-            ) AS e ON e.key = a.value->>'episode'
+        WITH said AS (
+            SELECT DISTINCT ON (e.name, r.key) e.name AS book, r.key AS name, r.value AS row
+            FROM edition e CROSS JOIN LATERAL jsonb_each(e.rows) AS r
+            WHERE e.name IN ('alarms', 'episodes') ORDER BY e.name, r.key, e.valid_from DESC, e.id DESC
+        ), rules AS (
+            SELECT a.name, a.row->>'severity' AS severity, e.row->>'parameter' AS parameter
+            FROM said a LEFT JOIN said e ON e.book = 'episodes' AND e.name = a.row->>'episode' WHERE a.book = 'alarms'
         )
         SELECT r.name, t.code, coalesce(d.parameter, ''), coalesce(m.place, ''), coalesce(d.severity, ''),
                CASE WHEN a.state = ANY(%(active)s) THEN a.level ELSE 0 END::int2

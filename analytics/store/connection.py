@@ -39,6 +39,9 @@ def arguments(*, application: str = "greenwatch", fast: bool = False, options: s
         "autocommit": True,
         "connect_timeout": 10,
         "application_name": application,
+        # A peer that is gone without a word is given up after half a minute [ms, s], not after the system's hours.
+        "tcp_user_timeout": 30_000,
+        "keepalives_idle": 30,
         # A settler relies on seeing what was committed before each of its statements, whatever the server's default.
         # Messages stay English, plans are made for the values at hand: one window or a thousand.
         "options": "-c timezone=UTC -c default_transaction_isolation=read\\ committed"

@@ -39,8 +39,12 @@ class Channel:
 
 def source(conn: Connection, name: str) -> int:
     """The id of the source `name`, made with priority 0 where it is new."""
-    conn.execute("INSERT INTO source (name) VALUES (%s) ON CONFLICT DO NOTHING", [name])
-    row = conn.execute("SELECT id FROM source WHERE name = %s", [name]).fetchone()
+    query = "SELECT id FROM source WHERE name = %s"
+    # Looked for first: an insert that finds it there has used up a number all the same, and every batch comes by here.
+    row = conn.execute(query, [name]).fetchone()
+    if row is None:
+        conn.execute("INSERT INTO source (name) VALUES (%s) ON CONFLICT DO NOTHING", [name])
+        row = conn.execute(query, [name]).fetchone()
     assert row is not None
     return int(str(row[0]))
 

@@ -7,7 +7,7 @@ import polars as pl
 from psycopg.rows import dict_row
 
 from analytics.frames import TIME
-from analytics.store import registry
+from analytics.store.alarms import CLOSED
 from analytics.store.connection import Connection
 
 #: A station whose newest class is older than this has none.
@@ -16,8 +16,9 @@ FRESH = timedelta(hours=26)
 CYCLE = timedelta(hours=5)
 
 
-def newest(conn: Connection, now: datetime) -> pl.DataFrame:
-    """Newest reading of each voice: station, parameter, position, voice, series, time, value, code (null: good).
+def newest(conn: Connection, voices: pl.DataFrame, now: datetime) -> pl.DataFrame:
+    """Newest reading of each of `voices` (`registry.load_voices`): station, parameter, position, voice, series, time,
+    value, code (null: good), cadence [s].
 
     Of two series of one quantity the newer reading counts. `code` is the QARTOD flag of its verdict.
     """
@@ -32,7 +33,7 @@ def newest(conn: Connection, now: datetime) -> pl.DataFrame:
     schema: dict[str, Any] = {"series": pl.Int32, "time": TIME, "value": pl.Float64, "code": pl.Int16}
     readings = pl.DataFrame(rows, schema=schema, orient="row")
     return (
-        readings.join(registry.load_voices(conn), on="series")
+        readings.join(voices, on="series")
         .sort(pl.col("time").dt.truncate("10m"), -pl.col("rank"), descending=[True, True])
         .unique("voice", keep="first", maintain_order=True)
         .select("station", "parameter", "position", "voice", "series", "time", "value", "code", "cadence")
@@ -40,8 +41,10 @@ def newest(conn: Connection, now: datetime) -> pl.DataFrame:
     )
 
 
-def assessed(conn: Connection, now: datetime) -> pl.DataFrame:
+def assessed(conn: Connection, now: datetime, station: int | None = None) -> pl.DataFrame:
     """Newest assessment with a class: station, standard, averaging, time, index, class, primary, count, exceedance.
+
+    Of all stations, or of `station`.
 
     A section's class rests on whatever came in that hour: within a cycle of its analysers, on most parameters.
     """
@@ -51,11 +54,12 @@ def assessed(conn: Connection, now: datetime) -> pl.DataFrame:
                a.station, d.name, g.name, a.time, a.index, a.class, p.name, a.count, a.exceedance
         FROM assessment a JOIN term g ON g.id = a.averaging JOIN term d ON d.id = a.standard
         LEFT JOIN term p ON p.id = a.primary
-        WHERE a.time > %s AND a.time <= %s AND a.class IS NOT NULL
+        WHERE a.time > %(since)s AND a.time <= %(now)s AND a.class IS NOT NULL
+            AND (%(station)s::int4 IS NULL OR a.station = %(station)s)
         ORDER BY a.station, a.standard, a.averaging,
-                 CASE WHEN a.index IS NULL AND a.time > %s THEN a.count ELSE 0 END DESC, a.time DESC
+                 CASE WHEN a.index IS NULL AND a.time > %(cycle)s THEN a.count ELSE 0 END DESC, a.time DESC
         """,
-        [now - 3 * FRESH, now, now - CYCLE],
+        {"since": now - 3 * FRESH, "now": now, "cycle": now - CYCLE, "station": station},
     ).fetchall()
     schema: dict[str, Any] = {
         "station": pl.Int32,
@@ -81,21 +85,24 @@ def episodes(conn: Connection, since: datetime, station: int | None = None) -> l
                e.dose, e.count
         FROM episode e JOIN station t ON t.id = e.station JOIN term r ON r.id = e.rule
         WHERE (NOT e.closed OR e.stop > %(since)s) AND (%(station)s::int4 IS NULL OR e.station = %(station)s)
-        ORDER BY e.closed, e.level DESC, e.time DESC, t.code LIMIT 200
+        ORDER BY e.closed, e.level DESC, e.time DESC, t.code
         """,
         {"since": since, "station": station},
     )
 
 
-def alarms(conn: Connection) -> list[dict[str, Any]]:
-    """Alarms that are not `ok`: code, title, title_zh, rule, state, level, since, episode, edge."""
+def alarms(conn: Connection, now: datetime) -> list[dict[str, Any]]:
+    """Alarms that are on, then those to be confirmed, then what was withdrawn lately, the highest first: code, title,
+    title_zh, rule, state, level, since, episode, edge."""
     return _dicts(
         conn,
         """
         SELECT t.code, t.title, t.title_zh, r.name AS rule, a.state, a.level, a.since, a.episode, a.edge
         FROM alarm a JOIN station t ON t.id = a.station JOIN term r ON r.id = a.rule
-        WHERE a.state <> 'ok' ORDER BY a.level DESC, a.since DESC, t.code LIMIT 200
+        WHERE a.state <> 'ok' AND (a.state <> 'withdrawn' OR a.closed > %s)
+        ORDER BY a.state = 'withdrawn', a.state = 'pending', a.level DESC, a.since DESC, t.code
         """,
+        [now - CLOSED],
     )
 
 

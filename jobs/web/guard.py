@@ -49,7 +49,7 @@ class Guard:
     def _refuse(self, scope: Scope) -> Response | None:
         headers, reading = Headers(scope=scope), scope["method"] in _READING
         origin = headers.get("origin")
-        if not reading and origin is not None and urlsplit(origin).netloc != headers.get("host"):
+        if not reading and origin is not None and not _ours(origin, headers.get("host")):
             return JSONResponse({"error": "requests of other sites are refused"}, status_code=403)
         if self.token is None or scope["path"] in OPEN or self._knows(headers.get("authorization", ""), reading):
             return None
@@ -61,7 +61,7 @@ class Guard:
 
     def _knows(self, said: str, reading: bool) -> bool:
         kind, _, words = said.partition(" ")
-        given = words.strip().encode(errors="replace")
+        given = words.strip().encode("latin-1")  # the bytes as they came
         if reading and kind.lower() == "basic":
             try:
                 given = base64.b64decode(given, validate=True).partition(b":")[2]
@@ -71,3 +71,11 @@ class Guard:
             return False
         # In constant time: how long a refusal takes must not tell how much of a guess was right.
         return self.token is not None and hmac.compare_digest(given, self.token)
+
+
+def _ours(origin: str, host: str | None) -> bool:
+    """Whether a page of `origin` came from `host`; an origin that is hidden ("null"), or none at all, did not."""
+    try:
+        return bool(host) and urlsplit(origin).netloc == host
+    except ValueError:
+        return False

@@ -8,7 +8,9 @@ The answer counts what became of every cell and names the first reasons why some
 everything that can be kept is durable: sent again, the same body finds duplicates. 503 acknowledges nothing.
 """
 
+import gzip
 import hashlib
+import io
 import zlib
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
@@ -145,25 +147,16 @@ def _too_large() -> Refused:
 
 def unpack(body: bytes) -> bytes:
     """The content of the gzip `body`. Raises `Refused` where it is damaged or larger than a body may be."""
-    out, pieces = zlib.decompressobj(wbits=31), []
-    room, rest = MOST_BYTES + 1, body
     try:
-        while rest and room > 0:
-            pieces.append(out.decompress(rest, room))
-            room -= len(pieces[-1])
-            if out.eof:  # a file of several members, as `cat a.gz b.gz` makes
-                rest, out = out.unused_data, zlib.decompressobj(wbits=31)
-                if not rest:
-                    break
-            else:
-                rest = out.unconsumed_tail
-                if not rest and room > 0:
-                    raise Refused(400, "the gzip ends before its end mark")
-    except zlib.error as problem:
+        with gzip.GzipFile(fileobj=io.BytesIO(body)) as file:  # of one member, or of several as `cat a.gz b.gz` makes
+            content = file.read(MOST_BYTES + 1)
+    except EOFError:
+        raise Refused(400, "the gzip ends before its end mark") from None
+    except (gzip.BadGzipFile, zlib.error) as problem:
         raise Refused(400, f"the body is no gzip: {problem}") from None
-    if room <= 0:
+    if len(content) > MOST_BYTES:
         raise _too_large()
-    return b"".join(pieces)
+    return content
 
 
 def _save(home: Site, order: Order, body: bytes, packed: bool) -> Response:
@@ -177,8 +170,8 @@ def _save(home: Site, order: Order, body: bytes, packed: bool) -> Response:
         raise Refused(400, str(problem)) from None
     if not batch.read:
         raise Refused(400, "the body has no line")
-    if not batch.cells.height and not batch.missing and _not_json(batch.rejects):
-        raise Refused(400, "no line of the body is a JSON object")
+    if not batch.cells.height and not batch.missing and _strange(batch.rejects):
+        raise Refused(400, "no line of the body is a JSON object with a station, a channel or a time")
     batch = dated(batch, console.now())
     try:
         with home.savers.connection() as conn, home.memory.intake(conn, order) as intake:
@@ -206,7 +199,7 @@ def dated(batch: Batch, now: datetime) -> Batch:
     return replace(batch, cells=batch.cells.filter(~ahead), rejects=rejects)
 
 
-def _not_json(rejects: pl.DataFrame) -> bool:
+def _strange(rejects: pl.DataFrame) -> bool:
     """Whether no reject knows a station, a channel or a time: nothing of them could be read."""
     return rejects.select("station", "channel", "stamp").null_count().row(0) == (rejects.height,) * 3
 

@@ -17,7 +17,7 @@ from jobs import board, console, traces
 from jobs.web.site import site
 
 #: What a page shows of a long list; the rest is counted. The lists beside the tiles are shorter.
-MOST, BESIDE = 40, 8
+MOST, BESIDE = board.MOST, 8
 #: Charts show so much of the past and of what is forecast.
 PAST, AHEAD = timedelta(hours=48), timedelta(hours=72)
 EPISODES = timedelta(days=30)
@@ -37,11 +37,14 @@ _TEMPLATES = Environment(
 
 def district(request: Request) -> Response:
     """The first page: how the district stands now."""
-    language = _language(request)
-    with site(request).connection() as conn:
-        now = board.moment(conn, console.now())
-        found = board.board(conn, _BOOK, now, language)
-    return _page("board.html", language, board=found, episodes=found.episodes, shown=BESIDE)
+    language, home = _language(request), site(request)
+
+    def made() -> str:
+        with home.connection() as conn:
+            found = board.board(conn, _BOOK, board.moment(conn, console.now()), language)
+        return _rendered("board.html", language, board=found, episodes=found.episodes, shown=BESIDE)
+
+    return HTMLResponse(home.shared.page(("board", language), made), headers=HEADERS)
 
 
 def station(request: Request) -> Response:
@@ -52,14 +55,13 @@ def station(request: Request) -> Response:
         row = _station(conn, request.path_params["code"])
         if row is None:
             message = text("unknown_station", language, code=request.path_params["code"])
-            return _page("message.html", language, 404, message=message)
-        charts = traces.station(conn, row["station"], now, PAST, AHEAD)
-        voices = (
-            registry.load_voices(conn).filter(station=row["station"], rank=0).sort("parameter", "position").to_dicts()
-        )
-        assessed = state.assessed(conn, now).filter(station=row["station"]).to_dicts()
+            return HTMLResponse(_rendered("message.html", language, message=message), 404, HEADERS)
+        series = registry.load_voices(conn).filter(station=row["station"])
+        charts = traces.charts(conn, series, now, PAST, AHEAD)
+        assessed = state.assessed(conn, now, row["station"]).to_dicts()
         episodes = state.episodes(conn, now - EPISODES, row["station"])
         zones = [zone for zone in state.advice(conn) if zone["probe"] == row["code"]]
+    voices = series.filter(rank=0).sort("parameter", "position").to_dicts()
     quantities = [
         {
             "voice": v["voice"],
@@ -76,7 +78,7 @@ def station(request: Request) -> Response:
         "quantities": quantities,
         "assessed": [_classed(a, language) for a in assessed],
     }
-    return _page(
+    page = _rendered(
         "station.html",
         language,
         station=facts,
@@ -86,6 +88,7 @@ def station(request: Request) -> Response:
         shown=MOST,
         zones=zones,
     )
+    return HTMLResponse(page, headers=HEADERS)
 
 
 def charts(request: Request) -> Response:
@@ -94,7 +97,8 @@ def charts(request: Request) -> Response:
         row = _station(conn, request.path_params["code"])
         if row is None:
             return JSONResponse({"error": "no such station"}, status_code=404)
-        made = traces.station(conn, row["station"], board.moment(conn, console.now()), PAST, AHEAD)
+        series = registry.load_voices(conn).filter(station=row["station"])
+        made = traces.charts(conn, series, board.moment(conn, console.now()), PAST, AHEAD)
     return JSONResponse({str(voice): chart for voice, chart in made.items()}, headers=HEADERS)
 
 
@@ -123,7 +127,7 @@ def _language(request: Request) -> Language:
     return Language.zh if request.headers.get("accept-language", "").lower().startswith("zh") else Language.en
 
 
-def _page(template: str, language: Language, status: int = 200, **values: Any) -> Response:
+def _rendered(template: str, language: Language, **values: Any) -> str:
     words = {
         "lang": language.value,
         "words": lambda key, **filled: text(key, language, **filled),
@@ -135,7 +139,7 @@ def _page(template: str, language: Language, status: int = 200, **values: Any) -
         "most": MOST,
         "beside": BESIDE,
     }
-    return HTMLResponse(_TEMPLATES.get_template(template).render(**words, **values), status, HEADERS)
+    return _TEMPLATES.get_template(template).render(**words, **values)
 
 
 def clock(time: datetime) -> str:

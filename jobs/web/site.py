@@ -16,6 +16,7 @@ from analytics.store import health
 from analytics.store.connection import Connection, arguments
 from jobs.ingest import CHANNELS, Intake, Order
 from jobs.rules import RuleBook
+from jobs.web.shared import Shared
 from jobs.web.watcher import Watcher
 
 #: Savers at once: two cores have no use for more, and each may hold some ten megabytes of frames.
@@ -57,7 +58,7 @@ class Site:
         self.savers = _pool(settings.dsn, SAVERS, "-c lock_timeout=15s -c statement_timeout=30s")
         self.readers = _pool(settings.dsn, READERS, "-c default_transaction_read_only=on -c statement_timeout=10s")
         self.exporter = Exporter(version("greenwatch"))
-        self.memory, self.desk = Memory(), Desk()
+        self.memory, self.desk, self.shared = Memory(), Desk(), Shared()
         self.watcher = Watcher(settings.dsn, self.exporter)
 
     def __enter__(self) -> "Site":

@@ -19,6 +19,8 @@ log = structlog.get_logger()
 
 #: Between two snapshots [s], and between two counts of what costs a look at each row.
 PAUSE, SLOW = 2.0, 15.0
+#: Without a new one for so long [s] nobody knows how the store is: its server may be there and answer nothing.
+STALE = 60.0
 #: A statement of a snapshot that takes longer is given up, the first sums of all batches excepted [s].
 MOST, FIRST = 5, 120
 
@@ -31,8 +33,13 @@ class Watcher:
         self._dsn, self._exporter = dsn, exporter
         self._stopped = Event()
         self._thread = Thread(target=self._work, name="watcher", daemon=True)
-        #: what is wrong with the store, in words; empty where nothing is
-        self.problem = "the store was not looked at yet"
+        self._problem, self._looked = "the store was not looked at yet", time.monotonic()
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with the store, in words; empty where nothing is."""
+        late = time.monotonic() - self._looked
+        return self._problem or (f"the store does not answer for {late:.0f} s" if late > STALE else "")
 
     def start(self) -> None:
         """Nothing; the first snapshot is on its way."""
@@ -63,11 +70,11 @@ class Watcher:
 
     def _note(self, problem: str) -> None:
         """Nothing; `problem` is what is wrong from now on, logged where it is another one."""
-        if problem and problem != self.problem:
+        if problem and problem != self._problem:
             log.warning("snapshot", problem=problem)
-        elif self.problem and not problem:
+        elif self._problem and not problem:
             log.info("snapshot", problem="")
-        self.problem = problem
+        self._problem, self._looked = problem, time.monotonic()
 
 
 class Taker:

@@ -95,8 +95,9 @@ def test_a_bad_line_costs_itself_only(bad: bytes) -> None:
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ('{"station":"\\ud800","channel":"pm25","time":"2026-01-01T00:00:00Z","value":1}', None),
+        ('{"station":"\\ud800","channel":"pm25","time":"2026-01-01T00:00:00Z","value":1}', "half a character"),
         ('{"station":"a\\u0000","channel":"pm25","time":"2026-01-01T00:00:00Z","value":1}', "unreadable station"),
+        ('{"station":"a\\u001b[2J","channel":"pm25","time":"2026-01-01T00:00:00Z","value":1}', "unreadable station"),
         ('{"station":"A","channel":"pm25","time":"2026-01-01T00:00:00Z","value":{"a":1}}', "not a number"),
         ('{"station":"A","channel":"pm25","time":"2026-01-01T00:00:00Z","value":1e999}', "not a number"),
         ('{"station":"A","channel":"pm25","time":{"at":1},"value":1}', "time is no text"),

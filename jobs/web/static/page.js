@@ -46,7 +46,12 @@ function draw(charts) {
   document.body.dataset.drawn = String(plots.size);
 }
 
+// One question at a time, and none for a tab that nobody sees: a slow server is not asked faster than it answers.
+let asking = false;
+
 async function refresh() {
+  if (asking || document.hidden) return;
+  asking = true;
   const charts = document.getElementById("charts");
   try {
     const answer = await fetch(charts ? charts.dataset.source : location.href);
@@ -57,7 +62,7 @@ async function refresh() {
       document.getElementById("live").replaceWith(page.getElementById("live"));
     }
     document.body.classList.remove("lost");
-  } catch { document.body.classList.add("lost"); }
+  } catch { document.body.classList.add("lost"); } finally { asking = false; }
 }
 
 const first = document.getElementById("first");
@@ -66,3 +71,4 @@ if (first) {
   addEventListener("resize", () => plots.forEach((plot) => plot.setSize({ width: plot.root.parentElement.clientWidth, height: 190 })));
 }
 setInterval(refresh, EVERY);
+document.addEventListener("visibilitychange", refresh);
