@@ -18,7 +18,7 @@ from jobs.rules import Rules, by_rules
 
 _HOUR, _INSTANT = timedelta(hours=1), timedelta(microseconds=1)
 #: How far beyond a changed window quiet is looked for at first; where there is none, each time twice as far.
-_MARGIN = timedelta(hours=12)
+MARGIN = timedelta(hours=12)
 _SUBJECT = ["station", "rule"]
 
 
@@ -63,7 +63,7 @@ class _Around:
     def quiet(self) -> tuple[pl.DataFrame, pl.DataFrame]:
         """What the values say (`episodes.CONDITIONS`) between the quiet before and after each change; and the windows
         (station, rule, start, stop) in which episodes may begin that are other now."""
-        windows, margin = self._begin(), _MARGIN
+        windows, margin = self._begin(), MARGIN
         pieces = windows.select(*_SUBJECT, pl.col("low").alias("start"), pl.col("high").alias("stop"))
         known = pl.DataFrame(schema=dict(episodes.CONDITIONS))
         settled = []
@@ -107,7 +107,7 @@ class _Around:
             pl.col("start") < pl.col("last"), pl.col("stop") > pl.col("first")
         )
         return _joined(
-            there.with_columns((pl.col("start") - _MARGIN).alias("low"), (pl.col("stop") + _MARGIN).alias("high"))
+            there.with_columns((pl.col("start") - MARGIN).alias("low"), (pl.col("stop") + MARGIN).alias("high"))
         )
 
     def _load(self, pieces: pl.DataFrame) -> pl.DataFrame:

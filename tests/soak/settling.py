@@ -16,8 +16,9 @@ import polars as pl
 from analytics.store import connection
 from analytics.store.connection import Connection
 from analytics.synthetic import District
-from jobs import chain
+from jobs import chain, detect
 from jobs.ingest import Intake, Order
+from jobs.rules import load_rules
 from tests.soak.figures import Outcome
 from tests.soak.house import ROOT, SHARED, House, pace
 
@@ -202,7 +203,38 @@ def reach(conn: Connection, series: int, station: int, at: datetime) -> dict[str
         high,
     )
     allowed["assess"] = (spoken + indices, indices)
+    allowed["detect"] = _quiet(conn, station, low, high)
     return allowed
+
+
+def _quiet(conn: Connection, station: int, low: datetime, high: datetime) -> tuple[int, int]:
+    """Rows that `detect` may read and write for a change of a station in [low, high).
+
+    An episode lives from one quiet stretch to the next: its values are looked for in steps, each twice as far as the
+    one before. So no rule looks farther than twice the way to the end of the quiet, beyond the first step.
+    """
+    episodes = "FROM episode WHERE station = %s AND time < %s AND stop > %s"
+    read = written = 0
+    for rule in load_rules(conn)[-1].episodes.values():
+        most = detect.MARGIN + rule.silence * HOUR
+        row = conn.execute(
+            f"SELECT min(time), max(stop) {episodes}".encode(), [station, high + most, low - most]
+        ).fetchone()
+        assert row is not None
+        first, last = (edge if isinstance(edge, datetime) else low for edge in row)
+        far = most + 2 * max(low - first, last - high, timedelta(0)) + most
+        read += _count(
+            conn,
+            "SELECT count(*) FROM average a JOIN series s ON s.id = a.series JOIN term t ON t.id = a.averaging"
+            " WHERE s.station = %s AND s.parameter = %s AND t.name = %s AND a.time >= %s AND a.time < %s",
+            station,
+            rule.parameter,
+            rule.averaging,
+            low - far,
+            high + far,
+        )
+        written = max(written, _count(conn, f"SELECT count(*) {episodes}", station, high + far, low - far))
+    return read + written, written
 
 
 def _rows(conn: Connection, table: str, series: int, low: datetime, high: datetime) -> int:
