@@ -10,11 +10,14 @@ standards      dated limits, index breakpoints, adoptions
 crops          covers, soils, ways of watering
 averaging/     means of each kind, with data capture
 evapotranspiration  FAO-56 reference evapotranspiration, one function an equation
+derivation/    hourly means of some series to hours of another, a file a method
+corrections    layers over readings: calibrations, drift, manual verdicts, withdrawals
 episodes       runs of a condition, with hysteresis
+keeping        how long rows are kept
 skill          backtest, gate and bands against the naive forecasts
 synthetic/     a made-up district
 ingest/        a file a format: bytes to cells and rejects
-quality        readings to verdicts
+quality/       readings to verdicts: by a series itself, then beside its neighbours
 assessment/    averages and limits to indices, classes, compliance
 detection/     hours and dated fits to scores, a file a detector
 alarms         watch(states, evidence, now): states, events

@@ -6,12 +6,13 @@ from pkgutil import iter_modules
 from typing import Any
 
 
-def members(package: str, function: str) -> dict[str, Callable[..., Any]]:
+def members(package: str, function: str, *, all: bool = True) -> dict[str, Callable[..., Any]]:
     """`function` of every module in `package`, keyed by the module's name with hyphens for underscores.
 
     A module whose name starts with an underscore is a helper of its siblings and no member. Raises `AttributeError`
-    where a member lacks `function`.
+    where a member lacks `function`; unless `all` need not have it: then those that do.
     """
     folder = import_module(package).__path__
     names = sorted(module.name for module in iter_modules(folder) if not module.name.startswith("_"))
-    return {name.replace("_", "-"): getattr(import_module(f"{package}.{name}"), function) for name in names}
+    modules = {name.replace("_", "-"): import_module(f"{package}.{name}") for name in names}
+    return {name: getattr(module, function) for name, module in modules.items() if all or hasattr(module, function)}

@@ -47,6 +47,33 @@ VERDICTS: Mapping[str, pl.DataType] = {
     "tests": pl.Int32(),
 }
 
+#: Which series a series is held against, and when: `stop` is null where no later word ends it.
+PAIRS: Mapping[str, pl.DataType] = {
+    "series": pl.Int32(),
+    "neighbour": pl.Int32(),
+    "start": TIME,
+    "stop": TIME,
+}
+
+#: A layer over the readings of a series in [start, stop). Layers apply in the order of their ids; `given` is JSON,
+#: numbers by name as `kind` asks for; `ended` is null where the layer is in force.
+CORRECTIONS: Mapping[str, pl.DataType] = {
+    "id": pl.Int32(),
+    "series": pl.Int32(),
+    "kind": pl.String(),
+    "start": TIME,
+    "stop": TIME,
+    "given": pl.String(),
+    "ended": TIME,
+}
+
+#: Sparse: readings that count as another value than was received; `value` is null where they do not count at all.
+CORRECTED: Mapping[str, pl.DataType] = {
+    "series": pl.Int32(),
+    "time": TIME,
+    "value": pl.Float64(),
+}
+
 #: `value` is null where fewer readings came than the averaging asks for; `count` of `expected` is the data capture.
 AVERAGES: Mapping[str, pl.DataType] = {
     "series": pl.Int32(),

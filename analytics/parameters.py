@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from analytics import tables
@@ -15,7 +16,7 @@ MEANS = ("arithmetic", "circular", "energy", "sum")
 #: Where a parameter belongs; "" where an edition made before there were domains does not say.
 DOMAINS = ("air", "water", "noise", "soil", "weather")
 
-#: Limits of the quality tests, those that must be given and those that may; `quality.TESTS` has the tests.
+#: Limits of the quality tests, those that must be given and those that may; `quality.BITS` names the tests.
 LIMITS: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
     "gross_range": ({"suspect": list, "fail": list}, {}),
     "spike": ({"suspect": NUMBER}, {"fail": NUMBER}),
@@ -23,6 +24,25 @@ LIMITS: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
     "flat_line": ({"suspect": NUMBER, "tolerance": NUMBER}, {}),
     "gap": ({}, {}),
     "device_mark": ({}, {}),
+    "neighbours": (
+        {
+            **dict.fromkeys(("radius", "floor", "factor", "share", "tolerance"), NUMBER),
+            **dict.fromkeys(("most", "least"), int),
+        },
+        {},
+    ),
+}
+#: What a limit may be, where not every number will do: more than the first, up to the second.
+BOUNDS: Mapping[str, Mapping[str, tuple[float, float]]] = {
+    "neighbours": {
+        "radius": (0, 1000),
+        "floor": (0, inf),
+        "factor": (0, inf),
+        "share": (-1e-9, 0.99),  # all of a step that others did not take would be none
+        "tolerance": (0, 1),  # a cadence more than three is what the stage loads
+        "least": (0, 100),
+        "most": (0, 100),
+    },
 }
 ORIGIN = {"source": str, "confidence": str}
 
@@ -81,6 +101,8 @@ def _parameter(name: str, record: Mapping[str, Any]) -> Parameter:
     for key in ("aliases", "averagings"):
         if not all(isinstance(word, str) for word in record[key]):
             raise TableError(f"{place} {key!r} must hold text")
+    if record["mean"] == "circular" and "neighbours" in record.get("quality", {}):
+        raise TableError(f"{place} quality.neighbours: directions have no median")
     quality = {test: _limits(f"{place} quality.{test}", test, line) for test, line in record.get("quality", {}).items()}
     fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in record.items()}
     return Parameter(name=name, **{**fields, "quality": quality})
@@ -95,6 +117,11 @@ def _limits(place: str, test: str, line: Any) -> dict[str, Any]:
     needs, allows = LIMITS[test]
     tables.check(line, place, needs={**needs, **ORIGIN}, allows=allows)
     limits = {key: value for key, value in line.items() if key not in ORIGIN}
+    for key, (low, high) in BOUNDS.get(test, {}).items():
+        if not low < limits[key] <= high:
+            raise TableError(f"{place}: {key!r} cannot be {limits[key]!r}")
+    if limits.get("most", 0) < limits.get("least", 0):
+        raise TableError(f"{place}: 'most' must not be below 'least'")
     spans = {key: _span(place, key, value) for key, value in limits.items() if key in ("suspect", "fail")}
     if "fail" in spans and not (spans["fail"][0] <= spans["suspect"][0] and spans["suspect"][1] <= spans["fail"][1]):
         raise TableError(f"{place}: 'fail' must not be narrower than 'suspect'")

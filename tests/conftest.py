@@ -25,6 +25,11 @@ needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="needs ../shared, 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Nothing; what is marked as `long` comes first."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.fixture(scope="session")
 def server_dsn() -> Iterator[str]:
     """A server where tests may create databases: GREENWATCH_TEST_DSN, else one of our own."""

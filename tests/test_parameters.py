@@ -4,11 +4,13 @@ import copy
 import csv
 import inspect
 import re
+from dataclasses import fields
 from typing import Any
 
 import pytest
 
 from analytics import averaging, parameters, quality, tables, units
+from analytics.quality.neighbours import Limits
 from analytics.tables import TableError
 from tests.conftest import SHARED, needs_shared
 from tests.rows import spoil
@@ -126,22 +128,20 @@ def test_a_name_of_a_source_finds_the_parameter_whatever_its_case(word: str, nam
 
 
 def test_limits_of_the_table_are_those_the_tests_take() -> None:
-    assert parameters.LIMITS.keys() == quality.TESTS.keys()
+    assert parameters.LIMITS.keys() == {*quality.TESTS, "neighbours"} == quality.BITS.keys() - {"manual"}
     for name, (needs, allows) in parameters.LIMITS.items():
+        if name == "neighbours":
+            assert needs.keys() == {field.name for field in fields(Limits)} - {"cadence"}
+            continue
         takes = inspect.signature(quality.TESTS[name].judge).parameters.values()
         keywords = {p.name: p.default is p.empty for p in takes if p.kind is p.KEYWORD_ONLY}
         assert keywords == {**dict.fromkeys(needs, True), **dict.fromkeys(allows, False)}
 
 
 def test_bits_of_tests_are_stable_and_apart() -> None:
-    assert {name: test.bit for name, test in quality.TESTS.items()} == {
-        "gross_range": 1,
-        "spike": 2,
-        "rate": 4,
-        "flat_line": 8,
-        "gap": 16,
-        "device_mark": 32,
-    }
+    own = {"gross_range": 1, "spike": 2, "rate": 4, "flat_line": 8, "gap": 16, "device_mark": 32}
+    assert {name: test.bit for name, test in quality.TESTS.items()} == own
+    assert {**own, "neighbours": 64, "manual": 1 << 30} == quality.BITS
 
 
 def test_every_averaging_exists_with_its_parts_and_every_flat_line_is_within_reach() -> None:
@@ -172,6 +172,11 @@ def test_every_limit_has_its_source() -> None:
         (("pm25", "quality", "gross_range", "fail"), [0, 100], r"'fail' must not be narrower than 'suspect'"),
         (("pm25", "quality", "gross_range", "suspect"), [5, 1], r"'suspect' cannot be \[5, 1\]"),
         (("pm25", "quality", "rate", "fail"), 1, r"'fail' must not be narrower"),
+        (("pm25", "quality", "neighbours", "share"), 1.0, r"quality.neighbours: 'share' cannot be 1.0"),
+        (("pm25", "quality", "neighbours", "tolerance"), 1.5, r"quality.neighbours: 'tolerance' cannot be 1.5"),
+        (("pm25", "quality", "neighbours", "least"), 0, r"quality.neighbours: 'least' cannot be 0"),
+        (("pm25", "quality", "neighbours", "most"), 2, r"quality.neighbours: 'most' must not be below 'least'"),
+        (("wind_direction", "quality", "neighbours"), {}, r"quality.neighbours: directions have no median"),
         (("PM25",), {}, r"\[PM25\]"),
     ],
 )

@@ -6,13 +6,26 @@ apart.
 """
 
 from collections.abc import Iterator
+from importlib import import_module
 
 from analytics.family import members
 from analytics.frames import Batch
+from analytics.ingest._part import Cut, cuts, part
 from analytics.ingest._source import Source, UnreadableSource
 from analytics.ingest._tables import columns
 
-__all__ = ["FORMATS", "RECOGNISERS", "Source", "UnknownFormat", "UnreadableSource", "read", "recognise"]
+__all__ = [
+    "FORMATS",
+    "RECOGNISERS",
+    "Cut",
+    "Source",
+    "UnknownFormat",
+    "UnreadableSource",
+    "cut",
+    "part",
+    "read",
+    "recognise",
+]
 
 
 class UnknownFormat(Exception):
@@ -21,6 +34,12 @@ class UnknownFormat(Exception):
 
 FORMATS = members(__name__, "read")
 RECOGNISERS = members(__name__, "recognises")
+
+
+#: Of the formats whose lines stand each for itself, whether a header says what they mean; the others have no `HEADER`.
+HEADERS: dict[str, bool | None] = {
+    name: getattr(import_module(f"{__name__}.{name.replace('-', '_')}"), "HEADER", None) for name in FORMATS
+}
 
 
 def recognise(source: Source) -> str:
@@ -47,3 +66,11 @@ def read(source: Source, format: str) -> Iterator[Batch]:
         raise UnknownFormat(f"{format}; formats are {', '.join(FORMATS)}")
     batches: Iterator[Batch] = FORMATS[format](source)
     return batches
+
+
+def cut(source: Source, format: str, size: int) -> list[Cut]:
+    """`source` in parts of about `size` [byte], for `part`; read one by one they give the same cells and rejects.
+
+    But for what is told of a station: that is told by the rows of each part. Raises `UnreadableSource`.
+    """
+    return cuts(source, size, HEADERS[format])

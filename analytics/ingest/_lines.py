@@ -48,6 +48,7 @@ class Text:
         self._encodings = encodings(source.head())
         self._blocks = source.blocks()
         self._line, first, rest = _header(self._blocks)
+        self._line = source.line or self._line
         self._blocks = chain([rest], self._blocks)
         self.names = fields(first, self._encodings)
         if len(self.names) > MOST_COLUMNS or len(first) > LONGEST or bool(first.strip()) != bool(self.names):

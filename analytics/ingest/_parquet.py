@@ -23,9 +23,10 @@ class Columns:
         self._scan = pl.scan_parquet(source.path, glob=False)
         try:
             schema = self._scan.collect_schema()
-            self._height: int = self._scan.select(pl.len()).collect().item()
+            height: int = self._scan.select(pl.len()).collect().item()
         except DAMAGES as error:
             raise damaged(source, error) from error
+        self._rows = source.rows or (0, height)
         self._columns = list(schema)
         self.names = tuple(name.strip() for name in self._columns)
         self.types = list(schema.values())
@@ -33,12 +34,14 @@ class Columns:
     def parts(self, most: int) -> Iterator[Part]:
         """The rows in parts of at most `most`; raises `UnreadableSource` where one cannot be read."""
         numbers = {name: str(number) for number, name in enumerate(self._columns)}
-        for start in range(0, self._height, most):
+        first, last = self._rows
+        for start in range(first, last, most):
+            some = min(most, last - start)
             try:
-                rows = self._scan.slice(start, most).collect()
+                rows = self._scan.slice(start, some).collect()
             except DAMAGES as error:
                 raise damaged(self._source, error) from error
-            self._source.position = self._source.size * min(start + most, self._height) // self._height
+            self._source.position = self._source.size * (start + some - first) // (last - first)
             place = pl.int_range(start + 1, start + 1 + pl.len(), dtype=pl.Int64).alias("place")
             yield Part(rows.rename(numbers).with_columns(place), empty(REJECTS))
 

@@ -25,6 +25,9 @@ class Source:
 
     path: Path
     name: str = ""
+    #: of a part of a text, the number of its first line behind the header; of a part of a Parquet file, its rows
+    line: int = 0
+    rows: tuple[int, int] | None = None
     position: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:

@@ -18,6 +18,8 @@ from analytics.ingest._tables import columns, keys, lowered, open_table, parts, 
 from analytics.ingest._times import clock
 from analytics.units import convert
 
+#: The first line says what the others mean, which stand each for itself: a file can be read in parts.
+HEADER = True
 #: Distance from UTC [min].
 OFFSET = 480
 FACTS = {"utc_offset": OFFSET, "memberships": {"city": "Beijing"}}

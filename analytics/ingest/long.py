@@ -20,6 +20,8 @@ from analytics.ingest._cells import Offsets, batch, spelt_out
 from analytics.ingest._source import Source, UnreadableSource
 from analytics.ingest._tables import Table, columns, hold, keys, lowered, open_table, parts
 
+#: The first line says what the others mean, which stand each for itself: a file can be read in parts.
+HEADER = True
 NEEDED = ("station", "parameter", "time", "value")
 OPTIONAL = ("mark", "revision")
 HELD = dict(zip((*NEEDED, *OPTIONAL), ("names", "names", "times", "numbers", "marks", "names"), strict=True))

@@ -27,6 +27,8 @@ from analytics.ingest._cells import KEPT, Offsets, spelt_out
 from analytics.ingest._cells import batch as judged
 from analytics.ingest._source import Source
 
+#: No line says what others mean: a file can be read in parts.
+HEADER = False
 #: A longer line is broken [byte].
 LONGEST = 8 * 1024
 #: Lines of a batch, at most.
@@ -51,7 +53,7 @@ def read(source: Source) -> Iterator[Batch]:
 
     Raises `UnreadableSource` where nothing of the file can be read.
     """
-    facts, line = Offsets(), 1
+    facts, line = Offsets(), source.line or 1
     try:
         for raw in _lines.whole_lines(source.blocks()):
             ends = np.flatnonzero(np.frombuffer(raw, np.uint8) == 10) + 1

@@ -21,6 +21,8 @@ from analytics.ingest._source import Source, UnreadableSource
 from analytics.ingest._tables import columns, hold, keys, lowered, open_table, parts, stretched
 from analytics.ingest._times import times
 
+#: The first line says what the others mean, which stand each for itself: a file can be read in parts.
+HEADER = True
 NEEDED = ("station", "time")
 #: Columns of the long form: here they would become channels of these names.
 FOREIGN = ("parameter", "value", "mark", "revision")

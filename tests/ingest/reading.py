@@ -54,6 +54,8 @@ A_LINE = {
     "cnemc": 2,
     "ea-hydrology": 1,
     "kings-creek": 16,
+    "logan-river": 12,
+    "logan-river.corrected": 4,
     "long": 1,
     "noise-montreal": 1,
     "noise-montreal.bands": 3,

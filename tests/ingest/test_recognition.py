@@ -44,6 +44,7 @@ def test_no_file_at_hand_is_known_to_two_formats() -> None:
         "cnemc": (13, {"cnemc-2019"}),
         "ea-hydrology": (9, {"calder-valley"}),
         "kings-creek": (1, {"kings-creek"}),
+        "logan-river": (9, {"logan-river"}),
         "noise-montreal": (4, {"noise-montreal"}),
         "noise-whidbey": (2, {"noise-whidbey"}),
     }

@@ -1,4 +1,4 @@
-"""Observations -> verdicts: tests that answer with a QARTOD flag, one place that folds them.
+"""The first pass: tests of a series by itself that answer with a QARTOD flag, one place that folds them.
 
 A test sees the readings of its own series that lie within `reach`, and no others: whoever loads that much on both
 sides of a window gets the verdicts that years of data would give (DESIGN.md, law 3).
@@ -7,26 +7,31 @@ sides of a window gets the verdicts that years of data would give (DESIGN.md, la
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
 from analytics import tables
 from analytics.frames import VERDICTS, conform, empty
 from analytics.parameters import Parameter
+from analytics.quality.codes import (
+    BITS,
+    CADENCES,
+    FAIL,
+    GOOD,
+    HOUR,
+    MISSING,
+    NOT_EVALUATED,
+    SECOND,
+    SLACK,
+    SUSPECT,
+    VALUE,
+)
 from analytics.tables import Content, TableError
-
-GOOD, NOT_EVALUATED, SUSPECT, FAIL, MISSING = 1, 2, 3, 4, 9  # QARTOD primary flags
 
 #: A neighbour in time is near, three cadences at most; what looks farther looks back.
 BACK, FORWARD = timedelta(hours=3), timedelta(0)
-#: A neighbour farther than this many cadences does not exist.
-CADENCES = 3
-
-SECOND, HOUR = 1_000_000, 3_600_000_000  # [µs]
-#: Slack of a comparison in decimal fractions: 50.1 - 50.0 is not more than 0.1.
-SLACK = 1e-9
-VALUE, BEFORE, AFTER, ELAPSED = pl.col("value"), pl.col("_before"), pl.col("_after"), pl.col("_elapsed")
+BEFORE, AFTER, ELAPSED = pl.col("_before"), pl.col("_after"), pl.col("_elapsed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,20 +107,24 @@ def device_mark(at: Setting) -> pl.Expr:
 
 
 class Test(NamedTuple):
-    """`bit` is stable: verdicts in the database carry it. A test that is not `alone` looks at neighbours in time."""
+    """A test of a series by itself. One that is not `alone` looks at neighbours in time; a `far` one beyond the next.
+
+    A far test never says FAIL: who sees the readings next to one cannot make its flag again, its bit must do.
+    """
 
     bit: int
     judge: Callable[..., pl.Expr]
     alone: bool = False
+    far: bool = False
 
 
 TESTS: Mapping[str, Test] = {
-    "gross_range": Test(1, gross_range, alone=True),
-    "spike": Test(2, spike),
-    "rate": Test(4, rate),
-    "flat_line": Test(8, flat_line),
-    "gap": Test(16, gap),
-    "device_mark": Test(32, device_mark, alone=True),
+    "gross_range": Test(BITS["gross_range"], gross_range, alone=True),
+    "spike": Test(BITS["spike"], spike),
+    "rate": Test(BITS["rate"], rate),
+    "flat_line": Test(BITS["flat_line"], flat_line, far=True),
+    "gap": Test(BITS["gap"], gap),
+    "device_mark": Test(BITS["device_mark"], device_mark, alone=True),
 }
 
 
@@ -151,8 +160,7 @@ def flag(
     A series with a statistic, which its source computed, is judged by the tests of single values alone.
     """
     flags = marks(tables.read("marks")) if flags is None else flags
-    letters = {ord(c): code for name, code in flags.items() if name != "other" for c in (name, name.lower())}
-    rows = _sorted(observations)
+    rows = ordered(observations)
     present, known = rows["series"].unique().sort(), series["series"].implode()
     if strange := present.filter(~present.is_in(known)).to_list():
         raise ValueError(f"observations of series that are not given: {strange[:5]}")
@@ -161,33 +169,64 @@ def flag(
     out = [empty(VERDICTS)]
     for name, cadence, computed, members in mine.group_by(alike).agg(pl.col("series").unique()).sort(alike).iter_rows():
         part = rows if len(members) == len(present) else rows.filter(pl.col("series").is_in(members))
-        limits = parameters[name].quality if name in parameters else {}
-        if computed:  # a running mean or maximum is meant to be flat and to jump
-            limits = {test: given for test, given in limits.items() if TESTS[test].alone}
-        out.append(_judge(part, limits, Setting(cadence, letters, flags["other"])))
+        limits = own_limits(name, parameters, computed=computed)
+        out.append(_judge(part, limits, setting(cadence, flags)))
     return pl.concat(out).sort("series", "time")
 
 
-def _judge(rows: pl.DataFrame, quality: Mapping[str, Mapping[str, object]], at: Setting) -> pl.DataFrame:
+def setting(cadence: int, flags: Mapping[str, int | None]) -> Setting:
+    """The setting of a series of `cadence` [s] under the `flags` of `marks()`."""
+    letters = {ord(c): code for name, code in flags.items() if name != "other" for c in (name, name.lower())}
+    return Setting(cadence, letters, flags["other"])
+
+
+def own_limits(name: str, parameters: Mapping[str, Parameter], *, computed: bool) -> Mapping[str, Mapping[str, Any]]:
+    """Limits of the tests of this pass for the parameter `name`, by test."""
+    given = parameters[name].quality if name in parameters else {}
+    # A running mean or maximum, as a source computes, is meant to be flat and to jump.
+    return {test: limits for test, limits in given.items() if test in TESTS and (TESTS[test].alone or not computed)}
+
+
+def _judge(rows: pl.DataFrame, limits: Mapping[str, Mapping[str, Any]], at: Setting) -> pl.DataFrame:
     """Verdicts of series that share limits and cadence."""
-    tests = {name: TESTS[name] for name in quality}
-    near = (pl.col("series") == pl.col("series").shift()) & (pl.col("_elapsed") <= at.near)
-    worst = pl.max_horizontal(pl.lit(None, pl.Int8), *tests).fill_null(NOT_EVALUATED)
-    objecting = pl.sum_horizontal(pl.lit(0, pl.Int32), *((pl.col(n) > GOOD) * pl.lit(t.bit) for n, t in tests.items()))
+    worst = pl.max_horizontal(pl.lit(None, pl.Int8), *limits).fill_null(NOT_EVALUATED)
+    objecting = pl.sum_horizontal(pl.lit(0, pl.Int32), *((pl.col(n) > GOOD) * pl.lit(TESTS[n].bit) for n in limits))
     return conform(
+        votes(rows, limits, at)
+        .with_columns(code=pl.when(VALUE.is_null()).then(MISSING).otherwise(worst))
+        .filter(pl.col("code") != GOOD)
+        .select("series", "time", "code", tests=objecting)
+        .collect(),
+        VERDICTS,
+    )
+
+
+def votes(rows: pl.DataFrame, limits: Mapping[str, Mapping[str, Any]], at: Setting) -> pl.LazyFrame:
+    """series, time, value and the flag of each test of `limits`, of series that share these and their cadence.
+
+    Beside them the readings next to each: their values `_before`, `_after` and their times `_since`, `_until`.
+    """
+    near = (pl.col("series") == pl.col("series").shift()) & (pl.col("_elapsed") <= at.near)
+    return (
         rows.lazy()
         .with_columns(_elapsed=_micros().diff())
         .with_columns(_near=near.fill_null(value=False))
         .with_columns(
             _before=pl.when("_near").then(VALUE.shift(1)),
             _after=pl.when(pl.col("_near").shift(-1)).then(VALUE.shift(-1)),
+            _since=pl.when("_near").then(pl.col("time").shift(1)),
+            _until=pl.when(pl.col("_near").shift(-1)).then(pl.col("time").shift(-1)),
         )
-        .select("series", "time", "value", **{n: t.judge(at, **quality[n]) for n, t in tests.items()})
-        .with_columns(code=pl.when(VALUE.is_null()).then(MISSING).otherwise(worst))
-        .filter(pl.col("code") != GOOD)
-        .with_columns(tests=objecting)
-        .collect(),
-        VERDICTS,
+        .select(
+            "series",
+            "time",
+            "value",
+            "_before",
+            "_after",
+            "_since",
+            "_until",
+            **{name: TESTS[name].judge(at, **given) for name, given in limits.items()},
+        )
     )
 
 
@@ -201,9 +240,9 @@ def _micros() -> pl.Expr:
     return pl.col("time").to_physical()
 
 
-def _sorted(observations: pl.DataFrame) -> pl.DataFrame:
-    """By series and time; most callers bring them so, and looking is cheaper than sorting."""
+def ordered(observations: pl.DataFrame) -> pl.DataFrame:
+    """`observations` by series and time; most callers bring them so, and looking is cheaper than sorting."""
     same = pl.col("series") == pl.col("series").shift()
-    ordered = (pl.col("series") > pl.col("series").shift()) | (same & (pl.col("time") > pl.col("time").shift()))
-    ready = observations.select(ordered.all()).item()
+    rising = (pl.col("series") > pl.col("series").shift()) | (same & (pl.col("time") > pl.col("time").shift()))
+    ready = observations.select(rising.all()).item()
     return observations if ready else observations.sort("series", "time")
