@@ -29,7 +29,7 @@ test: setup ## the gate and the tests: 12 minutes at most on two cores, WORKERS 
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/pytest -W error -n $(WORKERS) --dist loadfile
+	$(BIN)/pytest -W error -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 soak: setup ## the big figures, up to an hour, resumable: tests/soak/<date>-<commit>.json
 	$(BIN)/python -m tests.soak.run

@@ -7,7 +7,8 @@
 Silence is not recovery (law 5): firing, blind and recovering end only by quiet periods that were measured, or because
 a correction took away all they stood on. The past does not page (law 6): `pending` and `firing` are entered only while
 the newest reading that came live is fresh and the newest period holds, however old its onset; what comes late
-lengthens, raises, ends or withdraws an alarm that is there.
+lengthens, raises, ends or withdraws an alarm that is there. A period that a backfill had a hand in pages nobody: the
+next one will, if it holds by what comes live.
 """
 
 from collections.abc import Mapping
@@ -55,7 +56,8 @@ STATE: Mapping[str, pl.DataType] = {
 #: What is known now. `onset`, `episode`, `level` of the newest stretch at or over the rule's level, null: none; `on`:
 #: the newest period stands in it; `settled`: it does so by the episodes as they are kept, not only by newer values;
 #: `quiet`: periods in a row at its off line or better since; `edge`, `value` of the newest period; `live` the newest
-#: live reading, good for `lateness`; `stands`: something still holds where the remembered state stood.
+#: live reading, good for `lateness`; `filled`: backfills had a hand in hours that began before, null: in none lately;
+#: `stands`: something still holds where the remembered state stood.
 EVIDENCE: Mapping[str, pl.DataType] = {
     "station": pl.Int32(),
     "rule": pl.String(),
@@ -69,6 +71,7 @@ EVIDENCE: Mapping[str, pl.DataType] = {
     "value": pl.Float64(),
     "live": TIME,
     "lateness": pl.Duration("us"),
+    "filled": TIME,
     "stands": pl.Boolean(),
 }
 
@@ -169,9 +172,10 @@ def stretches(turns: pl.DataFrame, rules: Mapping[str, Rule]) -> pl.DataFrame:
 
 
 def edges(live: pl.DataFrame, rules: Mapping[str, Rule]) -> pl.DataFrame:
-    """station, rule, live, lateness: the newest live reading of each alarm, and how old it may be to count as now.
+    """station, rule, live, lateness, filled: the newest live reading of each alarm, how old it may be to count as now,
+    and up to when backfills had a hand in its hours.
 
-    `live` has station, episode_rule, live and cadence [s] of each series that speaks or stands in.
+    `live` has station, episode_rule, live, filled and cadence [s] of each series that speaks or stands in.
     """
     on_time = pl.max_horizontal(
         pl.duration(seconds=pl.col("cadences") * pl.col("cadence")), pl.duration(minutes=pl.col("at_least"))
@@ -182,7 +186,7 @@ def edges(live: pl.DataFrame, rules: Mapping[str, Rule]) -> pl.DataFrame:
         .with_columns(on_time.alias("lateness"))
         .sort(pl.col("live") + pl.col("lateness"))
         .group_by(SUBJECT, maintain_order=True)
-        .agg(pl.col("live", "lateness").last())
+        .agg(pl.col("live", "lateness").last(), pl.col("filled").max())
     )
 
 
@@ -304,7 +308,8 @@ def _next() -> pl.Expr:
     covered = pl.col("edge_now") >= (pl.col("live") - pl.duration(minutes=pl.col("at_least"))).dt.truncate("1h")
     sighted = (apart & covered).fill_null(value=False)
     on, quiet, stands = pl.col("on"), pl.col("quiet"), pl.col("stands")
-    holds = sighted & on & pl.col("settled")
+    ours = (pl.col("filled") <= pl.col("edge_now") - HOUR).fill_null(value=True)
+    holds = sighted & on & pl.col("settled") & ours
     held = holds & (pl.col("edge_now") - pl.col("onset_now") >= pl.duration(hours=pl.col("confirm")))
     state = pl.col("state")
     active = (

@@ -103,7 +103,8 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "share": ("share", "占比"),
     "seconds": ("seconds", "秒"),
     "all": ("all", "合计"),
-    "stage_flag": ("verdicts", "判定"),
+    "stage_flag": ("first verdicts", "初步判定"),
+    "stage_compare": ("verdicts", "判定"),
     "stage_hour": ("hours", "小时均值"),
     "stage_average": ("days and running means", "日均与滑动均值"),
     "stage_assess": ("indices and classes", "指数与类别"),
@@ -257,6 +258,13 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "fallback_no_weather": ("no weather: the soil is taken as it was", "无气象数据：土壤水分按不变计"),
     "fallback_no_rain": ("no rain gauge: no rain taken", "无雨量数据：按无雨计"),
     "fallback_start_raw": ("start: half of the available water taken as lost", "初值：按易利用水量亏缺一半计"),
+    # what holds readings back from the archive
+    "hold_due": ("windows are stale: run `greenwatch settle`", "有时段待重算：请运行 greenwatch settle"),
+    "hold_later": ("periods that are not over", "时段尚未结束"),
+    "hold_episode": ("open episodes", "污染过程尚未结束"),
+    "hold_backfill": ("chunks of a backfill are still to be read", "回补数据尚未读完"),
+    "hold_learning": ("fits and forecasts are learned from there", "拟合与预报的学习时段"),
+    "hold_opened": ("restored and open for late readings", "已恢复，可补录"),
 }
 
 

@@ -171,7 +171,8 @@ def _quantity() -> list[object]:
                 Series(readings),
                 "Readings and verdicts of ${parameter} [${unit}] 读数与判定",
                 "Readings of the series that speaks, else of its stand-in: mean, lowest and highest of each point's "
-                "time; suspect and failed ones apart, as points. report.reading; nothing is left out.",
+                "time, as they count: corrected, without what was withdrawn; suspect and failed ones apart, as points. "
+                "report.reading.",
                 "short",
                 width=24,
             )

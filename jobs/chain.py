@@ -1,7 +1,10 @@
 """The chain from reading to index: what each stage loads, computes and writes. `settle`, workers and the demo share it.
 
-flag      own series                      -> verdict
+decide    readings that compete, once priorities changed -> observation
+flag      own series                      -> first_verdict, corrected
+compare   first verdicts, neighbours'     -> verdict
 hour      readings and their verdicts     -> average `hour`
+derive    hours, by registered formulas   -> average `hour` of derived series
 average   hours                           -> average moving24, running8, day, mda8, mda1
 assess    averages of a station           -> assessment
 detect    averages of a station           -> episode; its hours and the fits -> score
@@ -15,12 +18,18 @@ from datetime import datetime, timedelta
 import polars as pl
 import structlog
 
-from analytics import assessment, averaging, quality
-from analytics.store import derived, ledger, observations, registry, terms
+from analytics import assessment, averaging, corrections, quality
+from analytics.store import derived, ledger, priorities, registry, terms
 from analytics.store.connection import Connection
-from analytics.store.ledger import Stage, Take
+from analytics.store.ledger import WHOLE, Lane, Stage, Take
 from analytics.store.register import Effect
+from jobs import compare as compare_job
+from jobs import derive as derive_job
+from jobs.again import with_codes
 from jobs.detect import detect, speak
+from jobs.readings import Readings as Readings
+from jobs.readings import load_readings as load_readings
+from jobs.readings import readings as readings
 from jobs.rules import RuleBook as RuleBook
 from jobs.rules import Rules as Rules
 from jobs.rules import by_rules
@@ -31,48 +40,55 @@ log = structlog.get_logger()
 #: Rows a take loads at most: some hundred bytes each while a stage works on them.
 BUDGET = 1_000_000
 #: What is taken together of several shards, at most: marks and the hours they span.
-PACK = 10_000
+PACK = 40_000
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 
-def make_again(readings: pl.DataFrame, series: pl.DataFrame, rules: list[Rules]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Verdicts and all averages of `readings`, by the same functions as the stages, without the store."""
-    verdicts = by_rules(rules, lambda rule: quality.flag(readings, series, rule.parameters, rule.marks))
-    judged = _with_codes(readings, verdicts)
-    hours = by_rules(rules, lambda rule: averaging.hours(judged, series, rule.parameters, rule.averagings))
-    rest = by_rules(rules, lambda rule: averaging.windows(hours, series, rule.parameters, rule.averagings))
-    return verdicts, pl.concat([hours, rest])
-
-
-def _with_codes(readings: pl.DataFrame, verdicts: pl.DataFrame) -> pl.DataFrame:
-    return readings.join(verdicts.select("series", "time", "code"), on=["series", "time"], how="left")
+def decide(take: Take, rules: list[Rules]) -> None:
+    """Who wins where sources disagree, by the priorities as they are now."""
+    ledger.mark_readings(take.conn, priorities.decide(take), take.now)
 
 
 def flag(take: Take, rules: list[Rules]) -> None:
     """Judges the readings of the affected windows."""
     series = registry.load_series(take.conn, take.load["subject"].unique().to_list())
-    readings = observations.load(take.conn, take.load)
-    take.read += readings.height
-    made = by_rules(rules, lambda rule: quality.flag(readings, series, rule.parameters, rule.marks))
+    found = load_readings(take.conn, take.load)
+    take.read += found.received.height
+    made = by_rules(rules, lambda rule: quality.flag(found.counted, series, rule.parameters, rule.marks))
+    if found.layers.height:  # where no layer ever was, nothing is stored
+        derived.write(take, derived.CORRECTED, corrections.differing(found.received, found.counted))
     for rule in rules:
         derived.judged(take, rule.edition, rule.since, rule.until)
-    changed = derived.write(take, derived.VERDICT, made)
-    # The readings that marked this window are new or other, whatever their verdict: the hour is made again for them
-    # and for every reading whose verdict changed beside them.
-    _mark(take, "hour", ledger.merge(pl.concat([take.claimed, ledger.runs(changed, "series", _HOUR)])))
+    changed = derived.write(take, derived.FIRST_VERDICT, made)
+    # The readings that marked this window are new or other, whatever their verdict: their hours are made again, and
+    # whoever reads them or the verdicts beside them that changed compares again.
+    _mark(take, "hour", take.claimed)
+    moved = pl.concat([take.claimed, ledger.runs(changed, "series")])
+    _mark(take, "compare", compare_job.hearers(take.conn, moved))
+
+
+def compare(take: Take, rules: list[Rules]) -> None:
+    """Final verdicts of the affected windows."""
+    changed = compare_job.compare(take, rules)
+    _mark(take, "hour", ledger.runs(changed, "series", _HOUR))
 
 
 def hour(take: Take, rules: list[Rules]) -> None:
     """Hourly means of the affected windows."""
     series = registry.load_series(take.conn, take.load["subject"].unique().to_list())
-    readings = observations.load(take.conn, take.load)
+    counted = readings(take.conn, take.load)
     verdicts = derived.load(take.conn, derived.VERDICT, take.load)
-    take.read += readings.height + verdicts.height
-    judged = _with_codes(readings, verdicts)
+    take.read += counted.height + verdicts.height
+    judged = with_codes(counted, verdicts)
     made = by_rules(rules, lambda rule: averaging.hours(judged, series, rule.parameters, rule.averagings))
-    changed = derived.write(take, derived.AVERAGE, made, {"averaging": ["hour"]})
-    _mark(take, "average", ledger.runs(changed, "series", _HOUR))
-    _mark_stations(take, changed, series)
+    windows = derive_job.measured(take.conn, take.affected)
+    _mark_hours(take, derived.write(take, derived.AVERAGE, made, {"averaging": ["hour"]}, windows=windows), series)
+
+
+def derive(take: Take, rules: list[Rules]) -> None:
+    """Hours of derived series in the affected windows, from those of what they are made of."""
+    changed = derive_job.derive(take, rules)
+    _mark_hours(take, changed, registry.load_series(take.conn, changed["series"].unique().to_list()))
 
 
 def average(take: Take, rules: list[Rules]) -> None:
@@ -114,14 +130,34 @@ def assess(take: Take, rules: list[Rules]) -> None:
 Run = Callable[[Take, list[Rules]], None]
 
 STAGES: Mapping[str, tuple[Stage, Run]] = {
+    "decide": (ledger.DECIDE, decide),
     "flag": (
-        Stage("flag", ledger.CODES["flag"], "series", quality.BACK, quality.FORWARD, cadences=quality.CADENCES),
+        Stage(
+            "flag",
+            ledger.CODES["flag"],
+            "series",
+            quality.BACK,
+            quality.FORWARD,
+            cadences=quality.CADENCES,
+            sealed=True,
+        ),
         flag,
     ),
+    "compare": (compare_job.STAGE, compare),
     "hour": (
-        Stage("hour", ledger.CODES["hour"], "series", grid=_HOUR, period=_HOUR, tick=timedelta(minutes=1)),
+        Stage(
+            "hour",
+            ledger.CODES["hour"],
+            "series",
+            grid=_HOUR,
+            period=_HOUR,
+            tick=timedelta(minutes=1),
+            sealed=True,
+            after="compare",
+        ),
         hour,
     ),
+    "derive": (Stage("derive", ledger.CODES["derive"], "series", grid=_HOUR, period=_HOUR, tick=_HOUR), derive),
     "average": (
         Stage(
             "average",
@@ -154,6 +190,14 @@ def _of_stations(windows: pl.DataFrame, series: pl.DataFrame) -> pl.DataFrame:
     return ledger.merge(joined.with_columns(pl.col("stop") + _DAY)).with_columns(pl.col("stop") - _DAY)
 
 
+def _mark_hours(take: Take, changed: pl.DataFrame, series: pl.DataFrame) -> None:
+    """Nothing; what is made of the hours that `changed` is marked."""
+    windows = ledger.runs(changed, "series", _HOUR)
+    _mark(take, "average", windows)
+    _mark(take, "derive", derive_job.of_dependents(take.conn, windows))
+    _mark_stations(take, changed, series)
+
+
 def _mark_stations(take: Take, changed: pl.DataFrame, series: pl.DataFrame) -> None:
     rows = changed.join(series.select("series", "station"), on="series").select("station", "time").unique()
     _mark(take, "assess", ledger.runs(rows, "station", _DAY))
@@ -161,6 +205,8 @@ def _mark_stations(take: Take, changed: pl.DataFrame, series: pl.DataFrame) -> N
 
 def mark_registered(conn: Connection, effect: Effect, now: datetime) -> None:
     """Nothing; what a registration touches in stored results is marked. Call it in the registration's transaction."""
+    ledger.mark(conn, ledger.DECIDE, effect.decide, now)
+    ledger.mark(conn, STAGES["derive"][0], effect.derive, now)
     ledger.mark(conn, STAGES["average"][0], effect.average, now)
     for stage in ("assess", "detect"):
         ledger.mark(conn, STAGES[stage][0], effect.assess, now)
@@ -214,11 +260,15 @@ def take_once(
     clock: Callable[[], datetime],
     budget: int,
     work: Work,
+    lane: Lane = WHOLE,
 ) -> bool:
-    """Whether there was something to do for the stage `name` on `shards`; it is done, and added to `work`."""
+    """Whether there was something to do for the stage `name` on `shards`; it is done, and added to `work`.
+
+    Only what is in the `lane`.
+    """
     began = time.perf_counter()
     stage, run = STAGES[name]
-    with ledger.take(conn, stage, shards, clock(), lambda subjects: steps(conn, stage, subjects), budget) as take:
+    with ledger.take(conn, stage, shards, clock(), lambda subjects: steps(conn, stage, subjects), budget, lane) as take:
         if take is None:
             return False
         run(take, book.open(conn))
@@ -232,18 +282,34 @@ def take_once(
     return True
 
 
-def due(conn: Connection, now: datetime) -> dict[str, dict[int, int]]:
-    """Stage -> shard -> weight of the marks that are due, where there are any: their number and the hours they span."""
+def due(conn: Connection, now: datetime, lane: Lane = WHOLE) -> dict[str, dict[int, int]]:
+    """Stage -> shard -> weight of the marks due in the `lane`, if there are any: their number and hours they span."""
     names = {stage.code: name for name, (stage, _) in STAGES.items()}
     rows = conn.execute(
         "SELECT stage::int4, subject %% %s, count(*) + extract(epoch FROM sum(stop - start))::int8 / 3600 FROM stale"
-        " WHERE due <= %s AND stage = ANY(%s) GROUP BY 1, 2 ORDER BY 2",
-        [ledger.SHARDS, now, list(names)],
+        " WHERE due <= %s AND stage = ANY(%s) AND stop > %s AND stop <= %s"
+        " GROUP BY 1, 2 ORDER BY 2",
+        [ledger.SHARDS, now, list(names), *lane],
     ).fetchall()
     found: dict[str, dict[int, int]] = {}
     for code, shard, weight in rows:
         found.setdefault(names[int(str(code))], {})[int(str(shard))] = int(str(weight))
     return found
+
+
+def gathering(conn: Connection, name: str, marks: Mapping[str, Mapping[int, int]], since: datetime) -> set[int]:
+    """Shards of the stage `name` that are better left: what makes them due is still at work, and none waits `since`.
+
+    A station's stages are due by each of its series: taken after each, a station would be made as often as it has any.
+    """
+    stage, _ = STAGES[name]
+    if stage.subject != "station" or all(STAGES[other][0].subject == "station" for other in marks):
+        return set()
+    rows = conn.execute(
+        "SELECT subject %% %s FROM stale WHERE stage = %s GROUP BY 1 HAVING min(due) > %s",
+        [ledger.SHARDS, stage.code, since],
+    ).fetchall()
+    return {int(str(row[0])) for row in rows}
 
 
 def packs(weights: Mapping[int, int]) -> Iterator[list[int]]:
@@ -272,6 +338,12 @@ def steps(conn: Connection, stage: Stage, subjects: list[int]) -> pl.DataFrame:
     if stage.subject == "station":
         hours = pl.lit(3600.0) / (pl.len() * 3)
         return series.group_by(pl.col("station").alias("subject")).agg(pl.col("cadence").min(), hours.alias("step"))
-    hourly = stage.name == "average"
+    hourly = stage.name in ("average", "derive")
     step = pl.lit(3600.0) if hourly else pl.min_horizontal(pl.col("cadence").cast(pl.Float64), "spacing")
+    if stage.name == "decide":  # several rows compete for each, and savers of the series wait while it is decided
+        step = step / 5
+    if stage.name == "compare":  # with each of its own rows a series reads those of its neighbours
+        others = compare_job.around(conn, subjects)
+        series = series.join(others, left_on="series", right_on="subject", how="left")
+        step = step / (1 + pl.col("others").fill_null(0))
     return series.select(pl.col("series").alias("subject"), "cadence", step.alias("step"))

@@ -13,6 +13,7 @@ from analytics.tables import TableError
 from jobs import (
     console,
     demo,
+    doctor,
     export,
     forecast,
     ingest,
@@ -22,12 +23,17 @@ from jobs import (
     relearn,
     serve,
     settle,
+    source,
     up,
     watch,
     worker,
 )
+from jobs.backfill.cli import app as backfill
+from jobs.correct import app as correct
 from jobs.database.cli import app as database
 from jobs.database.errors import DatabaseError
+from jobs.keep import app as keep
+from jobs.review import app as review
 from jobs.simulate import app as simulate
 
 app = typer.Typer(
@@ -41,6 +47,7 @@ app = typer.Typer(
 app.add_typer(database, name="database")
 app.command("migrate", epilog=migrate.EXAMPLE)(migrate.main)
 app.command("register", epilog=register.EXAMPLE)(register.main)
+app.command("source", epilog=source.EXAMPLE)(source.main)
 app.command("ingest", epilog=ingest.EXAMPLE)(ingest.main)
 app.command("settle", epilog=settle.EXAMPLE)(settle.main)
 app.command("relearn", epilog=relearn.EXAMPLE)(relearn.main)
@@ -48,6 +55,11 @@ app.command("watch", epilog=watch.EXAMPLE)(watch.main)
 app.command("forecast", epilog=forecast.EXAMPLE)(forecast.main)
 app.command("irrigate", epilog=irrigate.EXAMPLE)(irrigate.main)
 app.command("export", epilog=export.EXAMPLE)(export.main)
+app.add_typer(correct, name="correct")
+app.add_typer(review, name="review")
+app.add_typer(keep, name="keep")
+app.command("doctor", epilog=doctor.EXAMPLE)(doctor.main)
+app.add_typer(backfill, name="backfill")
 app.add_typer(simulate, name="simulate")
 app.command("serve", epilog=serve.EXAMPLE)(serve.main)
 app.command("worker", epilog=worker.EXAMPLE)(worker.main)

@@ -1,5 +1,6 @@
 """What every command shares: the database it talks to, words for people on stderr, exit codes."""
 
+import getpass
 import logging
 import os
 import shutil
@@ -43,14 +44,16 @@ Dsn = Annotated[
     ),
 ]
 
-#: People read stderr; stdout is for what was asked for.
-people = Console(stderr=True, highlight=False)
-out = Console(highlight=False)
+#: People read stderr; stdout is for what was asked for. Brackets in what people wrote, as in a reason, are no markup.
+people = Console(stderr=True, highlight=False, markup=False)
+out = Console(highlight=False, markup=False)
 
 
 def show(table: Table) -> None:
     """Prints `table`; into a pipe, which has no width, as wide as it needs."""
-    out.print(table, width=None if out.is_terminal else 200, crop=False)
+    if not out.is_terminal:
+        out.width = 200  # given to `print`, it would be bounded by what Rich takes for the terminal's
+    out.print(table, crop=False)
 
 
 def program() -> str:
@@ -75,6 +78,14 @@ def stop(number: int, frame: FrameType | None) -> None:
 def now() -> datetime:
     """The clock, read here and passed on."""
     return datetime.now(UTC)
+
+
+def author() -> str:
+    """Who gives the command: the user of this machine."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a number without a name, as in a container
+        return f"user {os.getuid()}"
 
 
 def start_logging() -> structlog.stdlib.BoundLogger:
@@ -127,7 +138,7 @@ def progress(unit: str) -> Progress:
     """A progress bar with rate and time left on stderr; nothing where stderr is no terminal."""
     return Progress(
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.percentage:>3.0f} %"),
         Rate(unit),

@@ -13,17 +13,16 @@ from zlib import crc32
 
 import httpx
 import typer
-from rich.markup import escape
+from rich.text import Text
 
 from analytics import ingest as formats
-from analytics import standards
-from analytics.store import connection, migrations
+from analytics.store import connection
 from analytics.store.connection import Connection
 from analytics.store.observations import Counts
 from analytics.store.register import read as read_registry
 from analytics.synthetic import District
 from analytics.texts import Language
-from jobs import board, chain, console, forecast, irrigate, register, relearn, serve, summary, watch
+from jobs import board, chain, console, forecast, irrigate, migrate, register, relearn, serve, summary, watch
 from jobs.database import lock
 from jobs.database.dsn import SPEAKING
 from jobs.database.home import home
@@ -78,7 +77,7 @@ def main(
         port = listener.getsockname()[1]
         address = dsn or _private(keep=keep)
         conn = stack.enter_context(closing(connection.connect(address)))
-        steps = sum(1 for _ in migrations.migrate(conn, standards.tables(), console.now()))
+        steps = sum(1 for _ in migrate.migrate(conn))
         say(f"tables: {steps} steps" if steps else "tables: up to date")
         story = Story(conn)
         if data:
@@ -97,7 +96,7 @@ def main(
         now = console.now()
         seen = board.board(conn, board.Book.load(), board.moment(conn, now), summary.one(language))
         summary.show(conn, console.out, language=language, run=run, board=seen)
-        console.out.print(f"\n[bold green]{page}[/]", highlight=False)
+        console.out.print(f"\n{page}", style="bold green")
         if not once:
             console.people.print("live; Ctrl-C ends it / 实时运行中，Ctrl-C 结束")
             family.watch()
@@ -105,7 +104,7 @@ def main(
 
 def say(words: str) -> None:
     """Nothing; a line of progress on stderr."""
-    console.people.print(f"[dim]demo:[/] {words}")
+    console.people.print(Text.assemble(("demo: ", "dim"), words))
 
 
 @contextmanager
@@ -172,7 +171,7 @@ class Story:
                 total += intake.file(path)
                 read += 1
             except (formats.UnknownFormat, formats.UnreadableSource, OSError) as problem:
-                console.people.print(f"[red]not read:[/] {escape(str(problem))}")
+                console.people.print(Text.assemble(("not read: ", "red"), str(problem)))
         if not read:
             raise console.NotAsAsked("no file could be read")
         self._came(total, time.perf_counter() - began, f"{read} files")

@@ -15,6 +15,7 @@ import polars as pl
 import structlog
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from analytics import ingest as formats
 from analytics.frames import REJECTS, Batch
@@ -91,7 +92,7 @@ def main(
             try:
                 counts = intake.file(path)
             except (formats.UnknownFormat, formats.UnreadableSource, OSError) as problem:
-                console.people.print(f"[red]not read:[/] {problem}")
+                console.people.print(Text.assemble(("not read: ", "red"), str(problem)))
                 failed.append(path)
                 continue
             rows[str(path)] = counts
@@ -108,6 +109,11 @@ def main(
         console.people.print(
             f"{intake.waiting:,} cells wait as rejects: their series are not registered. Run again with --register, or "
             "register them with `greenwatch register FILE`"
+        )
+    if intake.held:
+        console.people.print(
+            f"{intake.held:,} cells wait as rejects: their period is approved (`greenwatch review`) or archived "
+            "(`greenwatch keep restore` opens it)"
         )
     if failed:
         raise console.NotAsAsked(f"{len(failed)} of {len(paths)} files could not be read; the others are in")
@@ -137,12 +143,14 @@ class Intake:
     """Readings on their way into the store; remembers which channel is which series from block to block.
 
     Who makes one a block, as the server does, gives it the `parameters` in force and what the last one had `known`.
-    `refused` (rejects.ROWS) is what the last block could not keep.
+    `refused` (rejects.ROWS) is what the last block could not keep. `waiting` cells have no series yet; `held` ones lie
+    in a period that is approved, or older than the horizon.
     """
 
     conn: Connection
     order: Order
     waiting: int = 0
+    held: int = 0
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     known: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CHANNELS))
     refused: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=dict(rejects.ROWS)))
@@ -189,8 +197,6 @@ class Intake:
             return self._block(batch, decoder, place, sha256)
 
     def _block(self, batch: Batch, decoder: str, place: str, sha256: str | None) -> Counts:
-        source = registry.source(self.conn, self.order.source or decoder)
-        origin = Origin(source, decoder, place, sha256, self.order.kind)
         cells = batch.cells
         if self.order.revision is not None:
             cells = cells.with_columns(pl.col("revision").fill_null(self.order.revision))
@@ -202,11 +208,17 @@ class Intake:
         else:
             readings = joined.filter(pl.col("series").is_not_null()).select(*READINGS)
             refused = pl.concat([rejected(batch.rejects), _waiting(unknown)])
-            self.waiting += unknown.filter(pl.col("reason") != "unknown parameter").height
+            self.waiting += unknown.filter(~pl.col("reason").is_in(registry.HOPELESS)).height
         self.refused = refused
-        return observations.save(
-            self.conn, readings, refused, origin, console.now(), missing=batch.missing, trial=self.order.dry_run
+        source = registry.source(self.conn, self.order.source or decoder)
+        return self._keep(readings, refused, Origin(source, decoder, place, sha256, self.order.kind), batch.missing)
+
+    def _keep(self, readings: pl.DataFrame, refused: pl.DataFrame, origin: Origin, missing: int) -> Counts:
+        counts = observations.save(
+            self.conn, readings, refused, origin, console.now(), missing=missing, trial=self.order.dry_run
         )
+        self.held += counts.rejects - refused.height
+        return counts
 
     def _resolve(self, cells: pl.DataFrame, batch: Batch) -> pl.DataFrame:
         """CHANNELS and `reason` of every pair in `cells`, new ones made if that was asked for."""
@@ -215,7 +227,7 @@ class Intake:
         lost = pl.DataFrame(schema={**CHANNELS, "reason": pl.String})
         if new.height:
             found = self._look_up(new)
-            unknown = found.filter(pl.col("series").is_null() & (pl.col("reason") != "unknown parameter"))
+            unknown = found.filter(pl.col("series").is_null() & ~pl.col("reason").is_in(registry.HOPELESS))
             if self.order.register and unknown.height:
                 self._learn(unknown, batch)
                 found = self._look_up(new)
@@ -289,7 +301,7 @@ def _steps(pairs: pl.DataFrame, batch: Batch, asked: int | None) -> pl.DataFrame
 
 def _waiting(unknown: pl.DataFrame) -> pl.DataFrame:
     """`rejects.ROWS` of readings without a series; those of a known parameter keep time and value and can come back."""
-    can = pl.col("reason") != "unknown parameter"
+    can = ~pl.col("reason").is_in(registry.HOPELESS)
     return unknown.with_columns(
         pl.col("time").dt.strftime("%Y-%m-%dT%H:%M:%S%.fZ").alias("stamp"),
         pl.col("value").cast(pl.String).alias("text"),

@@ -1,14 +1,23 @@
 """`greenwatch migrate`: makes the tables, or brings them up to date."""
 
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 
 from analytics import standards
 from analytics.store import connection, migrations
+from analytics.store.connection import Connection
+from analytics.store.migrations import Step
 from jobs import console
+from jobs.backfill import queue
 
 EXAMPLE = "Example: greenwatch database start && greenwatch migrate"
+
+
+def migrate(conn: Connection, *, plain: bool = False) -> Iterator[Step]:
+    """What was done, as it is done: our tables, those of the queue, the editions of the package tables."""
+    yield from migrations.migrate(conn, standards.tables(), console.now(), plain=plain, libraries=[queue.guest()])
 
 
 def main(
@@ -25,7 +34,7 @@ def main(
                 console.out.print(f"migration {name}")
             return
         steps = 0
-        for step in migrations.migrate(conn, standards.tables(), console.now(), plain=plain):
+        for step in migrate(conn, plain=plain):
             console.people.print(f"{step.kind} {step.name}")
             steps += 1
         tier = connection.tier(conn)

@@ -1,7 +1,7 @@
 """`greenwatch register`: what is true at a site, from a file into the store."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated
 
 import structlog
@@ -9,12 +9,14 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from analytics import crops, parameters, standards
+from analytics import crops, derivation, parameters, standards
 from analytics.crops import Land
+from analytics.derivation import Kind
 from analytics.parameters import Parameter
-from analytics.store import migrations, register
+from analytics.store import migrations, priorities, register
 from analytics.store.connection import Connection
 from analytics.store.errors import NotMigrated
+from analytics.store.priorities import Difference
 from analytics.store.register import Change, Draft, Effect, Plan
 from jobs import chain, console
 from jobs.ingest import readmit
@@ -32,17 +34,18 @@ def main(
     """Register what is measured and watered where. Only what differs is written, or nothing; nothing is removed."""
     raw = _bytes(file)
     with console.store(dsn) as conn:
-        known, adoptable, land = rules(conn)
-        draft = register.read(raw, str(file), known, adoptable, land)
+        known, adoptable, land, kinds = rules(conn)
+        draft = register.read(raw, str(file), known, adoptable, land, kinds)
         if plan:
-            show(look(conn, draft))
+            there_is = look(conn, draft)
+            show(there_is)
+            if preferred := prefers(there_is):
+                console.people.print(said(priorities.compare(conn, preferred)))
             console.people.print("plan only, nothing was written: run it again without --plan")
             return
         done, effect = write(conn, draft)
         show(done)
-        if any(change.noun == "source" and not change.new for change in done.changes):
-            console.people.print("a new priority settles what disagrees from now on; what is stored was settled before")
-        marks = effect.assess.height + effect.average.height
+        marks = sum(part.height for part in (effect.assess, effect.average, effect.decide, effect.derive))
         if marks:
             console.people.print("what this changes in stored results is marked: run `greenwatch settle`")
         # Not only for the series of this run: one that was killed before this line leaves its readings waiting.
@@ -65,20 +68,34 @@ def write(conn: Connection, draft: Draft) -> tuple[Plan, Effect]:
     """What was done and what it touches, marked to be computed again. Raises `Nonsense`, and then wrote nothing."""
     with conn.transaction():
         plan = look(conn, draft)
-        effect = register.apply(conn, plan)
+        effect = register.apply(conn, plan, console.author(), f"registered from {PurePath(draft.name).name}")
         chain.mark_registered(conn, effect, console.now())
     return plan, effect
 
 
-def rules(conn: Connection) -> tuple[Mapping[str, Parameter], set[str], Land]:
-    """The parameters and the land tables in force in the store, and the names of all standards it has ever known."""
+def prefers(plan: Plan) -> dict[str, int]:
+    """Sources that were there and get another priority by `plan`."""
+    there = {change.subject for change in plan.changes if change.noun == "source" and not change.new}
+    return {name: priority for name, priority in plan.write.sources.items() if name in there and priority is not None}
+
+
+def said(found: Difference) -> str:
+    """What other priorities would change, in words."""
+    where = f" of {found.series:,} series" if found.readings else ""
+    return f"{found.readings:,} of {found.contested:,} readings on which senders disagreed would change{where}"
+
+
+def rules(conn: Connection) -> tuple[Mapping[str, Parameter], set[str], Land, Mapping[str, Kind]]:
+    """What a file may name: the parameters in force in the store, all standards it has ever known, the land tables and
+    the kinds of derivation in force."""
     editions = {name: migrations.editions(conn, name) for name in standards.tables()}
     if not editions[parameters.TABLE]:
         raise NotMigrated("the database has no package tables yet: run `greenwatch migrate`")
     newest = editions[parameters.TABLE][-1][2]
     contents = {f"{name} {number}": rows for name, found in editions.items() for number, _, rows in found}
     land = crops.parse({name: editions[name][-1][2] for name in crops.TABLES})
-    return parameters.parse(newest), register.standards_in(contents), land
+    kinds = derivation.parse(editions[derivation.TABLE][-1][2])
+    return parameters.parse(newest), register.standards_in(contents), land, kinds
 
 
 def show(plan: Plan) -> None:

@@ -1,4 +1,4 @@
-"""`greenwatch relearn`: fits of the detectors, dated; what they judge is made again by the next settle."""
+"""`greenwatch relearn`: maps of neighbours, fits of detectors and of what is derived, dated; settling goes by them."""
 
 import json
 import time
@@ -11,9 +11,10 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from analytics import detection
+from analytics import derivation, detection, quality
 from analytics.frames import TIME
-from analytics.store import derived, fits, ledger, observations, registry
+from analytics.quality.surroundings import KIND
+from analytics.store import derivations, derived, fits, ledger, observations, registry
 from analytics.store.connection import Connection
 from jobs import chain, console
 from jobs.detect import coalesce
@@ -22,15 +23,19 @@ from jobs.rules import Rules, load_rules
 EXAMPLE = "Example: greenwatch relearn --every 7"
 #: Series learned from in one transaction: 28 days of their hours are some 300,000 rows.
 BATCH = 400
+#: Series of which a year is learned from in one transaction.
+YEARS = 100
 _INSTANT, _HOUR = timedelta(microseconds=1), timedelta(hours=1)
+_VERSIONS = {"greenwatch": version("greenwatch"), "polars": pl.__version__}
 
 
 @dataclass(slots=True)
 class Learned:
-    """What was done: `series` looked at, `fits` kept (those that say nothing new are not), `hours` read."""
+    """What was done: `series` looked at, `fits` and `maps` kept (those that say nothing new are not), `hours` read."""
 
     series: int = 0
     fits: int = 0
+    maps: int = 0
     hours: int = 0
     seconds: float = 0.0
 
@@ -43,9 +48,12 @@ def run(conn: Connection, now: datetime, *, every: int | None = None) -> Learned
     """
     began, done, rules = time.perf_counter(), Learned(), load_rules(conn)[-1]
     voices = registry.load_voices(conn)
+    with conn.transaction():
+        done.maps = _survey(conn, rules, voices, now)
     for batch in _batches(voices):
         with conn.transaction():
             _learn(conn, rules, batch, now, every, done)
+    _derive(conn, rules, now, every, done)
     done.seconds = time.perf_counter() - began
     return done
 
@@ -86,9 +94,94 @@ def _learn(
             dated = made.join(windows.rename({"voice": "subject"}), on="subject").select(
                 "subject", "since", "valid_from", "blob"
             )
-            new = fits.save(conn, name, dated, now, {"greenwatch": version("greenwatch"), "polars": pl.__version__})
+            new = fits.save(conn, name, dated, now, _VERSIONS)
             done.fits += new.height
             _mark(conn, new, there, now)
+
+
+def _derive(conn: Connection, rules: Rules, now: datetime, every: int | None, done: Learned) -> None:
+    """Nothing; what derived series are to be derived by is learned from what they are made of."""
+    for kind in (kind for kind in rules.derivations.values() if kind.method in derivation.LEARNERS):
+        formulas = derivations.load(conn).filter(pl.col("kind") == kind.name)
+        for first in range(0, formulas.height, YEARS):
+            with conn.transaction():
+                _learn_derived(conn, kind, formulas.slice(first, YEARS), now, every, done)
+
+
+def _learn_derived(
+    conn: Connection, kind: derivation.Kind, formulas: pl.DataFrame, now: datetime, every: int | None, done: Learned
+) -> None:
+    made_of = formulas.with_columns(pl.col("inputs").list.first().alias("input"))
+    extent = observations.extent(conn, made_of["input"].unique().to_list()).rename({"series": "input"})
+    there = made_of.join(extent, on="input").with_columns(_midnight(now).alias("valid_from"))
+    done.series += there["series"].n_unique()
+    for step in _steps(there, kind.constants["window"], every):
+        # Of the formula in force as of that time.
+        windows = step.filter(
+            (pl.col("since") < pl.col("valid_from")).fill_null(value=True),
+            (pl.col("until") >= pl.col("valid_from")).fill_null(value=True),
+        ).select(
+            pl.col("series").alias("subject"),
+            "input",
+            (pl.col("valid_from") - pl.duration(days=kind.constants["window"])).alias("since"),
+            "valid_from",
+        )
+        asked = windows.select(subject="input", start="since", stop="valid_from")
+        hours = derived.load(conn, derived.AVERAGE, ledger.merge(asked), {"averaging": ["hour"]})
+        done.hours += hours.height
+        named = hours.rename({"series": "input"}).join(windows.rename({"subject": "series"}), on="input")
+        mine = named.filter(pl.col("time") >= pl.col("since"), pl.col("time") < pl.col("valid_from"))
+        made = derivation.LEARNERS[kind.method](mine.select("series", "time", "value"), kind.constants)
+        dated = made.join(windows, on="subject").select("subject", "since", "valid_from", "blob")
+        new = fits.save(conn, kind.method, dated, now, _VERSIONS)
+        done.fits += new.height
+        ends = there.group_by(pl.col("series").alias("subject")).agg(pl.col("stop").max().alias("end"))
+        # Hours that come while this is learned are derived by what was known before: up to now they are made again.
+        last = pl.max_horizontal("end", pl.lit(now, TIME)) + _HOUR
+        marks = new.join(ends, on="subject").with_columns(pl.min_horizontal("stop", last).alias("stop"))
+        ledger.mark(conn, chain.STAGES["derive"][0], ledger.merge(marks.filter(pl.col("start") < pl.col("stop"))), now)
+
+
+def _survey(conn: Connection, rules: Rules, voices: pl.DataFrame, now: datetime) -> int:
+    """Number of maps kept: who is around each series that speaks or stands in, by the registry as it is now.
+
+    The first map of a series holds from its first reading on, however old that is; a later one from the last local
+    midnight, and only where it is another one. What they judge is marked.
+    """
+    readings = registry.load_series(conn).filter(pl.col("statistic") == "").select("series")
+    readings = readings.filter(~pl.col("series").is_in(derivations.derived(conn, readings["series"].to_list())))
+    heard = voices.join(readings, on="series")
+    drawn = quality.survey(heard, registry.load_stations(conn), rules.parameters).join(
+        heard.select(pl.col("series").alias("subject"), "offset"), on="subject"
+    )
+    extent = observations.extent(conn, drawn["subject"].to_list()).rename({"series": "subject", "stop": "end"})
+    known = fits.every(conn, KIND)
+    there = drawn.join(extent, on="subject").with_columns(_midnight(now).alias("midnight"))
+    oldest = known.group_by("subject").agg(pl.col("start").min().alias("oldest"))
+    begun = (
+        there.join(oldest, on="subject", how="left")
+        .filter(pl.col("oldest").is_null() | (pl.col("start") < pl.col("oldest")))
+        .filter(pl.col("oldest").is_not_null() | (pl.col("blob") != quality.NOBODY))
+        .select("subject", "blob", valid_from="start")
+    )
+    told = there.sort("midnight").join_asof(
+        known.select("subject", "start", said="blob").sort("start"),
+        left_on="midnight",
+        right_on="start",
+        by="subject",
+        strategy="backward",
+        check_sortedness=False,
+    )
+    later = told.filter(pl.col("said").is_not_null() & (pl.col("said") != pl.col("blob")))
+    made = pl.concat([begun, later.select("subject", "blob", valid_from="midnight")])
+    new = fits.save(conn, KIND, made.with_columns(since="valid_from"), now, _VERSIONS)
+    windows = (
+        new.join(extent.select("subject", "end"), on="subject")
+        .with_columns(pl.min_horizontal("stop", "end").alias("stop"))
+        .filter(pl.col("start") < pl.col("stop"))
+    )
+    ledger.mark(conn, chain.STAGES["compare"][0], ledger.merge(windows), now)
+    return new.height
 
 
 def _midnight(now: datetime) -> pl.Expr:
@@ -135,4 +228,7 @@ def main(
     if as_json:
         print(json.dumps(asdict(done)))
         return
-    console.out.print(f"{done.fits:,} fits of {done.series:,} series from {done.hours:,} hours in {done.seconds:.1f} s")
+    console.out.print(
+        f"{done.fits:,} fits of {done.series:,} series from {done.hours:,} hours, {done.maps:,} maps of neighbours"
+        f" in {done.seconds:.1f} s"
+    )

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from analytics import alarms, averaging, detection, episodes, parameters, quality, standards, tables
+from analytics import alarms, averaging, derivation, detection, episodes, parameters, quality, standards, tables
 from analytics.store import migrations, registry
 from analytics.store.connection import Connection
 
@@ -26,6 +26,7 @@ class Rules:
     episodes: Mapping[str, episodes.Rule]
     alarms: Mapping[str, alarms.Rule]
     detectors: Mapping[str, Mapping[str, Any]]
+    derivations: Mapping[str, derivation.Kind]
 
     def covers(self, time: pl.Expr) -> pl.Expr:
         """Whether `time` lies in the period."""
@@ -36,8 +37,8 @@ class Rules:
 def load_rules(conn: Connection, known: datetime | None = None) -> list[Rules]:
     """The rules of every period, oldest first: a package table that changed holds for what is observed from then on.
 
-    What an edition never named it did not rule out: a parameter, an averaging or a standard that came later holds for
-    the time before, too. With `known`, as they were at that time.
+    What an edition never named it did not rule out: a parameter, an averaging, a kind of derivation or a standard that
+    came later holds for the time before, too. With `known`, as they were at that time.
     """
     dated = {name: migrations.editions(conn, name, known) for name in tables.names()}
     starts = sorted({since for found in dated.values() for _, since, _ in found if since is not None})
@@ -63,15 +64,16 @@ def load_rules(conn: Connection, known: datetime | None = None) -> list[Rules]:
                 episodes.parse(content["episodes"]),
                 alarms.parse(content["alarms"]),
                 detection.parse(content["detectors"]),
+                derivation.parse(content["derivations"]),
             )
         )
     return out
 
 
 def _grown(content: dict[str, Any], newest: dict[str, Any]) -> dict[str, Any]:
-    """`content` with the parameters, averagings and standards of `newest` that it does not name."""
+    """`content` with the parameters, averagings, derivations and standards of `newest` that it does not name."""
     grown = dict(content)
-    for name in ("parameters", "averagings"):
+    for name in ("parameters", "averagings", "derivations"):
         grown[name] = {**{key: row for key, row in newest[name].items() if key not in content[name]}, **content[name]}
     new = set(newest["averagings"]) - set(content["averagings"])
     for name, row in content["parameters"].items():

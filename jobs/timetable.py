@@ -2,19 +2,18 @@
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from threading import Event, Lock, Thread
+from threading import Lock
 
 import structlog
 
-from analytics.store import connection, health
-from analytics.store.connection import Connection, Lost
-from analytics.store.errors import StoreError
+from analytics.store import health
+from analytics.store.connection import Connection
 from analytics.store.health import Done
-from jobs import console
+from jobs import console, threads
+from jobs.threads import Thread
 
 log = structlog.get_logger()
 
@@ -22,8 +21,6 @@ log = structlog.get_logger()
 FIRST, LONGEST = timedelta(seconds=2), timedelta(minutes=10)
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 _MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
-#: A connection that was lost is tried again after so long [s], twice as long each time, up to the longest.
-SOON, SELDOM = 0.5, 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,53 +121,26 @@ def attempt(
 
 
 @dataclass(slots=True)
-class Timetable:
+class Timetable(Thread):
     """A thread that does `jobs` when they are due, one after another, on a connection of its own.
 
     `alone`: of all workers of a store only one does them; the others stand by.
     """
 
-    name: str
-    dsn: str
     jobs: Sequence[Job]
     books: Books
-    stopping: Event
     alone: bool = True
     #: [s] between two looks at the clock
     pause: float = 1.0
     clock: Callable[[], datetime] = console.now
-    #: whether it ended by a mistake of ours
-    broken: bool = False
     last: dict[str, datetime] = field(default_factory=dict)
     _patience: dict[str, Patience] = field(default_factory=dict)
-    _thread: Thread | None = None
 
-    def start(self) -> None:
-        """Nothing; the thread runs until `stopping` is set."""
-        self._thread = Thread(target=self._work, name=self.name, daemon=True)
-        self._thread.start()
-
-    def join(self, seconds: float) -> bool:
-        """Whether the thread has ended, at latest after `seconds`."""
-        assert self._thread is not None
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
-
-    def _work(self) -> None:
-        ended = False
-        try:
-            reconnect(self.dsn, self.name, self.stopping, self._serve)
-            ended = True
-        finally:
-            if not ended:
-                # Half a worker is worse than none: whoever watches it starts it again.
-                self.broken = True
-                self.stopping.set()
-
-    def _serve(self, conn: Connection) -> None:
+    def serve(self, conn: Connection) -> None:
+        """Nothing; looks until `stopping`, once no other worker does where it is `alone`."""
         if self.alone:
             while not health.only_one(conn):
-                if self.stopping.wait(SELDOM):
+                if self.stopping.wait(threads.SELDOM):
                     return
         # What another worker did, or this one before it was restarted, is not done again.
         known = health.work(conn).drop_nulls("succeeded")
@@ -196,21 +166,3 @@ class Timetable:
 def _run(job: Job, conn: Connection, now: datetime) -> Done:
     job.run(conn, now)
     return Done(runs=1, succeeded=now)
-
-
-def reconnect(dsn: str, name: str, stopping: Event, serve: Callable[[Connection], None]) -> None:
-    """Nothing; `serve` has a connection for as long as it works, another one when that is lost, until `stopping`."""
-    wait, lost = SOON, False
-    while not stopping.is_set():
-        try:
-            with closing(connection.connect(dsn, application=f"greenwatch {name}")) as conn:
-                if lost:
-                    log.warning("the database is back", thread=name)
-                wait, lost = SOON, False
-                serve(conn)
-        except (Lost, StoreError) as problem:
-            if not lost:  # said once, however often it is tried again
-                log.warning("the database is away", thread=name, problem=str(problem).strip().splitlines()[0])
-            lost = True
-        stopping.wait(wait)
-        wait = min(2 * wait, SELDOM)

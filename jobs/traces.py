@@ -6,8 +6,9 @@ from typing import Any
 import polars as pl
 
 from analytics.frames import TIME
-from analytics.store import derived, observations, state
+from analytics.store import derived, state
 from analytics.store.connection import Connection
+from jobs.readings import load_readings
 
 #: A chart has about so many points across: more would fall on one another.
 POINTS = 600
@@ -34,10 +35,10 @@ def hours(conn: Connection, series: pl.DataFrame, start: datetime, stop: datetim
 def readings(conn: Connection, series: pl.DataFrame, start: datetime, stop: datetime) -> pl.DataFrame:
     """voice, time, value, code (null: good): readings of who speaks, and before its first one of its stand-in.
 
-    `series` as for `hours`.
+    As they count, corrected and without what is withdrawn. `series` as for `hours`.
     """
     windows = _windows(series, start, stop)
-    found = observations.load(conn, windows).join(series.select("series", "voice", "rank"), on="series")
+    found = load_readings(conn, windows).counted.join(series.select("series", "voice", "rank"), on="series")
     codes = derived.load(conn, derived.VERDICT, windows).select("series", "time", "code")
     first = pl.col("time").filter(pl.col("rank") == 0).min().over("voice")
     kept = found.filter((pl.col("rank") == 0) | first.is_null() | (pl.col("time") < first))

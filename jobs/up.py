@@ -14,9 +14,8 @@ from types import FrameType
 
 import httpx
 
-from analytics import standards
-from analytics.store import connection, migrations
-from jobs import console, serve
+from analytics.store import connection
+from jobs import console, migrate, serve
 from jobs.database.dsn import SPEAKING, find_dsn
 from jobs.database.home import home
 from jobs.database.server import Server
@@ -59,7 +58,7 @@ def database(dsn: str | None) -> str:
     named = dsn or any(os.environ.get(name) for name in SPEAKING)
     address = find_dsn(dsn) if named else Server(home()).start()
     with closing(connection.connect(address)) as conn:
-        for step in migrations.migrate(conn, standards.tables(), console.now()):
+        for step in migrate.migrate(conn):
             console.people.print(f"{step.kind} {step.name}")
     return address
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from analytics import alarms, episodes
 from analytics.frames import TIME
 from analytics.store import alarms as store
-from analytics.store import derived, health, registry
+from analytics.store import backfills, derived, health, registry
 from analytics.store.connection import Connection
 from analytics.texts import text
 from jobs import console
@@ -62,7 +62,9 @@ class Watch:
         held = alarms.stretches(turns, current)
         known = pl.concat([held.select("station", "rule"), alarms.lasting(states).select("station", "rule")])
         heard = self._heard(rules, known.with_columns(named).select("station", "episode_rule").unique())
-        live = store.live(conn, heard["series"].unique().to_list()).join(heard, on="series")
+        series = heard["series"].unique().to_list()
+        filled = backfills.filled(conn, series, now)
+        live = store.live(conn, series).join(heard, on="series").join(filled, on="series", how="left")
         edges = alarms.edges(live, current)
         asked = alarms.asked(states, held, edges, now)
         since = (

@@ -1,5 +1,6 @@
-"""`greenwatch worker`: settles what is due as it comes, watches alarms, does what the clock asks for."""
+"""`greenwatch worker`: settles what is due as it comes, watches alarms, does what the clock asks for, and backfills."""
 
+import math
 import signal
 import time
 from collections import defaultdict
@@ -13,12 +14,16 @@ from typing import Annotated
 import structlog
 import typer
 
-from analytics.store import registry
+from analytics.store import health, ledger, registry
 from analytics.store.connection import Connection, Deadlock
 from analytics.store.health import Done
-from jobs import chain, console, forecast, irrigate, relearn, watch
+from analytics.store.ledger import WHOLE, Lane
+from jobs import chain, console, forecast, irrigate, keep, relearn, watch
+from jobs.backfill.chunk import BEHIND, FRESH, Hands
+from jobs.backfill.queue import Porter
 from jobs.database.dsn import find_dsn
-from jobs.timetable import Books, Job, Patience, Timetable, attempt, reconnect
+from jobs.threads import Thread, reconnect
+from jobs.timetable import Books, Job, Patience, Timetable, attempt
 
 EXAMPLE = "Example: greenwatch worker"
 
@@ -26,7 +31,11 @@ log = structlog.get_logger()
 
 #: From the start of one live round to the start of the next [s]: what came in between is one take.
 PAUSE = 3.0
-#: Between two looks whether something is due [s].
+#: Rows of a take of what is older, at most: so long live work waits where that has begun.
+PAST = 200_000
+#: So long [s] may older work of a station wait for that of its series: else each of these would have it done again.
+GATHER = 20.0
+#: Between two looks whether something came due, unless a mark is heard of before [s].
 POLL = 1.0
 #: Between two entries of what was done [s].
 ENTRY = 5.0
@@ -37,11 +46,13 @@ GRACE = 15.0
 _LOCAL = timedelta(minutes=registry.DEFAULT_OFFSET)
 #: On every worker: whoever is first decides.
 WATCH = (Job("watch", watch.run, timedelta(seconds=2)),)
-#: On one worker. A forecast waits until the hour that is over was settled; advice is there before the crews are.
+#: On one worker. A forecast waits until the hour that is over was settled; advice is there before the crews are; what
+#: is old goes at night, where a site has set that anything does.
 CLOCK = (
     Job("forecast", forecast.run, timedelta(hours=1), timedelta(minutes=4)),
     Job("irrigate", irrigate.run, timedelta(days=1), timedelta(hours=5) - _LOCAL),
     Job("relearn", relearn.run, timedelta(weeks=1), timedelta(hours=3, minutes=30) - _LOCAL),
+    Job("keep", keep.run, timedelta(days=1), timedelta(hours=2) - _LOCAL),
 )
 
 
@@ -49,7 +60,7 @@ def main(
     dsn: console.Dsn = None,
     pause: Annotated[float, typer.Option(min=0, help="Seconds from one live round to the next, at least.")] = PAUSE,
 ) -> None:
-    """Settle what is due as it comes in, and do what is done by the clock, until stopped. Several may run at once."""
+    """Settle what is due as it comes in, do what is done by the clock and backfills, until stopped. Several may run."""
     stopping = Event()
     stop_at_signals(stopping)
     with console.store(dsn):
@@ -73,19 +84,20 @@ def stop_at_signals(stopping: Event) -> None:
 def work(dsn: str, stopping: Event, *, pause: float = PAUSE) -> bool:
     """Whether a thread broke; works on the store `dsn` until `stopping` is set."""
     books = Books()
-    tables = [
-        Timetable("watch", dsn, WATCH, books, stopping, alone=False),
-        Timetable("clock", dsn, CLOCK, books, stopping),
+    beside: list[Thread] = [
+        Timetable("watch", dsn, stopping, WATCH, books, alone=False),
+        Timetable("clock", dsn, stopping, CLOCK, books),
+        Porter("chunks", dsn, stopping, Hands(stopping, books).do),
     ]
-    for table in tables:
-        table.start()
+    for thread in beside:
+        thread.start()
     log.info("worker", state="started")
     reconnect(dsn, "worker", stopping, lambda conn: Live(conn, books, stopping, pause).serve())
-    for table in tables:
-        if not table.join(GRACE):
-            log.warning("worker", state="ends while it works; that is undone", thread=table.name)
+    for thread in beside:
+        if not thread.join(GRACE):
+            log.warning("worker", state="ends while it works; that is undone", thread=thread.name)
     log.info("worker", state="ended")
-    return any(table.broken for table in tables)
+    return any(thread.broken for thread in beside)
 
 
 @dataclass(slots=True)
@@ -101,6 +113,9 @@ class Live:
     #: of (stage, shard): data that one stage cannot digest keeps one shard of it waiting, and nothing else
     _patience: dict[tuple[str, int], Patience] = field(default_factory=lambda: defaultdict(Patience))
     _entry: float = 0.0
+    _leads: bool = False
+    #: the stage with which older work goes on
+    _turn: int = 0
 
     def serve(self) -> None:
         """Nothing; rounds until `stopping` is set."""
@@ -108,23 +123,57 @@ class Live:
             began = time.monotonic()
             took = self.round()
             self.enter()
-            left = self.pause - (time.monotonic() - began) if took else POLL
-            self.stopping.wait(max(0.0, left))
+            if took:
+                self.stopping.wait(max(0.0, self.pause - (time.monotonic() - began)))
+            elif self._leads:
+                ledger.wait(self.conn, POLL)
+            else:
+                self.stopping.wait(POLL)
         self.enter(now=True)
 
     def round(self) -> int:
-        """Number of takes: each due shard of each stage once, what one stage marks in the next one's turn."""
-        took = 0
-        marks = chain.due(self.conn, self.clock())
-        for name in chain.STAGES:
-            before = took
-            for shards in self._packs(name, marks.get(name, {})):
+        """Number of takes: each due shard of each stage once, what one stage marks in the next one's turn.
+
+        First all live work; then what is older, in small takes, as long as the next live round has time.
+        """
+        until = time.monotonic() + self.pause
+        since = self.clock() - FRESH
+        names, took, lane = list(chain.STAGES), 0, Lane(before=since)
+        if self._is_for_me(since):
+            took, lane = self._pass(names, Lane(since), chain.BUDGET, math.inf), WHOLE
+        return took + self._pass([*names[self._turn :], *names[: self._turn]], lane, PAST, until)
+
+    def _is_for_me(self, since: datetime) -> bool:
+        """Whether this worker does the live work, which is what changed after `since`.
+
+        Of all workers one does, since a take has its price: two would take the same rows in twice as many takes. The
+        others do what is older, and help where live work falls behind; when the one is gone, another one is it.
+        """
+        if not self._leads and health.leads(self.conn):
+            self._leads = True
+            ledger.listen(self.conn)  # the others are not woken by each reading
+        return self._leads or health.behind(self.conn, self.clock(), since) >= BEHIND
+
+    def _pass(self, names: Sequence[str], lane: Lane, budget: int, until: float) -> int:
+        """Number of takes of the stages `names`, of what is in the `lane`; none begins after `until` but one."""
+        took, live = 0, lane.since > WHOLE.since
+        marks = chain.due(self.conn, self.clock(), lane)
+        for name in names:
+            before, weights = took, marks.get(name, {})
+            if weights and not live:
+                ripe = self.clock() - timedelta(seconds=GATHER)
+                early = chain.gathering(self.conn, name, marks, ripe)
+                weights = {shard: weight for shard, weight in weights.items() if shard not in early}
+            for shards in self._packs(name, weights):
                 if self.stopping.is_set():
                     return took
-                took += self._take(name, shards)
+                took += self._take(name, shards, lane, budget)
                 self.enter()
+                if time.monotonic() >= until:  # whatever there is to do, each stage has its turn
+                    self._turn = (list(chain.STAGES).index(name) + 1) % len(chain.STAGES)
+                    return took
             if took > before:
-                marks = chain.due(self.conn, self.clock())
+                marks = chain.due(self.conn, self.clock(), lane)
         return took
 
     def _packs(self, name: str, weights: Mapping[int, int]) -> Iterator[list[int]]:
@@ -133,12 +182,12 @@ class Live:
         yield from chain.packs({shard: weight for shard, weight in weights.items() if shard not in suspects})
         yield from ([shard] for shard in sorted(suspects) if self._patience[name, shard].over(self.clock()))
 
-    def _take(self, name: str, shards: Sequence[int]) -> bool:
+    def _take(self, name: str, shards: Sequence[int], lane: Lane, budget: int) -> bool:
         done = chain.Work(name)
 
         def once() -> Done | None:
             try:
-                chain.take_once(self.conn, name, shards, self._book, self.clock, chain.BUDGET, done)
+                chain.take_once(self.conn, name, shards, self._book, self.clock, budget, done, lane)
             except Deadlock:  # with a registration or a save: undone, and still due
                 return None
             return Done(done.takes, read=done.read, written=done.written) if done.takes else None

@@ -97,17 +97,22 @@ GONE = {"on": False, "settled": False, "stands": False, "onset": None, "episode"
         (OK, {"edge": NOW - HOUR}, FIRING, "fired"),
         (OK, {"settled": False}, OK, None),
         (OK, CALM, OK, None),
+        (OK, {"filled": NOW - 59 * MINUTE}, OK, None),  # a backfill had a hand in the newest hour
+        (OK, {"filled": NOW - HOUR}, FIRING, "fired"),
         (WITHDRAWN, {}, FIRING, "fired"),
+        (WITHDRAWN, {"filled": NOW}, WITHDRAWN, None),
         (WITHDRAWN, SILENT, WITHDRAWN, None),
         # to be confirmed
         (PENDING, {"onset": NOW - HOUR}, PENDING, None),
         (PENDING, {}, FIRING, "fired"),
+        (PENDING, {"filled": NOW}, PENDING, None),
         (PENDING, SILENT, PENDING, None),
         (PENDING, CALM, OK, "passed"),
         (PENDING, GONE, OK, "removed"),
         # told
         (FIRING, {}, FIRING, None),
         (FIRING, {"level": 2}, FIRING, "raised"),
+        (FIRING, {"level": 2, "filled": NOW}, FIRING, "raised"),
         (FIRING, SILENT, BLIND, "silent"),
         (FIRING, {"edge": NOW - 2 * HOUR}, BLIND, "silent"),
         (FIRING, CALM, RECOVERING, "quiet"),
@@ -235,8 +240,8 @@ class World:
         """The events of now."""
         held = self.held()
         live = pl.DataFrame(
-            [(1, "rule", self.live, 60)],
-            schema={"station": pl.Int32, "episode_rule": pl.String, "live": TIME, "cadence": pl.Int32},
+            [(1, "rule", self.live, None, 60)],
+            schema={"station": pl.Int32, "episode_rule": pl.String, "live": TIME, "filled": TIME, "cadence": pl.Int32},
             orient="row",
         )
         edges = alarms.edges(live, BOTH)

@@ -10,6 +10,8 @@ from playwright.sync_api import Browser
 
 from tests import tools
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:

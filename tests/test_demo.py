@@ -9,9 +9,12 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import httpx
+import pytest
 
 from analytics.store import connection
 from tests import tools
+
+pytestmark = pytest.mark.long
 
 DAYS = 3
 #: A demo of few days is up in so long. [s]

@@ -30,6 +30,7 @@ def test_a_folder_is_a_registry_of_its_modules() -> None:
         "cnemc",
         "ea-hydrology",
         "kings-creek",
+        "logan-river",
         "long",
         "ndjson",
         "noise-montreal",

@@ -16,6 +16,8 @@ from tests.commands.terminal import DONE, fetch, greenwatch
 from tests.commands.terminal import everything as all_rows
 from tests.conftest import SHARED, Make, needs_shared
 
+pytestmark = pytest.mark.long
+
 # The day. J1 has all six pollutants and nothing wrong. J2 has two, and everything wrong. J3 has an ozone afternoon.
 
 J1 = {

@@ -24,6 +24,8 @@ from tests import world
 from tests.conftest import NOW, Make
 from tests.servers import spare_server
 
+pytestmark = pytest.mark.long
+
 REPOSITORY = Path(__file__).parents[1]
 START = datetime(2024, 1, 1, tzinfo=UTC)
 FILES, HOURS, STATIONS = 12, 48, 4

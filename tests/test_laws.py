@@ -1,7 +1,5 @@
 """The laws of DESIGN.md on a real database: random batches, orders, repeats, corrections, deletions."""
 
-import json
-import os
 import random
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -10,106 +8,26 @@ from typing import Any
 import polars as pl
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.store import connection, fits, ledger, observations, registry
+from analytics.store import corrections, ledger, observations
 from analytics.store.connection import Connection
 from jobs import chain
 from tests import world
 from tests.conftest import NOW, Make
 from tests.mortal import Killed, mortal
-from tests.world import HOUR, T0, Reading
+from tests.stories import LAW, begin, layers, opened, readings, send, stories
+from tests.world import HOUR, T0
 
-CHANNELS = [("A", "pm25"), ("A", "o3"), ("A", "wind_direction"), ("B", "pm25"), ("B", "laeq")]
-#: Hypothesis gives the same examples every time, so that a red test stays red; the soak asks for more and others.
-EXAMPLES = int(os.environ.get("GREENWATCH_LAW_EXAMPLES", "0"))
-LAW = settings(
-    max_examples=EXAMPLES or 8,
-    deadline=None,
-    derandomize=not EXAMPLES,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module", params=["apache", "plain"])
 def store(request: pytest.FixtureRequest, make_database: Make) -> Iterator[tuple[Connection, list[int]]]:
-    """One database for all examples of a law, emptied between them, on both tiers."""
-    with closing(connection.connect(make_database(request.param))) as conn:
-        registry.source(conn, "test")
-        conn.execute("INSERT INTO source (name, priority) VALUES ('better', 1)")
-        series = world.settle_world(conn, CHANNELS)
-        conn.execute(
-            "INSERT INTO membership (station, kind, since, place) SELECT id, 'noise_zone', since::date, zone"
-            " FROM station, (VALUES ('-infinity', '1'), ('2026-03-01', '4a')) AS z (since, zone) WHERE code = 'B'"
-        )
-        yield conn, series
-
-
-def begin(conn: Connection, series: list[int]) -> None:
-    """Nothing; the world is empty but for the same fits: what is usual for three series, from two times on."""
-    world.empty(conn)
-    for hours, line in ((10, 40.0), (60, 15.0)):
-        blob = json.dumps({"profile": [20.0] * 40 + [None] * 8, "line": line, "count": 200}).encode()
-        start = T0 + hours * HOUR
-        made = pl.DataFrame({"subject": [series[n] for n in (0, 1, 4)], "blob": [blob] * 3}).with_columns(
-            pl.col("subject").cast(pl.Int32), since=pl.lit(start - 24 * HOUR), valid_from=pl.lit(start)
-        )
-        fits.save(conn, "robust-seasonal", made, NOW, {})
-
-
-def readings(series: list[int]) -> st.SearchStrategy[list[Reading]]:
-    """Readings over four days on and off the hour, across the change of edition on 2026-03-01 local."""
-    value = st.one_of(
-        st.floats(-8, 1200, allow_nan=False).map(lambda v: round(v, 1)),
-        st.sampled_from([0.0, 35.0, 35.0, 60.0, 120.5, 5000.0]),
-        st.floats(0.001, 300, allow_nan=False, width=64),
-    )
-    hour = st.one_of(st.integers(0, 96).map(float), st.integers(0, 96 * 6).map(lambda n: n / 6))
-    mark = st.sampled_from([None, None, None, None, ord("N"), ord("D"), ord("T")])
-    revision = st.sampled_from([0, 0, 0, 1, 2])
-    single = st.tuples(st.sampled_from(series), hour, value, revision, mark).map(lambda reading: [reading])
-    parts = st.lists(st.one_of(single, single, single, runs(series)), min_size=1, max_size=60)
-    return parts.map(lambda some: [reading for part in some for reading in part][:400]).filter(bool)
-
-
-def runs(series: list[int]) -> st.SearchStrategy[list[Reading]]:
-    """Hours in a row, some of them none: what episodes, running means and scores are made of."""
-    values = st.lists(st.sampled_from([None, 5.0, 48.0, 60.0, 130.0, 170.0, 240.0, 320.0]), min_size=2, max_size=5)
-    return st.builds(
-        lambda number, first, parts, length, revision: [
-            (number, float(first + at), parts[at // length], revision, None)
-            for at in range(len(parts) * length)
-            if parts[at // length] is not None
-        ],
-        st.sampled_from(series),
-        st.integers(0, 90),
-        values,
-        st.sampled_from([1, 3, 12]),
-        revision_of_runs,
-    )
-
-
-revision_of_runs = st.sampled_from([0, 0, 1, 3])
-
-
-@st.composite
-def stories(draw: st.DrawFn, series: list[int]) -> tuple[list[tuple[str, Reading]], list[list[tuple[str, Reading]]]]:
-    """The same messages twice: as one ordered story, and cut into batches in any order, some of them sent again."""
-    sources = st.sampled_from(["test", "test", "test", "better"])
-    messages = [(draw(sources), reading) for reading in draw(readings(series))]
-    shuffled = draw(st.permutations(messages)) + draw(st.lists(st.sampled_from(messages), max_size=30))
-    cuts = sorted(draw(st.lists(st.integers(0, len(shuffled)), max_size=6)))
-    batches = [shuffled[a:b] for a, b in zip([0, *cuts], [*cuts, len(shuffled)], strict=True)]
-    return messages, [batch for batch in batches if batch]
-
-
-def send(conn: Connection, batch: list[tuple[str, Reading]]) -> None:
-    for source in ("test", "better"):
-        if part := [reading for name, reading in batch if name == source]:
-            counts = world.send(conn, part, source)
-            assert counts.read == len(part) == counts.new + counts.replaced + counts.duplicates
+    """One database for all examples of a law, on both tiers."""
+    with opened(make_database, request.param) as made:
+        yield made
 
 
 @LAW
@@ -171,19 +89,21 @@ def test_law_3_deleted_windows_come_back_bit_for_bit(store: tuple[Connection, li
     story = data.draw(readings(series))
     begin(conn, series)
     world.send(conn, story)
+    corrections.enter(conn, data.draw(layers(series)), NOW)
     world.settle(conn)
     expected = world.picture(conn)
     windows = data.draw(st.lists(st.tuples(st.integers(-30, 120), st.integers(1, 60)), min_size=1, max_size=4))
     for first, length in windows:
         start, stop = T0 + first * HOUR, T0 + (first + length) * HOUR
-        for table in ("verdict", "average", "assessment", "score", "episode"):
+        for table in ("corrected", "first_verdict", "verdict", "average", "assessment", "score", "episode"):
             conn.execute(f"DELETE FROM {table} WHERE time >= %s AND time < %s", [start, stop])
         for name, subjects in (
             ("flag", series),
+            ("compare", series),
             ("hour", series),
             ("average", series),
-            ("assess", [1, 2]),
-            ("detect", [1, 2]),
+            ("assess", [1, 2, 3, 4]),
+            ("detect", [1, 2, 3, 4]),
         ):
             stale = pl.DataFrame(
                 [(subject, start, stop) for subject in subjects], schema=dict(ledger.WINDOWS), orient="row"
@@ -248,5 +168,5 @@ def test_as_of_shows_what_was_known(store: tuple[Connection, list[int]]) -> None
     seen = []
     for ordinal, known in moments:
         assert observations.ordinal_at(conn, known) == ordinal  # type: ignore[arg-type]
-        seen.append(observations.load(conn, windows, ordinal=ordinal).sort("time")["value"].to_list())
+        seen.append(observations.load(conn, windows, known=known).sort("time")["value"].to_list())  # type: ignore[arg-type]
     assert seen == [[10.0, 10.0], [10.0, 10.0, 11.0], [12.0, 10.0, 11.0, 12.0]]

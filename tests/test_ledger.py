@@ -65,7 +65,9 @@ def once_after_load(monkeypatch: pytest.MonkeyPatch, hook: Hook) -> None:
     monkeypatch.setattr(observations, "load", load)
 
 
-def skipping_locked(conn: Connection, stage: Stage, shards: Sequence[int], now: datetime) -> pl.DataFrame:
+def skipping_locked(
+    conn: Connection, stage: Stage, shards: Sequence[int], now: datetime, since: datetime | None = None
+) -> pl.DataFrame:
     """Weak: the marks nobody else holds just now."""
     rows = conn.execute(
         """
@@ -105,7 +107,7 @@ def test_a_change_between_reading_and_claiming_is_seen(
     real, read, hook = ledger.claim, observations.load, correct(other, pm25)
     todo = [hook]
 
-    def claim(conn: Connection, stage: Stage, shards: Sequence[int], now: datetime) -> pl.DataFrame:
+    def claim(conn: Connection, stage: Stage, shards: Sequence[int], now: datetime, *_: object) -> pl.DataFrame:
         window = pl.DataFrame([(pm25, T0, T0 + HOUR)], schema=dict(WINDOWS), orient="row")
         early = read(conn, window)
         while todo:
@@ -172,7 +174,7 @@ def test_a_lock_lost_with_its_connection_takes_its_work_along(
     if weak:
         real = ledger.claim
 
-        def claim(_: Connection, stage: Stage, shards: Sequence[int], now: datetime) -> pl.DataFrame:
+        def claim(_: Connection, stage: Stage, shards: Sequence[int], now: datetime, *__: object) -> pl.DataFrame:
             with closing(connection.connect(dsn)) as own:
                 return real(own, stage, shards, now)
 

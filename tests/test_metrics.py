@@ -49,6 +49,8 @@ FRAMES = {
     "cells": pl.DataFrame({"kind": ["live", "live"], "outcome": ["new", "reject"], "cells": [41, 2]}),
     "rejects": pl.DataFrame({"waiting": [2]}),
     "stale": pl.DataFrame({"stage": ["flag"], "due": [12], "settled": [T]}, schema_overrides={"settled": TIME}),
+    "backfill_chunks": pl.DataFrame({"state": ["waiting", "failed"], "chunks": [5, 1]}),
+    "backfill_rows": pl.DataFrame({"rows": [4_000_000]}),
     "work": WORK,
 }
 

@@ -32,6 +32,8 @@ from jobs.simulate import files as simulated
 from tests import tools
 from tests.tools import Tools
 
+pytestmark = pytest.mark.long
+
 DASHBOARDS = Path(__file__).parents[1] / "dashboards"
 FOR = 2
 #: The same without the bridge over a restart: it shows that the restart was long enough to be seen.

@@ -10,7 +10,7 @@ import pytest
 
 from analytics import standards
 from analytics.frames import CELLS, REJECTS, Batch
-from analytics.store import derived, ledger, migrations, register, registry
+from analytics.store import derived, ledger, migrations, register, registry, scattered
 from analytics.store.connection import Connection
 from jobs import chain
 from jobs.ingest import Intake, Order, readmit
@@ -158,4 +158,4 @@ def test_a_series_far_denser_than_registered_does_not_burst_a_take(conn: Connect
 
 def test_scattered_rows_are_joined_by_four_weeks_at_a_time() -> None:
     rows = pl.DataFrame({"time": [T0, T0 + 24 * HOUR, T0 + 24 * 400 * HOUR]}).cast({"time": ledger.WINDOWS["start"]})
-    assert sorted(part.height for part in ledger.by_time(rows)) == [1, 2]
+    assert sorted(part.height for part in scattered.by_time(rows)) == [1, 2]

@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from analytics.store import register
 from analytics.store.connection import Connection
-from jobs import console, serve
+from jobs import console, review, serve
 from jobs.web import intake, site, watcher
 from jobs.web.site import Settings
 from tests import world
@@ -103,6 +103,14 @@ def test_what_is_not_registered_waits_and_is_named(client: httpx.Client, conn: C
     assert {item["reason"] for item in said["reasons"]} == {"unknown series", "unknown station", "unknown parameter"}
     assert rows(conn, "SELECT count(*) FROM series") == [(1,)]
     until(lambda: figures(client).get(key("greenwatch_cells_total", kind="live", outcome="reject")) == 3)
+
+
+def test_what_comes_for_an_approved_period_waits_and_is_named(client: httpx.Client, conn: Connection) -> None:
+    (number,) = world.settle_world(conn, [("A", "pm25")], 60)
+    review.enter(conn, [number], T0, T0 + MINUTE, "approved", "Wang", "looked at", T0)
+    said = post(client, body(line("A", "pm25", 0, 1.0), line("A", "pm25", 1, 2.0))).json()
+    assert (said["new"], said["rejects"], said["waiting"]) == (1, 1, 0)
+    assert said["reasons"] == [{"reason": "its period is approved or archived", "cells": 1, "first": None}]
 
 
 def test_registering_by_post_must_have_been_allowed(client: httpx.Client, conn: Connection, dsn: str) -> None:

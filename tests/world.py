@@ -56,6 +56,8 @@ def settle(conn: Connection, budget: int = chain.BUDGET) -> None:
 PICTURES = {
     "observation": "SELECT series, time, value, mark, revision FROM observation ORDER BY 1, 2",
     "latest": "SELECT series, time, value, mark, first, rows FROM latest WHERE time IS NOT NULL ORDER BY 1",
+    "corrected": "SELECT series, time, value FROM corrected ORDER BY 1, 2",
+    "first_verdict": "SELECT series, time, code, tests FROM first_verdict ORDER BY 1, 2",
     "verdict": "SELECT series, time, code, tests FROM verdict ORDER BY 1, 2",
     "average": "SELECT a.series, t.name, a.time, a.value, a.count, a.expected FROM average a"
     " JOIN term t ON t.id = a.averaging ORDER BY 1, 2, 3",
@@ -77,8 +79,9 @@ def picture(conn: Connection) -> dict[str, list[tuple[object, ...]]]:
 def empty(conn: Connection, *, registry_too: bool = False) -> None:
     """Nothing; rows are gone, stations and series stay unless asked otherwise."""
     conn.execute(
-        "TRUNCATE batch, observation, observation_history, reject, stale, judged, verdict, average, assessment,"
-        " assessment_history, score, episode, episode_history, fit, alarm, alarm_event"
+        "TRUNCATE batch, observation, observation_history, reject, stale, judged, first_verdict, verdict, average,"
+        " assessment, assessment_history, score, episode, episode_history, fit, alarm, alarm_event, correction,"
+        " corrected, review"
     )
     conn.execute("UPDATE latest SET time = NULL, value = NULL, mark = NULL, first = NULL, live = NULL, rows = 0")
     if registry_too:

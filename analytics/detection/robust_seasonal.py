@@ -79,7 +79,9 @@ def score(hours: pl.DataFrame, fits: pl.DataFrame) -> pl.DataFrame:
         learned.sort("series", "time"), on="time", by="series", strategy="backward", check_sortedness=False
     )
     distance = (pl.col("value") - pl.col("profile").list.get(_slot(), null_on_oob=True)).abs()
-    made = rows.with_columns(pl.lit(NAME).alias("detector"), settle(distance / pl.col("line")).alias("value"))
+    # By its reciprocal, as Polars divides where there is one fit alone: else the last bit would depend on how many.
+    share = distance * (1.0 / pl.col("line"))
+    made = rows.with_columns(pl.lit(NAME).alias("detector"), settle(share).alias("value"))
     return conform(made, SCORES)
 
 

@@ -2,13 +2,25 @@
 
 connection    a connection, and what kind of server it found
 migrations    tables made and kept up to date; editions of package tables
+guests        tables of a library, in a schema of their own
 registry      stations, series, sources
-observations  readings saved and loaded (law 1, 2, 7)
+knowledge     what was known when: one order of batches, corrections, changes of the registry
+observations/ readings saved and loaded (law 1, 2, 4, 7)
+priorities    who is believed where sources disagree
 rejects       cells that could not be kept
+sandbox       trials of saves that leave no trace
+backfills     chunks, how far each is, what a backfill changed
 ledger        stale windows: marks, takes, reach
+scattered     rows in many windows, of many subjects, over years
 derived       verdicts, averages, assessments, scores, episodes
+derivations   which series are derived, of what, how; who must hear of a change
 fits          what detectors learned, dated
 alarms        states of alarms, what they stand on, events, the gauge
+horizon       the line before which readings are closed, and what is sealed or gone
+archive       pieces of readings on their way into files and back
+retention     rows that are deleted for good when they are old
+columnstore   old chunks packed by column, where the server can
+doctor/       what must hold in any store
 terms         words as short numbers
 packing       frames to PostgreSQL and back in blocks of bytes
 files         where the SQL lies

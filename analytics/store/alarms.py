@@ -6,7 +6,7 @@ import polars as pl
 from psycopg.types.json import Jsonb
 
 from analytics.frames import TIME
-from analytics.store import terms
+from analytics.store import derivations, terms
 from analytics.store.connection import Connection
 
 #: One process decides at a time; the number is "GWal".
@@ -76,9 +76,16 @@ def turns(conn: Connection, lasting: pl.DataFrame) -> pl.DataFrame:
 
 
 def live(conn: Connection, series: list[int]) -> pl.DataFrame:
-    """`series`, `live`: the newest reading of each that came in a live batch."""
+    """`series`, `live`: the newest reading of each that came in a live batch; of a derived series, of that of its
+    sources that is farthest behind: none before each has one."""
     rows = conn.execute(
-        "SELECT series, live FROM latest WHERE series = ANY(%s::int4[]) AND live IS NOT NULL", [series]
+        f"""
+        WITH RECURSIVE {derivations.MADE_OF}
+        SELECT m.series, min(l.live) FROM made_of m JOIN latest l ON l.series = m.source
+        WHERE NOT EXISTS (SELECT FROM derivation d WHERE d.series = m.source AND d.ended IS NULL)
+        GROUP BY m.series HAVING count(*) = count(l.live)
+        """,
+        {"series": series},
     ).fetchall()
     return pl.DataFrame(rows, schema={"series": pl.Int32, "live": TIME}, orient="row")
 

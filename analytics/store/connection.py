@@ -10,6 +10,12 @@ from analytics.store.errors import NotPreloaded
 Connection = psycopg.Connection[tuple[object, ...]]
 #: Two transactions waited for each other and this one was given up; it may be tried again.
 Deadlock = psycopg.errors.DeadlockDetected
+#: What this transaction read or would write, another one changed meanwhile.
+Conflict = psycopg.errors.SerializationFailure
+#: Somebody held a lock for longer than this transaction would wait.
+Busy = psycopg.errors.LockNotAvailable
+#: The server ended this session since its transaction stood still for too long.
+Hung = psycopg.errors.IdleInTransactionSessionTimeout
 #: The server is away, refuses, or gave up a statement that waited too long: nothing is known to be kept.
 Lost = psycopg.OperationalError
 
@@ -42,9 +48,11 @@ def arguments(*, application: str = "greenwatch", fast: bool = False, options: s
         # A peer that is gone without a word is given up after half a minute [ms, s], not after the system's hours.
         "tcp_user_timeout": 30_000,
         "keepalives_idle": 30,
+        # And the server gives us up as soon: a machine that is gone without a word must not keep its locks for hours.
         # A settler relies on seeing what was committed before each of its statements, whatever the server's default.
         # Messages stay English, plans are made for the values at hand: one window or a thousand.
         "options": "-c timezone=UTC -c default_transaction_isolation=read\\ committed"
+        " -c tcp_keepalives_idle=30 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c tcp_user_timeout=30000"
         " -c plan_cache_mode=force_custom_plan -c client_encoding=UTF8 -c jit=off"
         + (" -c synchronous_commit=off" if fast else "")
         + (f" {options}" if options else ""),
@@ -59,11 +67,19 @@ def connect(dsn: str, *, application: str = "greenwatch", fast: bool = False) ->
     """
     conn = psycopg.connect(dsn, **arguments(application=application, fast=fast))
     try:
-        tier(conn)
+        adapt(conn)
     except NotPreloaded:
         conn.close()
         raise
     return conn
+
+
+def adapt(conn: Connection) -> None:
+    """Nothing; the new connection suits the server it found. Raises `NotPreloaded`."""
+    if tier(conn).name == "community":
+        # A statement without parameters keeps its plan once it is prepared, and TimescaleDB does not tell it when rows
+        # come into a chunk that was packed by column (seen in 2.19.3): it would not read them.
+        conn.prepare_threshold = None
 
 
 def tier(conn: Connection) -> Tier:

@@ -8,9 +8,10 @@ import polars as pl
 from psycopg import sql
 
 from analytics.frames import ASSESSMENTS, AVERAGES, EPISODES, SCORES, TIME, VERDICTS
-from analytics.store import ledger, terms
+from analytics.frames import CORRECTED as CORRECTED_COLUMNS
+from analytics.store import columnstore, ledger, retention, scattered, terms
 from analytics.store.connection import Connection
-from analytics.store.packing import arrays, copy
+from analytics.store.packing import array, arrays, copy
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class Table:
         return {name: pl.Int16() if name in self.words else dtype for name, dtype in self.columns.items()}
 
 
+CORRECTED = Table("corrected", CORRECTED_COLUMNS, ("series", "time"), {})
+FIRST_VERDICT = Table("first_verdict", VERDICTS, ("series", "time"), {})
 VERDICT = Table("verdict", VERDICTS, ("series", "time"), {})
 AVERAGE = Table("average", AVERAGES, ("series", "averaging", "time"), {"averaging": "averaging"})
 ASSESSMENT = Table(
@@ -103,6 +106,7 @@ def write(
     come = come.sort(table.key)
     if table.versioned:
         come = come.with_columns(pl.lit(moment, TIME).alias("known"))
+    columnstore.prepare(conn, table.name, come)
     copy(conn, table.name, come)
     changed = pl.concat([come.select(table.key), gone.select(table.key)]).unique()
     take.read += stored.height
@@ -124,7 +128,7 @@ def _inside(rows: pl.DataFrame, windows: pl.DataFrame, by: list[str]) -> pl.Data
 
 
 def _fetch(conn: Connection, table: Table, windows: pl.DataFrame, only: Mapping[str, list[str]]) -> pl.DataFrame:
-    return ledger.fetch_windows(conn, table.name, table.subject, windows, table.stored, _limits(conn, table, only))
+    return scattered.fetch(conn, table.name, table.subject, windows, table.stored, _limits(conn, table, only))
 
 
 def _limits(conn: Connection, table: Table, only: Mapping[str, list[str]]) -> dict[str, list[int]]:
@@ -139,9 +143,10 @@ def _fetch_versions(
     conn: Connection, table: Table, windows: pl.DataFrame, only: Mapping[str, list[str]], known: datetime
 ) -> pl.DataFrame:
     limits = _limits(conn, table, only)
-    now = ledger.fetch_windows(conn, table.name, table.subject, windows, {**table.stored, "known": TIME}, limits)
+    now = scattered.fetch(conn, table.name, table.subject, windows, {**table.stored, "known": TIME}, limits)
     columns = {**table.stored, "known": TIME, "ended": TIME}
-    before = ledger.fetch_windows(conn, f"{table.name}_history", table.subject, windows, columns, limits)
+    before = scattered.fetch(conn, f"{table.name}_history", table.subject, windows, columns, limits)
+    retention.require_versions(conn, f"{table.name}_history", known)
     seen = pl.col("known") <= known
     found = [now.filter(seen).select(*table.stored), before.filter(seen, pl.col("ended") > known).select(*table.stored)]
     # A settler that commits between the two statements shows the same version in both.
@@ -170,7 +175,8 @@ def _remove(conn: Connection, table: Table, gone: pl.DataFrame, moment: object) 
     """Nothing; the rows with the keys of `gone` are away, those of a versioned table in its history.
 
     First where they are, by a look into the index for each, then by their place: in one statement the planner, which
-    knows nothing of rows this new, may read whole chunks, or the keys once for each row of a chunk.
+    knows nothing of rows this new, may read whole chunks, or the keys once for each row of a chunk. What is packed by
+    column has no place: there by its key.
     """
     if gone.is_empty():
         return
@@ -178,24 +184,36 @@ def _remove(conn: Connection, table: Table, gone: pl.DataFrame, moment: object) 
     match = sql.SQL(" AND ").join(sql.SQL("o.{0} = k.{0}").format(sql.Identifier(name)) for name in table.key)
     places = sql.SQL(
         """
-        SELECT found.tableoid, array_agg(found.ctid::text) FROM unnest({}) AS k ({}) CROSS JOIN LATERAL (
+        SELECT found.tableoid, array_agg(found.ctid)::text FROM unnest({}) AS k ({}) CROSS JOIN LATERAL (
             SELECT o.tableoid, o.ctid FROM {} o WHERE {} AND o.time BETWEEN %s AND %s OFFSET 0
         ) AS found GROUP BY 1
         """
     ).format(arrays({name: table.stored[name] for name in table.key}), keys, sql.Identifier(table.name), match)
-    delete = sql.SQL(
+    there = sql.SQL(
         "DELETE FROM {} o WHERE o.ctid = ANY(%s::tid[]) AND o.tableoid = %s AND o.time BETWEEN %s AND %s"
     ).format(sql.Identifier(table.name))
-    if table.versioned:
+    last = [moment] if table.versioned else []
+
+    def delete(statement: sql.Composed) -> sql.Composed:
+        if not table.versioned:
+            return statement
         names = sql.SQL(", ").join(map(sql.Identifier, ["known", *table.stored]))
-        delete = sql.SQL(
-            "WITH gone AS ({0} RETURNING o.*) INSERT INTO {1} ({2}, ended) SELECT {2}, %s FROM gone"
-        ).format(delete, sql.Identifier(f"{table.name}_history"), names)
-    for some in ledger.by_time(gone):
-        keys_ = [some[name].to_list() for name in table.key]
+        return sql.SQL("WITH gone AS ({0} RETURNING o.*) INSERT INTO {1} ({2}, ended) SELECT {2}, %s FROM gone").format(
+            statement, sql.Identifier(f"{table.name}_history"), names
+        )
+
+    loose, packed = columnstore.split(conn, table.name, gone)
+    for some in scattered.by_time(packed):
+        for condition, values in columnstore.by_key(some, table.key):
+            conn.execute(
+                delete(sql.SQL("DELETE FROM {} o WHERE {}").format(sql.Identifier(table.name), condition)),
+                [*values, *last],
+            )
+    for some in scattered.by_time(loose):
+        keys_ = [array(some[name]) for name in table.key]
         ends = [some["time"].min(), some["time"].max()]
         for chunk, rows in conn.execute(places, [*keys_, *ends]).fetchall():
-            conn.execute(delete, [rows, chunk, *ends, *([moment] if table.versioned else [])])
+            conn.execute(delete(there), [rows, chunk, *ends, *last])
 
 
 def _clock(conn: Connection, table: Table, gone: pl.DataFrame) -> object:
@@ -226,5 +244,5 @@ def judged(take: ledger.Take, rules: int, start: object, stop: object) -> None:
         ON CONFLICT (stage, subject, rules) DO UPDATE SET during = judged.during + EXCLUDED.during
         WHERE NOT judged.during @> EXCLUDED.during
         """,
-        [start, stop, *(windows[name].to_list() for name in ledger.WINDOWS), take.stage.code, rules],
+        [start, stop, *(array(windows[name]) for name in ledger.WINDOWS), take.stage.code, rules],
     )

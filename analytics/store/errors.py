@@ -27,3 +27,19 @@ class Nonsense(StoreError):
 
 class NothingAdded(StoreError):
     """Counts do not add up to the cells read."""
+
+
+class Archived(StoreError):
+    """Readings that are needed lie in an archive."""
+
+
+class Locked(StoreError):
+    """The period is approved and takes no changes."""
+
+
+class NoSuchCorrection(StoreError):
+    """There is no such correction, or it was ended before."""
+
+
+class Forgotten(StoreError):
+    """What was known then was deleted for good."""

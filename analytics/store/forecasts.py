@@ -74,3 +74,34 @@ def load(conn: Connection, voices: Iterable[int], *, newest: int = 1, known: dat
         {"voices": sorted(set(voices)), "known": known, "newest": newest},
     ).fetchall()
     return pl.DataFrame(rows, schema=FORECASTS, orient="row")
+
+
+def extent(conn: Connection, series: list[int]) -> pl.DataFrame:
+    """`series`, `start`, `stop`: a window that holds the issue of every forecast of each series that has any."""
+    rows = conn.execute(
+        """
+        SELECT w.series, f.issued, g.issued + interval '1 us' FROM unnest(%s::int4[]) AS w (series)
+        CROSS JOIN LATERAL (SELECT issued FROM forecast WHERE series = w.series ORDER BY issued LIMIT 1) AS f
+        CROSS JOIN LATERAL (SELECT issued FROM forecast WHERE series = w.series ORDER BY issued DESC LIMIT 1) AS g
+        """,
+        [series],
+    ).fetchall()
+    return pl.DataFrame(rows, schema={"series": pl.Int32, "start": TIME, "stop": TIME}, orient="row")
+
+
+def load_issues(conn: Connection, windows: pl.DataFrame, *, known: datetime | None = None) -> pl.DataFrame:
+    """FORECASTS issued inside `windows` (series, start, stop), sorted; with `known`, those people could see then."""
+    rows = conn.execute(
+        """
+        SELECT f.series, f.issued, f.start + (n - 1) * make_interval(secs => f.step), v, l, h, m, s, f.level, f.reason
+        FROM unnest(%(series)s::int4[], %(start)s::timestamptz[], %(stop)s::timestamptz[]) AS w (series, start, stop)
+        CROSS JOIN LATERAL (
+            SELECT * FROM forecast o WHERE o.series = w.series AND o.issued >= w.start AND o.issued < w.stop
+                AND (%(known)s::timestamptz IS NULL OR o.known <= %(known)s) OFFSET 0
+        ) AS f
+        CROSS JOIN LATERAL unnest(f.value, f.low, f.high, f.models, f.skill) WITH ORDINALITY AS a (v, l, h, m, s, n)
+        ORDER BY 1, 2, 3
+        """,
+        {"known": known, **{name: windows[name].to_list() for name in ("series", "start", "stop")}},
+    ).fetchall()
+    return pl.DataFrame(rows, schema=FORECASTS, orient="row")

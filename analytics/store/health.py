@@ -10,6 +10,7 @@ import polars as pl
 from analytics.frames import TIME
 from analytics.store.connection import Connection
 from analytics.store.packing import fetch
+from analytics.store.rejects import APPROVED, ARCHIVED
 
 #: What became of a cell: column of `batch` -> its name outside.
 OUTCOMES: Mapping[str, str] = {
@@ -20,8 +21,8 @@ OUTCOMES: Mapping[str, str] = {
     "rejects": "reject",
 }
 _SUMS = (*OUTCOMES, "conflicts")
-#: Of all workers one does the work of the clock; the number is "GWcl".
-_CLOCK = 0x4757636C
+#: Of all workers one does the work of the clock, and one the live work; the numbers are "GWcl" and "GWlv".
+_CLOCK, _LIVE = 0x4757636C, 0x47576C76
 STATES = ("ok", "pending", "firing", "blind", "recovering", "withdrawn")
 
 
@@ -48,7 +49,7 @@ def registry_state(conn: Connection) -> object:
 
 
 def newest(conn: Connection) -> pl.DataFrame:
-    """`series`, `time`, `value`: the newest reading of each series that has any."""
+    """`series`, `time`, `value`: the newest reading of each series that has any, as it was received."""
     schema = {"series": pl.Int32(), "time": TIME, "value": pl.Float64()}
     return fetch(conn, "SELECT series, time, value FROM latest WHERE time IS NOT NULL", schema)
 
@@ -79,6 +80,27 @@ def oldest_due(conn: Connection, stages: Mapping[str, int], now: datetime) -> pl
     return pl.DataFrame(rows, schema={"stage": pl.String, "settled": TIME}, orient="row")
 
 
+def behind(conn: Connection, now: datetime, since: datetime) -> float:
+    """Seconds for which the oldest window has been due of what changed after `since`; 0 where none is."""
+    row = conn.execute(
+        "SELECT coalesce(extract(epoch FROM %(now)s - min(due)), 0)::float8 FROM stale"
+        " WHERE due <= %(now)s AND stop > %(since)s",
+        {"now": now, "since": since},
+    ).fetchone()
+    return float(str(row[0])) if row else 0.0
+
+
+def backlog(conn: Connection, now: datetime, since: datetime) -> tuple[int, int]:
+    """How many windows are due of what changed before `since`, and the hours they span."""
+    row = conn.execute(
+        "SELECT count(*), coalesce(extract(epoch FROM sum(stop - start)) / 3600, 0)::int8 FROM stale"
+        " WHERE due <= %s AND stop <= %s",
+        [now, since],
+    ).fetchone()
+    assert row is not None
+    return int(str(row[0])), int(str(row[1]))
+
+
 def due(conn: Connection, stages: Mapping[str, int], now: datetime) -> pl.DataFrame:
     """`stage`, `due`: how many windows of each of `stages` are due. Costs a look at each window there is."""
     rows = conn.execute(
@@ -93,7 +115,8 @@ def due(conn: Connection, stages: Mapping[str, int], now: datetime) -> pl.DataFr
 
 def rejects(conn: Connection) -> pl.DataFrame:
     """`waiting`: how many readings wait for their series. Costs a look at each."""
-    row = conn.execute("SELECT count(*) FROM reject WHERE time IS NOT NULL").fetchone()
+    query = "SELECT count(*) FROM reject WHERE time IS NOT NULL AND reason <> ALL(%s)"
+    row = conn.execute(query, [[APPROVED, ARCHIVED]]).fetchone()
     return pl.DataFrame([row], schema={"waiting": pl.Int64}, orient="row")
 
 
@@ -135,6 +158,12 @@ class Done:
 def only_one(conn: Connection) -> bool:
     """Whether this connection does what only one worker of a store may do; it keeps that until it is closed."""
     row = conn.execute("SELECT pg_try_advisory_lock(%s)", [_CLOCK]).fetchone()
+    return bool(row and row[0])
+
+
+def leads(conn: Connection) -> bool:
+    """Whether this connection does what live work there is as long as it keeps up with it; until it is closed."""
+    row = conn.execute("SELECT pg_try_advisory_lock(%s)", [_LIVE]).fetchone()
     return bool(row and row[0])
 
 

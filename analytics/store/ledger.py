@@ -12,7 +12,8 @@ writers never wait for each other, a mark is there exactly if its change is, and
              connection died has lost lock and work together: it is the fence against a worker thought dead.
 2. `claim`   DELETE the due marks of the shard, RETURNING them: exactly the marks seen are taken. One that commits a
              moment later stays for the next take; clearing by time range would swallow it.
-3. `merge`   the windows of a subject that touch become one; what exceeds the row budget is put back as marks.
+3. `merge`   the windows of a subject that touch become one; what exceeds the row budget is put back as marks; rows
+             made of readings that are archived are left as they are.
 4. load      only now, each statement seeing all commits before it, are the inputs read. Read before the claim, a
              change that commits in between would be taken as done without having been seen.
 5. write     the rows that differ, and marks for the next stages.
@@ -25,14 +26,16 @@ t + forward]; a changed window so touches the rows of window - forward ... + bac
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import polars as pl
 from psycopg import sql
 
 from analytics.frames import TIME
+from analytics.store import horizon
 from analytics.store.connection import Connection
-from analytics.store.packing import copy, fetch
+from analytics.store.packing import copy
 
 SHARDS = 16
 #: Shards of a stage are locks (stage, shard) of PostgreSQL's two-key advisory space, above other users of it.
@@ -42,10 +45,18 @@ _MARKS = 200_000
 #: A stretch with no change longer than this splits a run.
 _GRAIN = timedelta(hours=3)
 _INSTANT = timedelta(microseconds=1)
-#: What one statement on scattered rows spans, about a chunk of what is derived.
-_SPAN = timedelta(days=28)
 
 WINDOWS: Mapping[str, pl.DataType] = {"subject": pl.Int32(), "start": TIME, "stop": TIME}
+
+
+class Lane(NamedTuple):
+    """Windows that end after `since`, and at `before` at latest."""
+
+    since: datetime = datetime.min.replace(tzinfo=UTC)
+    before: datetime = datetime.max.replace(tzinfo=UTC)
+
+
+WHOLE = Lane()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +78,28 @@ class Stage:
     tick: timedelta = timedelta(0)
     #: stages that read what this one writes
     next: tuple[str, ...] = ()
+    #: it makes rows of readings, or moves these: where they are archived it does nothing
+    sealed: bool = False
+    #: a stage of the same subjects that must have done what is due on the same grid first
+    after: str = ""
 
 
 #: code of each stage; the numbers are in the database
-CODES: Mapping[str, int] = {"flag": 1, "hour": 3, "average": 4, "assess": 5, "detect": 6}
+CODES: Mapping[str, int] = {
+    "flag": 1,
+    "compare": 2,
+    "hour": 3,
+    "average": 4,
+    "assess": 5,
+    "detect": 6,
+    "derive": 7,
+    "decide": 8,
+}
 
 #: What every changed reading marks: the first stage, as a saver needs to know it.
 READINGS = Stage("flag", CODES["flag"], "series")
+#: What a changed priority marks: where readings compete it is decided again which of them wins.
+DECIDE = Stage("decide", CODES["decide"], "series", sealed=True)
 
 
 @dataclass(slots=True)
@@ -99,24 +125,40 @@ def take(
     now: datetime,
     steps: Callable[[list[int]], pl.DataFrame],
     budget: int,
+    lane: Lane = WHOLE,
 ) -> Iterator[Take | None]:
     """One transaction's work on `shards`, those no other settler has; None where there are none or nothing is due.
 
     `steps` gives, asked after the claim so that no claimed subject is missing, for the claimed subjects `subject`, its
-    `cadence` [s] and the `step` [s] between the rows it reads, which turns `budget` [rows] into time.
+    `cadence` [s] and the `step` [s] between the rows it reads, which turns `budget` [rows] into time. Only
+    what is in the `lane` is taken, of a window that reaches farther back that part.
     Leaving the block commits; an exception, or the loss of the connection, leaves everything as it was.
     """
     with conn.transaction():
-        claimed = claim(conn, stage, lock(conn, stage, shards), now)
+        claimed = claim(conn, stage, lock(conn, stage, shards), now, lane)
         if claimed.is_empty():
             yield None
             return
         cadences = steps(claimed["subject"].unique().to_list())
-        kept, rest = cut(merge(claimed), cadences, budget)
-        mark(conn, stage, rest, now)
+        newer, older = parted(claimed, lane.since)
+        kept, rest = cut(merge(newer), cadences, budget)
+        mark(conn, stage, pl.concat([rest, older]), now)
         affected = merge(widen(kept, stage, cadences, stage.forward, stage.back))
+        if stage.sealed:
+            affected = horizon.without(affected, _sealed(conn, stage, cadences, kept))
+            if affected.is_empty():
+                yield None
+                return
         load = merge(widen(affected, stage, cadences, stage.back, stage.forward))
         yield Take(conn, stage, now, kept, affected, load, marks=claimed.height)
+
+
+def _sealed(conn: Connection, stage: Stage, cadences: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
+    """WINDOWS of the subjects of `windows` whose rows read what is sealed; that stays so until the commit."""
+    horizon.hold(conn)
+    ranges = horizon.sealed(conn)
+    subjects = windows.select(pl.col("subject").unique())
+    return merge(widen(subjects.join(ranges, how="cross"), stage, cadences, stage.forward, stage.back))
 
 
 def lock(conn: Connection, stage: Stage, shards: Sequence[int]) -> list[int]:
@@ -128,18 +170,52 @@ def lock(conn: Connection, stage: Stage, shards: Sequence[int]) -> list[int]:
     return [int(str(row[0])) for row in rows]
 
 
-def claim(conn: Connection, stage: Stage, shards: Sequence[int], now: datetime) -> pl.DataFrame:
-    """WINDOWS of the due marks of `shards`, which are deleted: those this statement sees, no others."""
-    rows = conn.execute(
+_WAITS = sql.SQL(
+    """
+    AND NOT EXISTS (
+        SELECT FROM stale e WHERE e.stage = %(after)s AND e.due <= %(now)s AND e.subject = s.subject
+            AND e.start < date_bin(%(grid)s, s.stop, 'epoch') + %(grid)s
+            AND e.stop > date_bin(%(grid)s, s.start, 'epoch')
+    )
+    """
+)
+
+
+def claim(
+    conn: Connection,
+    stage: Stage,
+    shards: Sequence[int],
+    now: datetime,
+    lane: Lane = WHOLE,
+) -> pl.DataFrame:
+    """WINDOWS of the due marks of `shards`, which are deleted: those this statement sees, no others.
+
+    A mark waits while the stage before is marked there: who makes hours of readings that nobody has judged yet shows a
+    fault as air. A mark that somebody is taking is still seen, until what it stands for is written.
+    """
+    query = sql.SQL(
         """
         DELETE FROM stale WHERE id IN (
-            SELECT id FROM stale WHERE stage = %s AND due <= %s AND subject %% %s = ANY(%s)
-            ORDER BY subject, start LIMIT %s
+            SELECT id FROM stale s
+            WHERE stage = %(stage)s AND due <= %(now)s AND subject %% %(all)s = ANY(%(shards)s) AND stop > %(since)s
+                AND stop <= %(before)s {}
+            ORDER BY subject, start LIMIT %(most)s
         ) RETURNING subject, start, stop
-        """,
-        [stage.code, now, SHARDS, list(shards), _MARKS],
-    ).fetchall()
+        """
+    ).format(_WAITS if stage.after else sql.SQL(""))
+    named: dict[str, object] = {"stage": stage.code, "after": CODES.get(stage.after), "grid": stage.grid, "now": now}
+    named |= {"all": SHARDS, "shards": list(shards), **lane._asdict(), "most": _MARKS}
+    rows = conn.execute(query, named).fetchall()
     return pl.DataFrame(rows, schema=dict(WINDOWS), orient="row")
+
+
+def parted(windows: pl.DataFrame, since: datetime) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """`windows` as far as they lie after `since`, and as far as they lie before it."""
+    border = pl.lit(since, TIME)
+    return (
+        windows.filter(pl.col("stop") > border).with_columns(pl.max_horizontal("start", border).alias("start")),
+        windows.filter(pl.col("start") < border).with_columns(pl.min_horizontal("stop", border).alias("stop")),
+    )
 
 
 def merge(windows: pl.DataFrame) -> pl.DataFrame:
@@ -227,80 +303,28 @@ def mark(conn: Connection, stage: Stage, windows: pl.DataFrame, now: datetime) -
             pl.min_horizontal(closes, ticks).cast(TIME).alias("due"),
         )
         marks = pl.concat([past, open_])
-    return copy(conn, "stale", marks.select(pl.lit(stage.code, pl.Int16).alias("stage"), *WINDOWS, "due"))
+    if count := copy(conn, "stale", marks.select(pl.lit(stage.code, pl.Int16).alias("stage"), *WINDOWS, "due")):
+        conn.execute("NOTIFY stale")  # heard when this transaction is committed
+    return count
+
+
+def listen(conn: Connection) -> None:
+    """Nothing; from now on `conn` hears of marks."""
+    conn.execute("LISTEN stale")
+
+
+def wait(conn: Connection, seconds: float) -> bool:
+    """Whether somebody marked something, which `conn` listens for; at latest after `seconds`.
+
+    What comes due by the clock is not heard of, nor is anything through a proxy that pools transactions: look, too.
+    """
+    # All that was heard meanwhile is one: else each, this worker's own marks too, would wake it once more.
+    return bool(list(conn.notifies(timeout=seconds, stop_after=1)))
 
 
 def mark_readings(conn: Connection, changed: pl.DataFrame, now: datetime) -> int:
     """Number of marks for the first stage, where the readings at `changed` (series, time) are new or other."""
     return mark(conn, READINGS, runs(changed, "series"), now)
-
-
-def fetch_windows(
-    conn: Connection,
-    table: str,
-    subject: str,
-    windows: pl.DataFrame,
-    columns: Mapping[str, pl.DataType],
-    only: Mapping[str, list[int]] | None = None,
-) -> pl.DataFrame:
-    """`columns` of the rows of `table` whose `subject` and time lie in `windows` (subject column first, start, stop).
-
-    `only` names the numbers some columns may have.
-    """
-    if windows.is_empty():
-        return pl.DataFrame(schema=dict(columns))
-    parts = [
-        _fetch_windows(conn, table, subject, some, columns, only or {}) for some in by_time(windows, "start", "stop")
-    ]
-    return pl.concat(parts)
-
-
-def by_time(rows: pl.DataFrame, start: str = "time", stop: str = "time") -> Iterator[pl.DataFrame]:
-    """`rows` in parts that span four weeks each; those that are longer themselves, in one part.
-
-    A statement that joins them to a hypertable looks into every chunk between its earliest and latest row for each of
-    its rows: in one statement, scattered rows over years would cost their number times the number of chunks.
-    """
-    if rows.height < 2:
-        if rows.height:
-            yield rows
-        return
-    short = pl.col(stop) - pl.col(start) <= _SPAN
-    part = pl.when(short).then(pl.col(start).dt.truncate(f"{_SPAN.days}d"))
-    for _, some in rows.with_columns(part.alias("_part")).group_by("_part", maintain_order=True):
-        yield some.drop("_part")
-
-
-def _fetch_windows(
-    conn: Connection,
-    table: str,
-    subject: str,
-    windows: pl.DataFrame,
-    columns: Mapping[str, pl.DataType],
-    only: Mapping[str, list[int]],
-) -> pl.DataFrame:
-    subjects, start, stop = windows.columns[0], windows["start"], windows["stop"]
-    # LATERAL with OFFSET 0 keeps it an index scan a window, whatever the planner thinks of a table it never analysed;
-    # the outer bounds let TimescaleDB leave out chunks before it starts.
-    query = sql.SQL(
-        """
-        SELECT o.* FROM unnest(%s::int4[], %s::timestamptz[], %s::timestamptz[]) AS w (subject, start, stop)
-        CROSS JOIN LATERAL (
-            SELECT {columns} FROM {table} o
-            WHERE o.{subject} = w.subject AND o.time >= w.start AND o.time < w.stop
-                AND o.time >= %s AND o.time < %s {only}
-            OFFSET 0
-        ) AS o
-        """
-    ).format(
-        only=sql.SQL(" ").join(sql.SQL("AND o.{} = ANY(%s)").format(sql.Identifier(name)) for name in only),
-        columns=sql.SQL(", ").join(map(sql.Identifier, columns)),
-        table=sql.Identifier(table),
-        subject=sql.Identifier(subject),
-    )
-    params = [windows[subjects].to_list(), start.to_list(), stop.to_list(), start.min(), stop.max()]
-    params.extend(only.values())
-    return fetch(conn, query, columns, params)
 
 
 def inside(rows: pl.DataFrame, windows: pl.DataFrame, subject: str) -> pl.DataFrame:

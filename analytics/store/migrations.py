@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 from psycopg.types.json import Jsonb
 
-from analytics.store import files, ledger
+from analytics.store import files, guests, ledger
 from analytics.store.connection import Connection, tier
 from analytics.store.errors import EditedMigration, NewerStore, NotMigrated
 
@@ -28,16 +28,24 @@ _BOOKS = """
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Something `migrate` did: `kind` is extension, migration, view or edition."""
+    """Something `migrate` did: `kind` is extension, migration, library, view or edition."""
 
     kind: str
     name: str
 
 
-def migrate(conn: Connection, tables: Mapping[str, object], now: datetime, *, plain: bool = False) -> Iterator[Step]:
+def migrate(
+    conn: Connection,
+    tables: Mapping[str, object],
+    now: datetime,
+    *,
+    plain: bool = False,
+    libraries: Sequence[guests.Guest] = (),
+) -> Iterator[Step]:
     """What was done, as it is done; nothing where the database is up to date.
 
-    `tables` are the package tables kept in `edition`; `plain` leaves TimescaleDB out where it could be created.
+    `tables` are the package tables kept in `edition`; `plain` leaves TimescaleDB out where it could be created;
+    `libraries` have tables of their own here.
     Raises `EditedMigration`, `NewerStore`, or what PostgreSQL says of a statement (each migration is all or nothing).
     """
     conn.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
@@ -49,6 +57,9 @@ def migrate(conn: Connection, tables: Mapping[str, object], now: datetime, *, pl
             conn.execute("SET LOCAL client_min_messages = warning")
             conn.execute(_BOOKS)
         yield from _migrations(conn, now)
+        for guest in libraries:
+            for name in guests.migrate(conn, guest, now):
+                yield Step("library", name)
         yield from _views(conn)
         yield from _editions(conn, tables, now)
     finally:

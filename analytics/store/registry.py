@@ -2,16 +2,19 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 import polars as pl
 
-from analytics.frames import SERIES
+from analytics.frames import SERIES, TIME
 from analytics.parameters import Parameter, canonical
 from analytics.store.connection import Connection
 
 #: Usual step between readings where neither the registry nor the user says [s]. One rule for every file: a step
 #: guessed from the rows at hand would depend on how they were cut into files, and verdicts with it (law 2).
 DEFAULT_CADENCE = 3600
+#: Why a channel has no series and gets none by being registered (`resolve`).
+HOPELESS = ("unknown parameter", "derived series")
 #: Chinese standard time, where a source says nothing of its stations' clocks [min].
 DEFAULT_OFFSET = 480
 
@@ -49,16 +52,32 @@ def source(conn: Connection, name: str) -> int:
     return int(str(row[0]))
 
 
-def load_series(conn: Connection, ids: Iterable[int] | None = None) -> pl.DataFrame:
-    """`frames.SERIES` of all series or those of `ids`."""
+def load_series(conn: Connection, ids: Iterable[int] | None = None, *, known: datetime | None = None) -> pl.DataFrame:
+    """`frames.SERIES` of all series or those of `ids`; with the offset from UTC that was `known` at a time."""
     rows = conn.execute(
         """
-        SELECT s.id, s.station, s.parameter, s.position, s.statistic, s.cadence, t.utc_offset
-        FROM series s JOIN station t ON t.id = s.station WHERE %(ids)s::int4[] IS NULL OR s.id = ANY(%(ids)s) ORDER BY 1
+        SELECT s.id, s.station, s.parameter, s.position, s.statistic, s.cadence, coalesce(r.value, t.utc_offset)
+        FROM series s JOIN station t ON t.id = s.station
+        LEFT JOIN registry_span r
+            ON r.fact = 'utc_offset' AND r.subject = t.id AND r.since <= %(known)s AND %(known)s < r.until
+        WHERE %(ids)s::int4[] IS NULL OR s.id = ANY(%(ids)s) ORDER BY 1
         """,
-        {"ids": None if ids is None else list(ids)},
+        {"ids": None if ids is None else list(ids), "known": known},
     ).fetchall()
     return pl.DataFrame(rows, schema=dict(SERIES), orient="row")
+
+
+def hold(conn: Connection, ids: list[int]) -> pl.DataFrame:
+    """`series`, `newest`: time of the newest reading of each of `ids`, null where it has none.
+
+    Nobody else saves, corrects or reviews these series until the transaction ends. Raises `ValueError`.
+    """
+    rows = conn.execute(
+        "SELECT series, time FROM latest WHERE series = ANY(%s) ORDER BY series FOR UPDATE", [sorted(ids)]
+    ).fetchall()
+    if len(rows) != len(ids):
+        raise ValueError("a series without a row in `latest`: it was not made by the registry")
+    return pl.DataFrame(rows, schema={"series": pl.Int32, "newest": TIME}, orient="row")
 
 
 def load_density(conn: Connection, subject: str, ids: list[int]) -> pl.DataFrame:
@@ -207,15 +226,20 @@ def resolve(
         .unique(["station", "key"], keep="first", maintain_order=True)
     )
     there = pl.col("station").is_in(stations["code"].implode())
+    # What is derived is measured nowhere: a reading of it would count for nothing.
+    rows = conn.execute("SELECT DISTINCT series FROM derivation WHERE ended IS NULL").fetchall()
+    derived = pl.col("series").is_in([row[0] for row in rows]).fill_null(value=False)
     return wanted.join(known, on=["station", "key"], how="left").select(
         "station",
         "channel",
         "key",
-        "series",
+        pl.when(~derived).then("series").alias("series"),
         pl.when(~pl.col("measured"))
         .then(pl.lit("unknown parameter"))
         .when(~there)
         .then(pl.lit("unknown station"))
+        .when(derived)
+        .then(pl.lit("derived series"))
         .when(pl.col("series").is_null())
         .then(pl.lit("unknown series"))
         .alias("reason"),

@@ -9,6 +9,7 @@ import polars as pl
 from psycopg import sql
 
 from analytics.frames import REJECTS, TIME
+from analytics.store import horizon, registry
 from analytics.store.connection import Connection
 
 #: `frames.REJECTS`, and the reading of a cell that was fine but for its series
@@ -21,6 +22,11 @@ ROWS: Mapping[str, pl.DataType] = {
     "cadence": pl.Int32(),
 }
 _PAGE = 500_000
+
+#: Why a reading waits whose period is approved: until that is ended (`held_back`).
+APPROVED = "approved"
+#: Why a reading waits that is older than the horizon: until its period is open again.
+ARCHIVED = "archived"
 
 
 def save(conn: Connection, refused: pl.DataFrame, source: int, batch: int) -> int:
@@ -65,9 +71,14 @@ def save(conn: Connection, refused: pl.DataFrame, source: int, batch: int) -> in
 
 
 def waiting(conn: Connection) -> pl.DataFrame:
-    """`source`, `station`, `channel`, `cadence`: of the rejects that wait for their series to be registered."""
+    """`source`, `station`, `channel`, `cadence`: of the rejects that wait for their series to be registered, and of
+    those that came too late and whose period is open again."""
     rows = conn.execute(
-        "SELECT DISTINCT source, station, channel, cadence FROM reject WHERE time IS NOT NULL ORDER BY 1, 2, 3, 4"
+        f"""
+        SELECT DISTINCT source, station, channel, cadence FROM reject
+        WHERE time IS NOT NULL AND ({horizon.CLOSED}) IS NOT TRUE AND reason <> %s ORDER BY 1, 2, 3, 4
+        """,
+        [APPROVED],
     ).fetchall()
     schema = {"source": pl.Int32, "station": pl.String, "channel": pl.String, "cadence": pl.Int32}
     return pl.DataFrame(rows, schema=schema, orient="row")
@@ -82,15 +93,84 @@ def readings(conn: Connection, source: int, station: str, channel: str, cadence:
     last = 0
     while True:
         rows = conn.execute(
-            """
+            f"""
             SELECT id, time, value, mark, revision FROM reject
-            WHERE time IS NOT NULL AND source = %s AND station = %s AND channel = %s
-                AND cadence IS NOT DISTINCT FROM %s AND id > %s ORDER BY id LIMIT %s
+            WHERE time IS NOT NULL AND ({horizon.CLOSED}) IS NOT TRUE AND source = %s AND station = %s AND channel = %s
+                AND cadence IS NOT DISTINCT FROM %s AND reason <> %s AND id > %s ORDER BY id LIMIT %s
             """,
-            [source, station, channel, cadence, last, _PAGE],
+            [source, station, channel, cadence, APPROVED, last, _PAGE],
         ).fetchall()
         if not rows:
             return
         page = pl.DataFrame(rows, schema=schema, orient="row")
         last = page["id"].max()  # type: ignore[assignment]  # of an int column
         yield page
+
+
+def held(conn: Connection, readings: pl.DataFrame, reason: str) -> pl.DataFrame:
+    """ROWS of `readings` (series, time, value, mark, revision) whose series is known, kept out for a `reason`."""
+    if readings.is_empty():
+        return pl.DataFrame(schema=dict(ROWS))
+    names = _names(conn, readings["series"].unique().to_list())
+    return readings.join(names, on="series", maintain_order="left").select(
+        "station",
+        "channel",
+        pl.col("time").dt.strftime("%Y-%m-%dT%H:%M:%S%.fZ").alias("stamp"),
+        pl.col("value").cast(pl.String).alias("text"),
+        pl.lit(None, pl.String).alias("place"),
+        pl.lit(reason).alias("reason"),
+        "time",
+        "value",
+        "mark",
+        "revision",
+        "cadence",
+    )
+
+
+def held_back(conn: Connection, reason: str, windows: pl.DataFrame) -> Iterator[tuple[int, pl.DataFrame]]:
+    """Source, and `id`, `series`, `time`, `value`, `mark`, `revision`: what waits for `reason` in `windows` (series,
+    start, stop), a page at a time. The caller lets each page in (`save`'s `readmitted`) before it asks for the next.
+    """
+    columns = {"time": TIME, "value": pl.Float64(), "mark": pl.Int16(), "revision": pl.Int64()}
+    schema = {"id": pl.Int64(), "source": pl.Int32(), "series": pl.Int32(), **columns}
+    names = windows.join(_names(conn, windows["series"].unique().to_list()), on="series")
+    row = conn.execute("SELECT coalesce(max(id), 0) FROM reject").fetchone()
+    assert row is not None
+    last, end = 0, int(str(row[0]))  # what is held back anew meanwhile is not looked at again
+    while True:
+        rows = conn.execute(
+            """
+            SELECT DISTINCT r.id, r.source, w.series, r.time, r.value, r.mark, r.revision
+            FROM unnest(%s::int4[], %s::text[], %s::text[], %s::int4[], %s::timestamptz[], %s::timestamptz[])
+                AS w (series, station, channel, cadence, start, stop)
+            JOIN reject r ON r.station = w.station AND r.channel = w.channel AND r.cadence = w.cadence
+                AND r.time >= w.start AND r.time < w.stop
+            WHERE r.reason = %s AND r.time IS NOT NULL AND r.id > %s AND r.id <= %s ORDER BY r.id LIMIT %s
+            """,
+            [
+                *(names[name].to_list() for name in ("series", "station", "channel", "cadence", "start", "stop")),
+                reason,
+                last,
+                end,
+                _PAGE,
+            ],
+        ).fetchall()
+        if not rows:
+            return
+        page = pl.DataFrame(rows, schema=schema, orient="row")
+        last = page["id"].max()  # type: ignore[assignment]  # of an int column
+        for (source,), some in page.group_by("source", maintain_order=True):
+            yield int(str(source)), some.drop("source")
+
+
+def _names(conn: Connection, series: list[int]) -> pl.DataFrame:
+    """`series`, `station` (code), `channel`, `cadence` [s]."""
+    stations = registry.load_stations(conn).select("station", "code")
+    channel = pl.struct("parameter", "position", "statistic").map_elements(
+        lambda parts: str(registry.Channel(**parts)), return_dtype=pl.String
+    )
+    return (
+        registry.load_series(conn, series)
+        .join(stations, on="station")
+        .select("series", pl.col("code").alias("station"), channel.alias("channel"), "cadence")
+    )

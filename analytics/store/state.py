@@ -7,6 +7,7 @@ import polars as pl
 from psycopg.rows import dict_row
 
 from analytics.frames import TIME
+from analytics.store import corrections
 from analytics.store.alarms import CLOSED
 from analytics.store.connection import Connection
 
@@ -20,7 +21,8 @@ def newest(conn: Connection, voices: pl.DataFrame, now: datetime) -> pl.DataFram
     """Newest reading of each of `voices` (`registry.load_voices`): station, parameter, position, voice, series, time,
     value, code (null: good), cadence [s].
 
-    Of two series of one quantity the newer reading counts. `code` is the QARTOD flag of its verdict.
+    The value as it counts, null where it is withdrawn. Of two series of one quantity the newer reading counts. `code`
+    is the QARTOD flag of its verdict.
     """
     rows = conn.execute(
         """
@@ -31,7 +33,7 @@ def newest(conn: Connection, voices: pl.DataFrame, now: datetime) -> pl.DataFram
         [now - timedelta(days=2)],
     ).fetchall()
     schema: dict[str, Any] = {"series": pl.Int32, "time": TIME, "value": pl.Float64, "code": pl.Int16}
-    readings = pl.DataFrame(rows, schema=schema, orient="row")
+    readings = corrections.as_counted(conn, pl.DataFrame(rows, schema=schema, orient="row"))
     return (
         readings.join(voices, on="series")
         .sort(pl.col("time").dt.truncate("10m"), -pl.col("rank"), descending=[True, True])

@@ -9,7 +9,7 @@ from datetime import date, datetime
 import polars as pl
 from psycopg import sql
 
-from analytics.frames import ADVICE, BALANCE, ZONES
+from analytics.frames import ADVICE, BALANCE, TIME, ZONES
 from analytics.store import packing
 from analytics.store.connection import Connection
 
@@ -97,6 +97,25 @@ def load_advice(conn: Connection) -> pl.DataFrame:
     names = sql.SQL(", ").join(map(sql.Identifier, ADVICE))
     query = sql.SQL("SELECT DISTINCT ON (zone) {} FROM advice ORDER BY zone, issued DESC").format(names)
     return pl.DataFrame(conn.execute(query).fetchall(), schema=dict(ADVICE), orient="row")
+
+
+def extent(conn: Connection) -> pl.DataFrame:
+    """`zone`, `start`, `stop`: a window that holds the issue of every advice of each zone that has any."""
+    rows = conn.execute("SELECT zone, min(issued), max(issued) + interval '1 us' FROM advice GROUP BY 1").fetchall()
+    return pl.DataFrame(rows, schema={"zone": pl.Int32(), "start": TIME, "stop": TIME}, orient="row")
+
+
+def load_issues(conn: Connection, windows: pl.DataFrame, *, known: datetime | None = None) -> pl.DataFrame:
+    """ADVICE issued inside `windows` (zone, start, stop), sorted; with `known`, what the crews could see then."""
+    query = sql.SQL(
+        """
+        SELECT {} FROM unnest(%s::int4[], %s::timestamptz[], %s::timestamptz[]) AS w (_zone, _start, _stop)
+        JOIN advice a ON a.zone = _zone AND a.issued >= _start AND a.issued < _stop
+        WHERE %s::timestamptz IS NULL OR a.known <= %s ORDER BY zone, issued
+        """
+    ).format(sql.SQL(", ").join(map(sql.Identifier, ADVICE)))
+    given = [windows[name].to_list() for name in ("zone", "start", "stop")]
+    return pl.DataFrame(conn.execute(query, [*given, known, known]).fetchall(), schema=dict(ADVICE), orient="row")
 
 
 def first_days(conn: Connection, since: date) -> pl.DataFrame:

@@ -5,13 +5,18 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from jobs import console
+from jobs.database import backup
+from jobs.database.dsn import find_dsn
 from jobs.database.errors import DatabaseError, NotRunning
 from jobs.database.home import home
-from jobs.database.server import Server
+from jobs.database.provision import install
+from jobs.database.server import DATABASE, Server
 
 app = typer.Typer(
     name="database",
@@ -86,6 +91,44 @@ def clean(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
             typer.confirm("Remove all of it?", abort=True, err=True)
         server.clean()
         server.say("removed")
+
+
+@app.command("backup", epilog="Example: greenwatch database backup /backups/2026-11-22.dump")
+def back_up(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="File to make.")],
+    dsn: Annotated[
+        str | None, typer.Option("--dsn", help="Database. Default: as everywhere.", show_default=False)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Write the whole store, as it is at one moment, into one file. Archives are files apart: back them up too."""
+    with _reported() as server, console.progress("bytes") as bar:
+        programs = install(server.programs.folder, server.say)
+        task = bar.add_task("backing up", total=None)
+        made = backup.backup(programs, find_dsn(dsn), file, lambda done: bar.update(task, completed=done))
+        said = {"file": str(made.file), "bytes": made.bytes, "postgres": made.postgres, "timescaledb": made.timescaledb}
+        typer.echo(json.dumps(said) if as_json else f"{made.bytes:,} bytes in {made.file}")
+
+
+@app.command(epilog="Example: greenwatch database restore /backups/2026-11-22.dump --database drill")
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that `backup` made.")],
+    database: Annotated[
+        str, typer.Option("--database", help="Database to make; it must not be there, or have no table.")
+    ] = DATABASE,
+    dsn: Annotated[
+        str | None,
+        typer.Option("--dsn", help="A server's administrator. Default: the private server.", show_default=False),
+    ] = None,
+) -> None:
+    """Make a database from a backup, and print its DSN. Nothing that is there is changed."""
+    with _reported() as server, console.progress("bytes") as bar:
+        if dsn is None:
+            server.start()
+            dsn = server.dsn("postgres")
+        programs = install(server.programs.folder, server.say)
+        task = bar.add_task("restoring", total=None)
+        typer.echo(backup.restore(programs, dsn, file, database, lambda done: bar.update(task, completed=done)))
 
 
 def _word(value: object) -> str:

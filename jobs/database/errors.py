@@ -51,3 +51,27 @@ class NotStarted(DatabaseError):
 
 class NotStopped(DatabaseError):
     """The database did not stop."""
+
+
+class NotBackedUp(DatabaseError):
+    """The store was not backed up."""
+
+
+class NotRestored(NotBackedUp):
+    """The backup was not restored; nothing of it is left."""
+
+
+class BrokenBackup(NotBackedUp):
+    """This is no backup, or it is damaged."""
+
+
+class TargetExists(DatabaseError):
+    """What is to be made is there already."""
+
+
+class OtherServer(DatabaseError):
+    """The server is of another major version."""
+
+
+class OtherVersion(DatabaseError):
+    """The backup is of another version."""

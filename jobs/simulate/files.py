@@ -54,7 +54,7 @@ def main(
     began = time.perf_counter()
     rows = write(folder, history)
     count = sum(number for name, number in rows.items() if name.startswith(("readings", "late")))
-    console.people.print(f"[bold]{TEXTS['synthetic'][0]}[/]\n[bold]{TEXTS['synthetic'][1]}[/]")
+    console.people.print(*TEXTS["synthetic"], sep="\n", style="bold")
     console.people.print(
         f"{count:,} readings in {time.perf_counter() - began:.1f} s; {folder / 'README.txt'} says how to load them"
     )

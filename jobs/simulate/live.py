@@ -63,7 +63,7 @@ def main(
             "above 1 needs --from in the past: it never runs ahead of the clock", param_hint="--speed"
         )
     stop = None if until is None else moment(until, "--until")
-    console.people.print(f"[bold]{TEXTS['synthetic'][0]}[/]\n[bold]{TEXTS['synthetic'][1]}[/]")
+    console.people.print(*TEXTS["synthetic"], sep="\n", style="bold")
     feed = Feed(made, start, stations)
     sender = Sender(url, os.environ.get("GREENWATCH_TOKEN"))
     with suppress(console.Stopped, KeyboardInterrupt), feed, sender, display() as show:

@@ -27,6 +27,7 @@ from starlette.routing import Route
 from analytics.frames import REJECTS, Batch
 from analytics.ingest import UnreadableSource, ndjson
 from analytics.store.connection import Deadlock, Lost
+from analytics.store.observations import Counts
 from jobs import console
 from jobs.ingest import Intake, Order
 from jobs.web.site import Site, site
@@ -180,7 +181,7 @@ def _save(home: Site, order: Order, body: bytes, packed: bool) -> Response:
         log.warning("not saved", problem=str(problem).strip().splitlines()[0])
         words = "no connection to the database" if isinstance(problem, PoolTimeout) else "the database gave up"
         raise Refused(503, f"{words}: nothing is acknowledged, send it again", Retry_After=str(LATER)) from None
-    return JSONResponse({**asdict(counts), **_refusals(intake)})
+    return JSONResponse({**asdict(counts), **_refusals(intake, counts)})
 
 
 def dated(batch: Batch, now: datetime) -> Batch:
@@ -204,15 +205,16 @@ def _strange(rejects: pl.DataFrame) -> bool:
     return rejects.select("station", "channel", "stamp").null_count().row(0) == (rejects.height,) * 3
 
 
-def _refusals(intake: Intake) -> dict[str, Any]:
-    """`waiting`: readings whose series is not registered. `reasons`: the most frequent ones, with an example each."""
+def _refusals(intake: Intake, counts: Counts) -> dict[str, Any]:
+    """`waiting`: readings whose series is not registered. `reasons`: the most frequent ones, with an example each where
+    the reading itself was at fault."""
     refused = intake.refused
     first = ("station", "channel", "stamp", "text", "place")
     reasons = refused.group_by("reason").agg(pl.len().alias("cells"), pl.struct(first).first().alias("first"))
-    return {
-        "waiting": refused["time"].count(),
-        "reasons": reasons.sort("cells", "reason", descending=[True, False]).head(REASONS).to_dicts(),
-    }
+    named = reasons.sort("cells", "reason", descending=[True, False]).head(REASONS).to_dicts()
+    if held := counts.rejects - refused.height:
+        named.append({"reason": "its period is approved or archived", "cells": held, "first": None})
+    return {"waiting": refused["time"].count(), "reasons": named}
 
 
 ROUTES = [Route("/observations", observations, methods=["POST"])]

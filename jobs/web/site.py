@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from analytics.metrics import Exporter
 from analytics.store import health
-from analytics.store.connection import Connection, arguments
+from analytics.store.connection import Connection, adapt, arguments
 from jobs.ingest import CHANNELS, Intake, Order
 from jobs.rules import RuleBook
 from jobs.web.shared import Shared
@@ -96,6 +96,7 @@ def _pool(dsn: str, size: int, options: str) -> "ConnectionPool[Connection]":
         min_size=1,
         max_size=size,
         timeout=PATIENCE,
+        configure=adapt,
         check=ConnectionPool.check_connection,
         open=False,
     )

@@ -9,7 +9,7 @@ import polars as pl
 import structlog
 
 from analytics.metrics import Exporter, Snapshot
-from analytics.store import alarms, connection, health, ledger, migrations, registry
+from analytics.store import alarms, backfills, connection, health, ledger, migrations, registry
 from analytics.store.connection import Connection
 from analytics.store.errors import StoreError
 from jobs import console
@@ -97,7 +97,13 @@ class Taker:
     def _take(self, now: datetime) -> Snapshot:
         conn = self._conn
         if time.monotonic() >= self._next:
-            self._slow = {"rejects": health.rejects(conn), "due": health.due(conn, ledger.CODES, now)}
+            chunks, rows = backfills.sums(conn)
+            self._slow = {
+                "rejects": health.rejects(conn),
+                "due": health.due(conn, ledger.CODES, now),
+                "backfill_chunks": chunks,
+                "backfill_rows": rows,
+            }
             self._next = time.monotonic() + SLOW
         batches = self._batches()
         frames = {
@@ -108,6 +114,7 @@ class Taker:
             "cells": outcomes(batches),
             "rejects": self._slow["rejects"],
             "stale": health.oldest_due(conn, ledger.CODES, now).join(self._slow["due"], on="stage"),
+            **{name: self._slow[name] for name in ("backfill_chunks", "backfill_rows")},
             "work": health.work(conn),
         }
         return Snapshot(now, frames)

@@ -11,10 +11,13 @@ CREATE OR REPLACE VIEW report.latest AS
 SELECT t.code AS station, s.parameter, s.position, s.statistic, l.time, l.value
 FROM latest l JOIN series s ON s.id = l.series JOIN station t ON t.id = s.station WHERE l.time IS NOT NULL;
 
+-- `value` as it was received; `corrected` as it counts, null where it is withdrawn.
 CREATE OR REPLACE VIEW report.observation AS
-SELECT t.code AS station, s.parameter, s.position, s.statistic, o.time, o.value, v.code AS verdict, v.tests
+SELECT t.code AS station, s.parameter, s.position, s.statistic, o.time, o.value, v.code AS verdict, v.tests,
+       CASE WHEN c.series IS NULL THEN o.value ELSE c.value END AS corrected
 FROM observation o JOIN series s ON s.id = o.series JOIN station t ON t.id = s.station
-LEFT JOIN verdict v ON v.series = o.series AND v.time = o.time;
+LEFT JOIN verdict v ON v.series = o.series AND v.time = o.time
+LEFT JOIN corrected c ON c.series = o.series AND c.time = o.time;
 
 CREATE OR REPLACE VIEW report.average AS
 SELECT t.code AS station, s.parameter, s.position, a.time, g.name AS averaging, a.value, a.count, a.expected,

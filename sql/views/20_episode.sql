@@ -9,7 +9,20 @@ LEFT JOIN jsonb_each((SELECT rows FROM edition WHERE name = 'parameters' ORDER B
 
 CREATE OR REPLACE VIEW report.episode AS
 SELECT t.code AS station, r.name AS rule, e.time, e.stop, e.level, e.closed, e.peak, e.peak_time, e.dose, e.count, e.levels,
-       e.known, d.parameter, d.averaging, d.unit, d.title, d.title_zh
+       e.known, d.parameter, d.averaging, d.unit, d.title, d.title_zh,
+       -- Nobody saw it while it went on: a backfill changed readings in it, it lies behind what was live when that began
+       -- to, and none of it was known before.
+       EXISTS (
+           SELECT FROM series x JOIN backfill_span s ON s.series = x.id JOIN backfill b ON b.id = s.backfill
+           WHERE x.station = e.station AND x.parameter = d.parameter
+               AND s.start < e.stop AND s.stop > e.time AND e.stop <= coalesce(s.live, 'infinity')
+               AND e.known > b.begun
+               AND NOT EXISTS (
+                   SELECT FROM episode_history h
+                   WHERE h.station = e.station AND h.rule = e.rule AND h.time < e.stop AND h.stop > e.time
+                       AND h.known <= b.begun AND h.ended > b.begun
+               )
+       ) AS retrospective
 FROM episode e JOIN station t ON t.id = e.station JOIN term r ON r.id = e.rule
 LEFT JOIN report.episode_rule d ON d.rule = r.name;
 

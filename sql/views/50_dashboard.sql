@@ -32,12 +32,16 @@ SELECT station, parameter, position, series, cadence, rank FROM (
 WHERE rank < 2;
 
 -- Readings and means of a quantity, of who speaks at that time, else of its stand-in. `verdict`: QARTOD, null: good.
+-- `value` as it counts, null where every reading of the time is withdrawn; `received` as it came.
 CREATE OR REPLACE VIEW report.reading AS
 SELECT DISTINCT ON (v.station, v.parameter, v.position, o.time)
-       v.station, v.parameter, v.position, o.time, o.value, d.code AS verdict, v.cadence
+       v.station, v.parameter, v.position, o.time,
+       CASE WHEN c.series IS NULL THEN o.value ELSE c.value END AS value, d.code AS verdict, v.cadence,
+       o.value AS received
 FROM report.voice v JOIN observation o ON o.series = v.series
 LEFT JOIN verdict d ON d.series = o.series AND d.time = o.time
-ORDER BY v.station, v.parameter, v.position, o.time, v.rank;
+LEFT JOIN corrected c ON c.series = o.series AND c.time = o.time
+ORDER BY v.station, v.parameter, v.position, o.time, c.series IS NOT NULL AND c.value IS NULL, v.rank;
 
 CREATE OR REPLACE VIEW report.mean AS
 SELECT DISTINCT ON (v.station, v.parameter, v.position, g.name, a.time)

@@ -7,18 +7,20 @@ import polars as pl
 import pytest
 
 from analytics.store.connection import Connection
-from jobs import export
+from jobs.export import pages
 from tests.commands.terminal import DONE, KINDS, fetch, greenwatch, long
+
+pytestmark = pytest.mark.long
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("size", [30, export.PAGE])
+@pytest.mark.parametrize("size", [30, pages.PAGE])
 def test_as_of_now_is_as_it_is(
     stored: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, size: int
 ) -> None:
     """What is made again for a past time is made by the same rules as what is stored; also page by page."""
     now = fetch(kind, stored, tmp_path, format="parquet")
-    monkeypatch.setattr(export, "PAGE", size)
+    monkeypatch.setattr(pages, "PAGE", size)
     again = fetch(kind, stored, tmp_path, "--as-of", datetime.now(UTC).isoformat(), format="parquet")
     assert sorted(again.rows(), key=repr) == sorted(now.rows(), key=repr)
 

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from analytics.store import connection
-from jobs import export
+from jobs.export import pages
 from tests.commands.terminal import DONE, FORMATS, KINDS, REPOSITORY, fetch, greenwatch, read
 
 TIMES = pl.Datetime("us", "UTC")
@@ -130,7 +130,7 @@ def test_the_size_of_a_page_does_not_show(
 ) -> None:
     fetch(kind, stored, tmp_path)
     whole = (tmp_path / f"{kind}.csv").read_text()
-    monkeypatch.setattr(export, "PAGE", size)
+    monkeypatch.setattr(pages, "PAGE", size)
     fetch(kind, stored, tmp_path)
     paged = (tmp_path / f"{kind}.csv").read_text()
     assert sorted(paged.splitlines()) == sorted(whole.splitlines())  # first: nothing lost, nothing twice

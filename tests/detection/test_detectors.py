@@ -82,6 +82,18 @@ def test_a_score_is_the_distance_over_the_line() -> None:
     assert detection.DETECTORS["robust-seasonal"](saturday, fit_)["value"].to_list() == [None]
 
 
+def test_a_score_does_not_depend_on_how_many_hours_and_fits_are_judged_at_once() -> None:
+    """Polars divides by the line of a lone fit another way than by those of many; 103.9625 / 40 lies between two."""
+    fit_ = dated((MONDAY, {"profile": [20.0] * 48, "line": 40.0, "count": 200}))
+    other = fit_.with_columns(subject=pl.lit(2, pl.Int32))
+    found = set()
+    for count in (1, 2):
+        for fits_ in (fit_, pl.concat([fit_, other])):
+            scores = detection.DETECTORS["robust-seasonal"](hours_of([123.9625] * count), fits_)
+            found.update(scores["value"])
+    assert len(found) == 1
+
+
 def test_the_newest_fit_that_holds_judges_and_nothing_before_the_first() -> None:
     profile = [0.0] * 48
     fits_ = dated(

@@ -1,7 +1,6 @@
 """The stage `detect` in the store: scores and episodes made again window by window, and kept as people saw them."""
 
 import json
-import os
 import random
 from collections.abc import Iterator
 from contextlib import closing
@@ -10,7 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.store import connection, derived, files, fits, ledger, register
@@ -20,10 +19,11 @@ from jobs import register as jobs_register
 from tests import world
 from tests.conftest import NOW, Make, needs_shared
 from tests.published import prsa_episodes
+from tests.stories import FEW
 from tests.world import HOUR, T0, Reading
 
-#: As in test_laws.py: the same examples every time, unless more are asked for.
-EXAMPLES = int(os.environ.get("GREENWATCH_LAW_EXAMPLES", "0"))
+pytestmark = pytest.mark.long
+
 CHANNELS = [("A", "pm25"), ("A", "o3"), ("B", "pm25"), ("B", "laeq"), ("B", "dissolved_oxygen")]
 
 
@@ -61,13 +61,7 @@ def days_of(series: list[int], dice: random.Random) -> list[Reading]:
     return out
 
 
-@settings(
-    max_examples=EXAMPLES or 4,
-    deadline=None,
-    derandomize=not EXAMPLES,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
+@FEW
 @given(st.integers(0, 10**9))
 def test_episodes_and_scores_are_the_same_in_whatever_pieces_they_come(
     store: tuple[Connection, list[int]], seed: int

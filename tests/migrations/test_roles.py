@@ -143,7 +143,7 @@ def test_a_migrate_by_somebody_who_may_not_make_roles_says_what_to_ask_for(blank
     owner = f"gw_owner_{os.urandom(4).hex()}"
     database = one(empty, "SELECT current_database()")
     with closing(psycopg.connect(blank, autocommit=True)) as admin:
-        admin.execute("DROP SCHEMA report CASCADE; DROP SCHEMA public CASCADE")
+        admin.execute("DROP SCHEMA report CASCADE; DROP SCHEMA queue CASCADE; DROP SCHEMA public CASCADE")
         admin.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(owner)))
         try:
             admin.execute(

@@ -51,7 +51,15 @@ def test_the_tier_is_detected(empty: Connection, plain: bool) -> None:
     assert after.postgres == one(empty, "SELECT current_setting('server_version')")
     if wide:
         tables = {row[0] for row in empty.execute("SELECT hypertable_name FROM timescaledb_information.hypertables")}
-        assert tables == {"observation", "verdict", "average", "assessment", "score"}
+        assert tables == {
+            "observation",
+            "corrected",
+            "first_verdict",
+            "verdict",
+            "average",
+            "assessment",
+            "score",
+        }
 
 
 def test_a_broken_migration_leaves_no_trace_and_those_before_it_stay(empty: Connection, folders: Path) -> None:

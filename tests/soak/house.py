@@ -46,15 +46,24 @@ class House:
     templates: list[str] = field(default_factory=list)
 
     @contextmanager
-    def database(self) -> Iterator[str]:
-        """The DSN of a fresh migrated database, dropped at the end."""
+    def database(self, like: str | None = None) -> Iterator[str]:
+        """The DSN of a fresh migrated database, or of a copy of the one `like` that, dropped at the end."""
         name = PREFIX + secrets.token_hex(6)
+        origin = "template0" if like is None else str(conninfo.conninfo_to_dict(like)["dbname"])
         with closing(psycopg.connect(self.dsn, autocommit=True)) as admin:
-            admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+            if like is not None:  # the scheduler of TimescaleDB is a visitor, and what is copied must have none
+                closed = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(sql.Identifier(origin))
+                admin.execute(closed)
+                admin.execute(
+                    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [origin]
+                )
+            create = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(origin))
+            admin.execute(create)
         dsn = conninfo.make_conninfo(self.dsn, dbname=name)
         try:
-            with closing(connection.connect(dsn)) as conn:
-                list(migrations.migrate(conn, standards.tables(), datetime.now(UTC), plain=False))
+            if like is None:
+                with closing(connection.connect(dsn)) as conn:
+                    list(migrations.migrate(conn, standards.tables(), datetime.now(UTC), plain=False))
             yield dsn
         finally:
             with closing(psycopg.connect(self.dsn, autocommit=True)) as admin:

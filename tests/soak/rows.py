@@ -1,5 +1,6 @@
 """Made-up readings of a district: the same seed and steps, the same rows."""
 
+import math
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,7 +9,11 @@ import numpy.typing as npt
 import polars as pl
 
 from analytics.frames import TIME
+from analytics.store.connection import Connection
+from tests import world
 
+#: Kilometres of a degree of latitude, about.
+_DEGREE = 111.2
 CADENCE = timedelta(minutes=10)
 START = datetime(2024, 1, 1, tzinfo=UTC)
 #: parameter -> usual value and spread in its unit
@@ -28,6 +33,35 @@ def names(series: int) -> list[tuple[str, str]]:
     """Station and parameter of the first `series` channels."""
     kinds = list(PARAMETERS)
     return [(f"S{number // len(kinds):04}", kinds[number % len(kinds)]) for number in range(series)]
+
+
+def places(stations: int) -> pl.DataFrame:
+    """`station`, `longitude`, `latitude` [°]: the stations of `names`, two kilometres apart, ring by ring of a square:
+    as many or as few as there are, those next to one another have numbers next to one another."""
+    number = np.arange(stations)
+    ring = np.floor(np.sqrt(number)).astype(int)
+    along = number - ring**2
+    east, north = np.where(along <= ring, ring, 2 * ring - along), np.minimum(along, ring)
+    return pl.DataFrame(
+        {
+            "station": [f"S{n:04}" for n in number],
+            "longitude": 116 + 2 * east / (_DEGREE * math.cos(math.radians(40))),
+            "latitude": 40 + 2 * north / _DEGREE,
+        }
+    )
+
+
+def register(conn: Connection, series: int) -> pl.Series:
+    """Ids of the first `series` channels of `names`, in their order, of stations that have their places."""
+    found = world.settle_world(conn, names(series), int(CADENCE.total_seconds()))
+    where = places(-(-series // len(PARAMETERS)))
+    conn.execute(
+        "UPDATE station SET longitude = w.longitude, latitude = w.latitude"
+        " FROM unnest(%s::text[], %s::float8[], %s::float8[]) AS w (code, longitude, latitude)"
+        " WHERE w.code = station.code",
+        [where[name].to_list() for name in where.columns],
+    )
+    return pl.Series(found, dtype=pl.Int32)
 
 
 def readings(series: int, first: int, steps: int, seed: int = 1) -> pl.DataFrame:

@@ -19,7 +19,7 @@ from typing import Any
 from rich.console import Console
 
 from jobs import console
-from tests.soak import bulk, growth, kills, laws, live, settling
+from tests.soak import backfill, bulk, growth, kills, laws, live, scale, settling, sizes, workers, years
 from tests.soak.figures import Outcome, record, show, write
 from tests.soak.house import House, code, commit, house, machine, people
 
@@ -29,10 +29,15 @@ ROWS = 10_000_000
 PARTS: Mapping[str, Callable[[House, int], Outcome]] = {
     "bulk": bulk.run,
     "growth": growth.run,
+    "chain": sizes.run,
     "settle": settling.run,
+    "scale": scale.run,
     "live": live.run,
+    "backfill": backfill.run,
     "kills": kills.run,
+    "workers": workers.run,
     "laws": laws.run,
+    "years": years.run,
 }
 HERE = Path(__file__).parent
 

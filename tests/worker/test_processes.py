@@ -9,12 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 
 from analytics.store import health
 from analytics.store.connection import Connection
 from tests import world
 from tests.soak import live, rows
 from tests.worker.clock import until
+
+pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).parents[2]
 

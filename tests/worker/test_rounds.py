@@ -2,12 +2,12 @@
 
 from contextlib import closing
 from datetime import datetime, timedelta
-from threading import Event
+from threading import Event, Thread
 
 import pytest
 import structlog
 
-from analytics.store import connection, health
+from analytics.store import connection, health, ledger
 from analytics.store.connection import Connection
 from analytics.store.ledger import SHARDS, Take
 from jobs import chain, worker
@@ -15,7 +15,7 @@ from jobs.rules import Rules
 from jobs.timetable import LONGEST, Books
 from tests import world
 from tests.conftest import NOW, Make
-from tests.worker.clock import Clock
+from tests.worker.clock import Clock, until
 
 
 def test_rounds_end_where_settling_ends(conn: Connection, dsn: str, make_database: Make) -> None:
@@ -90,4 +90,28 @@ def test_told_to_stop_it_ends_between_two_takes(conn: Connection, monkeypatch: p
 
     monkeypatch.setattr(chain, "STAGES", {**chain.STAGES, "flag": (stage, last)})
     worker.Live(conn, Books(), stopping, clock=Clock(NOW)).serve()
-    assert {row[0] for row in conn.execute("SELECT DISTINCT stage::int4 FROM stale").fetchall()} == {3}
+    assert {row[0] for row in conn.execute("SELECT DISTINCT stage::int4 FROM stale").fetchall()} == {2, 3}
+
+
+def test_who_has_nothing_to_do_hears_of_a_mark_when_it_is_committed(
+    conn: Connection, other: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    series = world.settle_world(conn, [("A", "pm25")])[0]
+    world.settle(conn)
+    ledger.listen(other)
+    with conn.transaction():
+        world.send(conn, [(series, 0.0, 30.0, 0, None)])
+        assert not ledger.wait(other, 0.1)
+    assert ledger.wait(other, 10)
+    assert not ledger.wait(other, 0.1)
+    monkeypatch.setattr(worker, "POLL", 60.0)
+    stopping = Event()
+    thread = Thread(target=worker.Live(other, Books(), stopping, pause=0, clock=Clock(NOW)).serve)
+    thread.start()
+    until(lambda: not chain.due(conn, NOW))
+    world.send(conn, [(series, 1.0, 30.0, 0, None)])
+    until(lambda: not chain.due(conn, NOW))
+    stopping.set()
+    world.send(conn, [(series, 2.0, 30.0, 0, None)])
+    thread.join(10)
+    assert not thread.is_alive()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from analytics.store import connection, health
 from analytics.store.connection import Connection
-from jobs import timetable, worker
+from jobs import threads, timetable, worker
 from jobs.timetable import FIRST, LONGEST, Books, Job, Patience, Timetable
 from tests.conftest import NOW
 from tests.worker.clock import Clock, until
@@ -59,7 +59,7 @@ def test_a_slot_is_the_newest_one_that_has_come(now: datetime, every: timedelta,
 
 
 def table(dsn: str, clock: Clock, *jobs: Job, alone: bool = True) -> Timetable:
-    return Timetable("clock", dsn, jobs, Books(), Event(), alone=alone, pause=0.05, clock=clock)
+    return Timetable("clock", dsn, Event(), jobs, Books(), alone=alone, pause=0.05, clock=clock)
 
 
 def test_a_job_is_done_once_in_its_time(conn: Connection, dsn: str) -> None:
@@ -144,7 +144,7 @@ def test_what_was_done_before_a_restart_is_not_done_again(conn: Connection, dsn:
 def test_one_worker_of_two_does_what_the_clock_asks(
     conn: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(timetable, "SELDOM", 0.1)
+    monkeypatch.setattr(threads, "SELDOM", 0.1)
     ran: list[datetime] = []
     times = table(dsn, Clock(NOW), Job("daily", lambda _, now: ran.append(now), DAY))
     assert health.only_one(conn)  # another worker

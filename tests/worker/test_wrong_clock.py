@@ -20,7 +20,7 @@ def test_what_was_done_in_a_time_to_come_is_done_again(conn: Connection, dsn: st
     ran: list[datetime] = []
     clock = Clock(NOW + YEAR)
     job = Job("watch", lambda _, now: ran.append(now), 2 * SECOND)
-    table = Timetable("watch", dsn, [job], Books(), Event(), clock=clock)
+    table = Timetable("watch", dsn, Event(), [job], Books(), clock=clock)
     table.look(conn)
     for second in range(4):
         clock.now = NOW + second * SECOND
@@ -38,7 +38,7 @@ def test_so_it_is_where_another_worker_wrote_it_down(conn: Connection, dsn: str)
         stopping.set()
 
     job = Job("hourly", once, timedelta(hours=1))
-    table = Timetable("clock", dsn, [job], Books(), stopping, pause=0.05, clock=Clock(NOW))
+    table = Timetable("clock", dsn, stopping, [job], Books(), pause=0.05, clock=Clock(NOW))
     table.start()
     assert table.join(20)
     assert ran == [NOW]
@@ -52,7 +52,7 @@ def test_patience_ends_with_the_time_it_was_for(conn: Connection, dsn: str) -> N
         tried.append(now)
         raise ValueError("poison")
 
-    table = Timetable("clock", dsn, [Job("bad", fail, SECOND)], Books(), Event(), clock=clock)
+    table = Timetable("clock", dsn, Event(), [Job("bad", fail, SECOND)], Books(), clock=clock)
     with structlog.testing.capture_logs():
         table.look(conn)
         clock.now = NOW

@@ -13,7 +13,9 @@ since, and `[[station.series]]` parameter, position, statistic, cadence ("1h"); 
 `[[authority]]` station, parameter, position, cadence ("1h"), fallback = { position, cadence }; `[[adoption]]` standard,
 place (kind:name, none: everywhere), valid_from, valid_to, source (none: the file's name); `[[zone]]` zone, title,
 title_zh, weather and probe (stations; probe = "": none), area [m²], cover, texture, root_depth [m] (none: the cover's),
-flow [m³/h], method, altitude [m].
+flow [m³/h], method, altitude [m]; `[[derivation]]` station, kind (a block of tables/derivations.toml; "" from the day
+it is derived no longer, with parameter), position (of the derived series), since, inputs = { role = { station,
+parameter, position, cadence } } (none: as the kind has it, at this station, "1h"), given = { name = number }.
 
 CSV (UTF-8 or GB18030): a row a series, columns station, title, title_zh, longitude, latitude, utc_offset, parameter,
 position, statistic, cadence and `member:<kind>`. An empty cell says nothing; a row without a parameter is a station.

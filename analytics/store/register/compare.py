@@ -1,13 +1,24 @@
 """What the database holds and what a file says -> what there is to do. No clock, no database: a function of the two."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from analytics.store.register.draft import Draft, nearest
-from analytics.store.register.model import NEEDED, Problem, Registry, Series, Term, offset, refuse, step
+from analytics.store.register.model import (
+    NEEDED,
+    Derived,
+    Formula,
+    Problem,
+    Registry,
+    Series,
+    Term,
+    offset,
+    refuse,
+    step,
+)
 from analytics.store.registry import DEFAULT_OFFSET
 
 
@@ -46,6 +57,7 @@ def compare(stored: Registry, draft: Draft) -> Plan:
         plan.changes.extend(make(stored, said, plan.write))
     plan.changes.extend(_adoptions(stored, said, plan.write, PurePath(draft.name).name))
     plan.changes.extend(_zones(stored, said, plan.write))
+    plan.changes.extend(_derivations(stored, said, plan.write))
     return plan
 
 
@@ -55,6 +67,7 @@ def _dangling(stored: Registry, draft: Draft) -> Iterator[Problem]:
     A refused station is not held against them.
     """
     yield from _unfounded(stored, draft)
+    yield from _underived(stored, draft)
     for key, voice in draft.rows.authorities.items():
         line = draft.lines["authority", key]
         if key.station in draft.shaky:
@@ -83,6 +96,53 @@ def _unfounded(stored: Registry, draft: Draft) -> Iterator[Problem]:
         absent = [key for key in NEEDED if code not in stored.zones and (f"zone {key}", code) not in draft.lines]
         if absent:
             yield Problem(draft.lines["zone", code], f"zone {code!r} is new and lacks {', '.join(absent)}")
+
+
+def _underived(stored: Registry, draft: Draft) -> Iterator[Problem]:
+    """Derived series of stations and series that are not there, of themselves, or that are measured."""
+    said = draft.rows
+    stations = {*stored.stations, *said.stations}
+    made = {key.series for key in (*stored.derivations, *said.derivations)}
+    known = {*stored.series, *said.series, *made}
+    for key, formula in said.derivations.items():
+        line = draft.lines["derivation", key]
+        if key.station in draft.shaky:
+            continue
+        if key.station not in stations:
+            near = nearest(key.station, stations)
+            yield Problem(line, f"derivation names station {key.station!r}, neither registered nor in this file{near}")
+            continue
+        if key.series in stored.series and all(key.series != other.series for other in stored.derivations):
+            yield Problem(
+                line, f"{key.series} is registered as one that is measured: give the derived one another position"
+            )
+        for role, series in formula.inputs if formula else ():
+            if series not in known and series.station not in draft.shaky:
+                others = _siblings(series, known)
+                hint = f": there are {', '.join(others)}" if others else ""
+                yield Problem(line, f"{role} of {key} is {series}, neither registered nor in this file{hint}")
+    yield from _circles({**stored.derivations, **said.derivations}, draft)
+
+
+def _circles(formulas: Mapping[Derived, Formula | None], draft: Draft) -> Iterator[Problem]:
+    """Derivations of the file that lead back to what they derive, whenever each of them holds."""
+    made_of: dict[Series, list[Series]] = {}
+    for key, formula in formulas.items():
+        made_of.setdefault(key.series, []).extend(series for _, series in (formula.inputs if formula else ()))
+    for key in draft.rows.derivations:
+        came: dict[Series, Series] = {}
+        ahead = [key.series]
+        while ahead and key.series not in came:
+            here = ahead.pop()
+            fresh = [series for series in made_of.get(here, []) if series not in came]
+            came.update(dict.fromkeys(fresh, here))
+            ahead.extend(fresh)
+        if key.series in came:
+            way = [key.series, came[key.series]]
+            while way[-1] != key.series:
+                way.append(came[way[-1]])
+            circle = " <- ".join(map(str, reversed(way)))
+            yield Problem(draft.lines["derivation", key], f"{key} is derived from itself: {circle}")
 
 
 def _siblings(series: Series, among: Iterable[Series]) -> list[str]:
@@ -182,6 +242,33 @@ def _zones(stored: Registry, said: Registry, write: Registry) -> Iterator[Change
             if old is not None or value not in ("", None)
         ]
         yield Change("zone", code, old is None, tuple(fields))
+
+
+def _derivations(stored: Registry, said: Registry, write: Registry) -> Iterator[Change]:
+    for key, formula in sorted(said.derivations.items(), key=lambda item: (item[0][:3], item[0].since or date.min)):
+        known = key in stored.derivations
+        old = stored.derivations.get(key)
+        if known and old == formula:
+            continue
+        write.derivations[key] = formula
+        if key.series not in stored.series:
+            write.series[key.series] = None
+        yield Change("derivation", str(key), not known, tuple(_formulated(old, formula, known=known)))
+
+
+def _formulated(old: Formula | None, new: Formula | None, *, known: bool) -> Iterator[tuple[str, str | None, str]]:
+    """What is other in a formula: name, what was there (None: nothing), what will be."""
+    kinds = [item.kind if item else "none" for item in (old, new)]
+    if not known or kinds[0] != kinds[1]:
+        yield "kind", kinds[0] if known else None, kinds[1]
+    was, now = (dict(item.inputs if item else ()) for item in (old, new))
+    for role in dict.fromkeys([*was, *now]):
+        if was.get(role) != now.get(role):
+            yield role, str(was.get(role, "none")) if known else None, str(now.get(role, "none"))
+    gave, gives = (dict(item.given if item else ()) for item in (old, new))
+    for name in dict.fromkeys([*gave, *gives]):
+        if gave.get(name) != gives.get(name):
+            yield name, f"{gave[name]:g}" if name in gave else None, f"{gives[name]:g}" if name in gives else "as usual"
 
 
 def _text(value: object) -> str:

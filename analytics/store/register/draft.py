@@ -8,10 +8,13 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from analytics.crops import Land
+from analytics.derivation import Kind
 from analytics.parameters import Parameter
 from analytics.store.register import values
 from analytics.store.register.model import (
     Adopted,
+    Derived,
+    Formula,
     Membership,
     Problem,
     Registry,
@@ -37,6 +40,7 @@ STATION: Mapping[str, Reader] = {
 MEMBERSHIP: Mapping[str, Reader] = {"kind": values.kind, "place": values.word, "since": values.day}
 SOURCE: Mapping[str, Reader] = {"name": values.name, "priority": values.whole}
 FALLBACK: Mapping[str, Reader] = {"position": values.position, "cadence": values.cadence}
+_ENDS = 'a series is derived until a day: write kind = "" with parameter and since'
 _NEVER_IN = 'a station is in a place until a day: write [[station.memberships]] with place = "" and since'
 
 
@@ -51,14 +55,15 @@ class Entry(NamedTuple):
 class Draft:
     """What a file says, and what is wrong with it.
 
-    `parameters`, `standards` and the tables of the `land` are those that exist. `shaky` are stations of which something
-    was refused: what refers to them is not held against the file a second time.
+    `parameters`, `standards`, the tables of the `land` and the `kinds` are those that exist. `shaky` are stations of
+    which something was refused: what refers to them is not held against the file a second time.
     """
 
     name: str
     parameters: Mapping[str, Parameter]
     standards: Collection[str]
     land: Land
+    kinds: Mapping[str, Kind]
     rows: Registry = field(default_factory=Registry)
     problems: list[Problem] = field(default_factory=list)
     lines: dict[tuple[str, object], int] = field(default_factory=dict)
@@ -225,6 +230,61 @@ class Draft:
                     f"zone {code!r} has {key} {shown(value)} here and {shown(said[key])} at line {first}",
                 )
 
+    def derivation(self, entry: Entry, inputs: Mapping[str, Entry], given: Entry) -> None:
+        """Notes how a series is derived: from what, in which role; what is not said is as the kind has it."""
+        readers: Mapping[str, Reader] = {
+            "station": values.name,
+            "kind": values.word,
+            "parameter": self._parameter,
+            "position": values.position,
+            "since": values.day,
+        }
+        found, sound = self._take(entry, readers, needs=("station", "kind"))
+        if not sound:
+            return
+        kind = self.kinds.get(found["kind"])
+        if kind is None and found["kind"]:
+            self.unknown(entry.line("kind"), found["kind"], self.kinds, "kind of derivation")
+            return
+        parameter = found.get("parameter", kind.output if kind else None)
+        if parameter is None or (kind is None and "since" not in found):
+            self.refuse(entry.line("kind"), f"kind is empty; {_ENDS}")
+            return
+        if kind and parameter != kind.output:
+            self.refuse(entry.line("parameter"), f"{kind.name} makes {kind.output}, not {parameter}: leave it out")
+            return
+        key = Derived(found["station"], parameter, found.get("position", ""), found.get("since"))
+        formula = self._formula(key, kind, entry, inputs, given) if kind else None
+        if kind is None or formula is not None:
+            self._put("derivation", self.rows.derivations, key, formula, entry.line(""))
+
+    def _formula(
+        self, key: Derived, kind: Kind, entry: Entry, inputs: Mapping[str, Entry], given: Entry
+    ) -> Formula | None:
+        """The formula of `key`; None where something of it was refused."""
+        before = len(self.problems)
+        for role in inputs.keys() - kind.inputs.keys():
+            self.unknown(inputs[role].line(""), role, kind.inputs, f"input of {kind.name}")
+        roles = []
+        for role, item in kind.inputs.items():
+            if role not in inputs and item.optional:
+                continue
+            found: dict[str, Any] = {}
+            if role in inputs:
+                found, _ = self._take(inputs[role], {"station": values.name, "parameter": self._parameter, **FALLBACK})
+            series = self._spoken({"station": key.station, "parameter": item.parameters[0], **found}, found)
+            if series.parameter not in item.parameters:
+                line = inputs[role].line("parameter")
+                self.refuse(line, f"{role} of {kind.name} can be {', '.join(item.parameters)}, not {series.parameter}")
+            roles.append((role, series))
+        said, _ = self._take(given, {name: partial(values.within, item) for name, item in kind.given.items()})
+        for name, wanted in kind.given.items():
+            if wanted.default is None and name not in given.values:
+                self.refuse(entry.line(""), f"{kind.name} needs given = {{ {name} = ... }}{_unit(wanted.unit)}")
+        if len(self.problems) > before:
+            return None
+        return Formula(kind.name, tuple(sorted(roles)), tuple(sorted(said.items())))
+
     def unknown(self, line: int, key: str, known: Collection[str], what: str = "key") -> None:
         """Notes that no `what` is called `key`."""
         self.refuse(line, f"unknown {what} {shown(key)}{nearest(key, known) or ': known are ' + ', '.join(known)}")
@@ -268,6 +328,10 @@ class Draft:
             hint = nearest(word, self.standards) or f": known are {', '.join(sorted(self.standards))}"
             raise Bad(f"{shown(word)} is unknown{hint}")
         return word
+
+
+def _unit(unit: str) -> str:
+    return f" [{unit}]" if unit else ""
 
 
 def nearest(word: str, known: Collection[str]) -> str:

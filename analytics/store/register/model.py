@@ -27,6 +27,8 @@ ZONE = (
 NEEDED = ("weather", "area", "cover", "texture", "flow", "method")
 #: Problems that are shown at most: who mistook a column has one a row.
 SHOWN = 50
+#: The step of a derived series [s].
+HOUR = 3_600
 _STEPS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 
 
@@ -87,6 +89,31 @@ class Adopted(NamedTuple):
         return f"{self.standard} {self.place or 'everywhere'} from {self.valid_from}"
 
 
+class Derived(NamedTuple):
+    """A derived series, and the local day from which on it is derived so; no `since`: ever."""
+
+    station: str
+    parameter: str
+    position: str
+    since: date | None
+
+    @property
+    def series(self) -> Series:
+        """What it is as a series: an hourly one."""
+        return Series(self.station, self.parameter, self.position, "", HOUR)
+
+    def __str__(self) -> str:
+        return f"{self.station} {self.series.channel}" + (f" since {self.since}" if self.since else "")
+
+
+class Formula(NamedTuple):
+    """How a series is derived: its kind, the series of each role, what the site says."""
+
+    kind: str
+    inputs: tuple[tuple[str, Series], ...]
+    given: tuple[tuple[str, float], ...]
+
+
 class Term(NamedTuple):
     """Its last day (None: open) and who says so ("": not said)."""
 
@@ -98,7 +125,8 @@ class Term(NamedTuple):
 class Registry:
     """Rows by their key. A station and a zone have the facts that are said.
 
-    A place of None means that the station left, a zone's probe of None that it has none.
+    A place of None means that the station left, a zone's probe of None that it has none, a formula of None that the
+    series is derived no longer.
     """
 
     sources: dict[str, int | None] = field(default_factory=dict)
@@ -108,6 +136,7 @@ class Registry:
     authorities: dict[Spoken, Voice] = field(default_factory=dict)
     adoptions: dict[Adopted, Term] = field(default_factory=dict)
     zones: dict[str, dict[str, object]] = field(default_factory=dict)
+    derivations: dict[Derived, Formula | None] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return sum(self.counts().values())
@@ -122,6 +151,7 @@ class Registry:
             "authority": len(self.authorities),
             "adoption": len(self.adoptions),
             "zone": len(self.zones),
+            "derivation": len(self.derivations),
         }
 
 

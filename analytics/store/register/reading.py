@@ -7,8 +7,9 @@ import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 
-from analytics import crops
+from analytics import crops, derivation
 from analytics.crops import Land
+from analytics.derivation import Kind
 from analytics.parameters import Parameter
 from analytics.store.errors import Nonsense
 from analytics.store.register import headers, values
@@ -26,24 +27,31 @@ MEMBER = "member:"
 
 
 def read(
-    raw: bytes, name: str, parameters: Mapping[str, Parameter], standards: Collection[str], land: Land | None = None
+    raw: bytes,
+    name: str,
+    parameters: Mapping[str, Parameter],
+    standards: Collection[str],
+    land: Land | None = None,
+    kinds: Mapping[str, Kind] | None = None,
 ) -> Draft:
     """What the file `name` says, its problems beside it. Raises `Nonsense` where it cannot be read at all.
 
-    `land` are the covers, soils and methods that exist; those of the package where none are given.
+    `land` are the covers, soils and methods that exist, `kinds` what can be derived; those of the package where none
+    are given.
     """
     if len(raw) > LIMIT:
         raise Nonsense(f"{name} is larger than {LIMIT // 1024**2} MiB: register it in parts, nothing was written")
     suffix = name.lower().rpartition(".")[2]
     if suffix not in ("toml", "csv"):
         raise Nonsense(f"{name} is neither .toml nor .csv, nothing was written: name it by what it is")
-    draft = Draft(name, parameters, standards, land or crops.load())
+    draft = Draft(name, parameters, standards, land or crops.load(), derivation.load() if kinds is None else kinds)
     if suffix == "toml":
         _read_toml(draft, _decode(raw, name, ("utf-8",)))
     else:
         _read_csv(draft, _decode(raw, name, ("utf-8", "gb18030")))
     if not len(draft.rows) and not draft.problems:
-        what = "a [[station]], [[source]], [[authority]], [[adoption]] or [[zone]]" if suffix == "toml" else "a row"
+        nouns = "a [[station]], [[source]], [[authority]], [[adoption]], [[zone]] or [[derivation]]"
+        what = nouns if suffix == "toml" else "a row"
         draft.refuse(1, f"the file is empty: it needs {what}")
     return draft
 
@@ -87,6 +95,7 @@ def _read_toml(draft: Draft, text: str) -> None:
         return
     positions = headers.scan(text)
     nouns = {"source": _source, "station": _station, "authority": _authority, "adoption": _adoption, "zone": _zone}
+    nouns |= {"derivation": _derivation}
     for key in content:
         if key not in nouns:
             draft.unknown(positions.line((key,)) if (key,) in positions.lines else _first(positions, key), key, nouns)
@@ -172,6 +181,28 @@ def _adoption(draft: Draft, positions: Positions, path: Path, record: Mapping[st
 
 def _zone(draft: Draft, positions: Positions, path: Path, record: Mapping[str, object]) -> None:
     draft.zone(_entry(positions, path, record))
+
+
+def _derivation(draft: Draft, positions: Positions, path: Path, record: Mapping[str, object]) -> None:
+    tables: dict[str, Mapping[str, object]] = {}
+    for key, example in (
+        ("inputs", 'inputs = { temperature = { cadence = "10m" } }'),
+        ("given", "given = { base = 8 }"),
+    ):
+        found = record.get(key, {})
+        if not isinstance(found, dict):
+            draft.refuse(positions.line((*path, key)), f"{key} must be a table: write {example}")
+            return
+        tables[key] = found
+    inputs = {}
+    for role, found in tables["inputs"].items():
+        if not isinstance(found, dict):
+            line = positions.line((*path, "inputs", role))
+            draft.refuse(line, f'{role} must be a table: write {role} = {{ position = "", cadence = "1h" }}')
+            return
+        inputs[role] = _entry(positions, (*path, "inputs", role), found)
+    given = _entry(positions, (*path, "given"), tables["given"])
+    draft.derivation(_entry(positions, path, record, "inputs", "given"), inputs, given)
 
 
 def _read_csv(draft: Draft, text: str) -> None:

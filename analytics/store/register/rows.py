@@ -8,9 +8,10 @@ from typing import Any
 import polars as pl
 
 from analytics.frames import TIME
-from analytics.store import registry
+from analytics.store import derivations, knowledge, priorities, registry
 from analytics.store.connection import Connection
 from analytics.store.ledger import WINDOWS
+from analytics.store.register import formulas
 from analytics.store.register.compare import Plan
 from analytics.store.register.model import FACTS, ZONE, Adopted, Membership, Registry, Series, Spoken, Term, Voice
 from analytics.store.registry import DEFAULT_OFFSET
@@ -75,6 +76,7 @@ def load(conn: Connection) -> Registry:
         """,
     ):
         found.zones[code] = dict(zip(ZONE, facts, strict=True))
+    found.derivations.update(formulas.load(conn, known))
     return found
 
 
@@ -91,14 +93,24 @@ class Effect:
     assess: pl.DataFrame
     #: of series: their local day begins at another time
     average: pl.DataFrame
+    #: of series: another source may be believed
+    decide: pl.DataFrame
+    #: of derived series: another formula, or their day begins at another time
+    derive: pl.DataFrame
 
 
-def apply(conn: Connection, plan: Plan) -> Effect:
-    """What was written. Call it in the transaction that took `lock` and loaded what `plan` was made from."""
+def apply(conn: Connection, plan: Plan, author: str = "", reason: str = "") -> Effect:
+    """What was written. Call it in the transaction that took `lock` and loaded what `plan` was made from.
+
+    What changes figures that were made before is signed, with `author` and `reason`, in the last statements: nobody
+    else adds to what is known from then on until the transaction ends.
+    """
     write = plan.write
+    if write.derivations:
+        derivations.lock(conn)  # before any row: who holds the formulas may wait for rows
+    preferred = _write_sources(conn, write)
     before, newest = _voices(conn), _ids(conn, "SELECT coalesce(max(id), 0) FROM series", None)[0]
     turned = _turned(conn, write)
-    _write_sources(conn, write)
     _write_stations(conn, write)
     _write_memberships(conn, write)
     made = _write_series(conn, write)
@@ -106,12 +118,18 @@ def apply(conn: Connection, plan: Plan) -> Effect:
     _write_adoptions(conn, write)
     _write_zones(conn, write)
     stations = {
-        *turned,
+        *(row[0] for row in turned),
         *_revoiced(before, _voices(conn).filter(pl.col("series") <= newest)),
         *_moved(conn, write),
         *_ruled(conn, write),
     }
-    return Effect(made, _stretches(conn, "station", stations), _stretches(conn, "id", turned))
+    contested = priorities.contested(conn) if preferred else pl.DataFrame(schema=dict(WINDOWS))
+    assess = _stretches(conn, "station", stations)
+    average = _stretches(conn, "id", {row[0] for row in turned})
+    knowledge.sign(conn, "priority", preferred, author, reason)
+    knowledge.sign(conn, "utc_offset", turned, author, reason)
+    derived = {*formulas.write(conn, write, author), *formulas.of_stations(conn, [row[0] for row in turned])}
+    return Effect(made, assess, average, contested, derivations.stretches(conn, sorted(derived)))
 
 
 def learn(conn: Connection, said: Registry) -> Effect:
@@ -127,16 +145,33 @@ def learn(conn: Connection, said: Registry) -> Effect:
         return apply(conn, Plan(new.counts(), write=new))
 
 
-def _write_sources(conn: Connection, write: Registry) -> None:
-    conn.execute(
+def _write_sources(conn: Connection, write: Registry) -> list[tuple[int, int, int]]:
+    """Sources that were there and have another priority now: id, what it was, what it is. No reading is saved until
+    this transaction ends, and what was being saved is in."""
+    made = conn.execute(
         """
-        INSERT INTO source AS s (name, priority)
-        SELECT name, coalesce(priority, 0) FROM unnest(%s::text[], %s::int4[]) WITH ORDINALITY AS w (name, priority, nr)
-        ORDER BY nr
-        ON CONFLICT (name) DO UPDATE SET priority = EXCLUDED.priority
+        INSERT INTO source (name) SELECT name FROM unnest(%s::text[]) WITH ORDINALITY AS w (name, nr) ORDER BY nr
+        ON CONFLICT DO NOTHING RETURNING id
         """,
-        [list(write.sources), list(write.sources.values())],
-    )
+        [list(write.sources)],
+    ).fetchall()
+    said = {name: priority for name, priority in write.sources.items() if priority is not None}
+    if not said:
+        return []
+    # Before any row of a reading is locked: savers hold theirs while they wait for this.
+    knowledge.lock_priorities(conn)
+    changed = conn.execute(
+        """
+        WITH other AS (
+            SELECT s.id, s.priority AS before, w.priority AS after
+            FROM source s JOIN unnest(%s::text[], %s::int4[]) AS w (name, priority) ON w.name = s.name
+            WHERE w.priority <> s.priority
+        )
+        UPDATE source s SET priority = o.after FROM other o WHERE s.id = o.id RETURNING s.id, o.before, o.after
+        """,
+        [list(said), list(said.values())],
+    ).fetchall()
+    return [row for row in sorted(changed) if row[:1] not in made]  # type: ignore[misc]  # as the statement says
 
 
 def _write_stations(conn: Connection, write: Registry) -> None:
@@ -287,17 +322,17 @@ def _revoiced(before: pl.DataFrame, after: pl.DataFrame) -> list[int]:
     return other["station"].unique().to_list()
 
 
-def _turned(conn: Connection, write: Registry) -> list[int]:
-    """Stations whose offset from UTC is about to change."""
-    changed = {code: facts["utc_offset"] for code, facts in write.stations.items() if "utc_offset" in facts}
-    return _ids(
-        conn,
+def _turned(conn: Connection, write: Registry) -> list[tuple[int, int, int]]:
+    """Stations whose offset from UTC is about to change: id, what it is, what it will be [min]."""
+    said = {code: facts["utc_offset"] for code, facts in write.stations.items() if "utc_offset" in facts}
+    return conn.execute(  # type: ignore[return-value]  # as the select says
         """
-        SELECT t.id FROM station t JOIN unnest(%s::text[], %s::int2[]) AS w (code, utc_offset)
-        ON w.code = t.code AND w.utc_offset <> t.utc_offset
+        SELECT t.id, t.utc_offset::int4, w.utc_offset::int4
+        FROM station t JOIN unnest(%s::text[], %s::int2[]) AS w (code, utc_offset)
+        ON w.code = t.code AND w.utc_offset <> t.utc_offset ORDER BY 1
         """,
-        [list(changed), list(changed.values())],
-    )
+        [list(said), list(said.values())],
+    ).fetchall()
 
 
 def _moved(conn: Connection, write: Registry) -> list[int]:
@@ -344,4 +379,6 @@ def _stretches(conn: Connection, subject: str, stations: Iterable[int]) -> pl.Da
         [wanted],
     ).fetchall()
     found = pl.DataFrame(rows, schema={"subject": pl.Int32, "start": TIME, "stop": TIME}, orient="row")
-    return found.with_columns(pl.col("start") - _BEFORE, pl.col("stop") + _AFTER).select(*WINDOWS)
+    both = pl.concat([found.select(*WINDOWS), formulas.stretches(conn, subject, list(wanted))])
+    whole = both.group_by("subject").agg(pl.col("start").min(), pl.col("stop").max()).sort("subject")
+    return whole.with_columns(pl.col("start") - _BEFORE, pl.col("stop") + _AFTER).select(*WINDOWS)

@@ -4,6 +4,7 @@ import math
 import re
 from datetime import date, datetime
 
+from analytics.derivation import Given
 from analytics.store.register.model import steps
 
 LONGEST_NAME = 200
@@ -176,6 +177,14 @@ def _between(raw: object, low: float, high: float, unit: str) -> float:
     if not low <= number <= high:
         raise Bad(f"cannot be {shown(raw)}: it lies outside {low:g} to {high:,.0f} {unit}")
     return number
+
+
+def within(limits: Given, raw: object) -> float:
+    """A number between its limits."""
+    number = _number(raw)
+    if not limits.low <= number <= limits.high:
+        raise Bad(f"cannot be {shown(raw)}: it lies outside {limits.low:g} to {limits.high:g} {limits.unit}".rstrip())
+    return number + 0.0
 
 
 def altitude(raw: object) -> float:

@@ -1,0 +1,69 @@
+"""What was issued once and is never changed: forecasts, advice."""
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from analytics.store import forecasts, retention, zones
+from analytics.store.connection import Connection
+from jobs.export import pages
+from jobs.export.ask import Ask
+
+#: Hours that a forecast is about, at most.
+_LEADS = 168
+
+
+def export_forecasts(conn: Connection, ask: Ask) -> Iterator[pl.DataFrame]:
+    """station, parameter, issued, time (start of the hour it is about), value, low, high, model, skill, level (of the
+    band), reason, position. Asked for by the time of issue."""
+    names = pages.series(conn, ask)
+    spans = forecasts.extent(conn, names["series"].to_list())
+    for page in pages.slices(spans, names, ask, pages.room(3600, rows=_LEADS)):
+        rows = forecasts.load_issues(conn, page, known=ask.known)
+        retention.require_issued(conn, "forecast", ask.known, ask.start)
+        yield (
+            rows.join(names.rename({"code": "station"}), on="series")
+            .sort("station", "parameter", "position", "statistic", "cadence", "issued", "time")
+            .select(
+                "station",
+                "parameter",
+                "issued",
+                "time",
+                "value",
+                "low",
+                "high",
+                "model",
+                "skill",
+                "level",
+                "reason",
+                "position",
+            )
+        )
+
+
+def export_advice(conn: Connection, ask: Ask) -> Iterator[pl.DataFrame]:
+    """zone, issued, day, water, depth [mm], volume [m³], minutes, latest, depletion [mm], raw [mm], reason, reason_zh,
+    weather (station). Asked for by the time of issue, and by the station whose weather the zone has."""
+    stations = pages.stations(conn, ask).rename({"station": "weather", "code": "name"})
+    named = zones.load(conn).join(stations, on="weather").sort("code").select("zone", "code", "name")
+    for page in pages.slices(zones.extent(conn), named, ask, pages.room(3600)):
+        rows = zones.load_issues(conn, page, known=ask.known)
+        yield (
+            rows.join(named, on="zone")
+            .sort("code", "issued")
+            .select(
+                pl.col("code").alias("zone"),
+                "issued",
+                "day",
+                "water",
+                "depth",
+                "volume",
+                "minutes",
+                "latest",
+                "depletion",
+                "raw",
+                "reason",
+                "reason_zh",
+                pl.col("name").alias("weather"),
+            )
+        )

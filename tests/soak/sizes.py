@@ -1,0 +1,166 @@
+"""What a row costs from file to episode as there are more of them: a hundred thousand, a million, ten million.
+
+The same week at any size, of ever more series of the same town, which have as many neighbours each: what there is more
+of is rows, and their shape stays. Every size begins with an empty store; ingest and settle are processes of their own.
+The small ones run before and after the largest, since another minute is another machine. What a command costs that has
+one row to do is its start (programs, rules, the first take of each stage), paid once whatever the size: it is taken
+off, and shown.
+
+There is one size more with `python -m tests.soak.run chain --rows 100000000`.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+import polars as pl
+
+from analytics.store import connection
+from analytics.store.connection import Connection
+from tests.soak import rows
+from tests.soak.figures import Outcome, shown
+from tests.soak.house import ROOT, House, pace
+from tests.soak.live import _postmaster, _tree
+
+DAYS = 7
+STEPS = DAYS * 144
+#: Rows of the sizes; each runs so often before the largest, and as often after it.
+SIZES = (100_000, 1_000_000, 10_000_000)
+REPEATS = {100_000: 3, 1_000_000: 1}
+#: Rows of a file.
+FILE = 2_000_000
+#: What a command may hold at its highest [MiB].
+MEMORY = 1536
+#: In their order; `relearn` draws the maps of neighbours.
+COMMANDS = ("ingest", "relearn", "settle")
+UNITS = {"seconds": "µs", "cpu": "µs of processor"}
+#: Between two looks at a process [s].
+PAUSE = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a command cost: seconds, processor seconds (its own, the server's meanwhile), highest memory [MiB]."""
+
+    seconds: float
+    cpu: float
+    peak: float
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """One run: rows there were, what its commands cost, and what they cost then with one row to do."""
+
+    rows: int
+    work: dict[str, Cost]
+    idle: dict[str, Cost]
+
+    def cost(self, what: str, start: dict[str, float]) -> float:
+        """µs a row of `what`, seconds or cpu, of the commands in `start`, which says what each costs at its start."""
+        spent: list[float] = [getattr(self.work[name], what) - idle for name, idle in start.items()]
+        return 1e6 * sum(spent) / self.rows
+
+
+def run(house: House, total: int) -> Outcome:
+    """Figures of all sizes up to `total` rows."""
+    sizes = [*(size for size in SIZES if size < total), total]
+    order = list(_order(sizes))
+    found: dict[int, list[Size]] = {size: [] for size in sizes}
+    with pace("chain", sum(order), "rows") as step:
+        for size in order:
+            with house.database() as dsn, house.files() as folder:
+                found[size].append(measure(dsn, folder, size))
+            step(size, f"{size:,} rows")
+    out = Outcome()
+    report(out, found)
+    return out
+
+
+def _order(sizes: list[int]) -> Iterator[int]:
+    """The sizes as they run: small to large and back, the largest once."""
+    up = [size for size in sizes[:-1] for _ in range(REPEATS.get(size, 1))]
+    yield from [*up, sizes[-1], *reversed(up)]
+
+
+def measure(dsn: str, folder: Path, size: int) -> Size:
+    """What a week of so many rows cost."""
+    kinds = len(rows.PARAMETERS)
+    series = max(1, round(size / STEPS / kinds)) * kinds
+    with closing(connection.connect(dsn, application="soak")) as conn:
+        rows.register(conn, series)
+        steps, files = max(1, FILE // series), []
+        for first in range(0, STEPS, steps):
+            frame = rows.readings(series, first, min(steps, STEPS - first))
+            files.append(str(rows.write(folder / f"{first:04}.parquet", frame, series)))
+        one = str(rows.write(folder / "one.parquet", _one(), series))
+        words = {"ingest": ["ingest", "--format", "long", *files], "relearn": ["relearn"], "settle": ["settle"]}
+        work = {name: command(conn, *said, "--dsn", dsn) for name, said in words.items()}
+        words["ingest"][-len(files) :] = [one]
+        idle = {name: command(conn, *said, "--dsn", dsn) for name, said in words.items()}
+        counted = conn.execute("SELECT count(*) FROM observation").fetchone()
+        left = conn.execute("SELECT count(*) FROM stale").fetchone()
+    assert counted == (series * STEPS,), "not all rows came"
+    assert left == (0,), "not all is settled"
+    return Size(series * STEPS, work, idle)
+
+
+def _one() -> pl.DataFrame:
+    """The first reading of all, revised."""
+    return rows.readings(1, 0, 1).with_columns(pl.col("value") + 1, revision=pl.lit(1, pl.Int64))
+
+
+def command(conn: Connection, *words: str) -> Cost:
+    """What `greenwatch WORDS` cost."""
+    server = _postmaster(conn)
+    before, began = _tree(server), time.perf_counter()
+    process = subprocess.Popen([sys.executable, "-m", "jobs.cli", *words], cwd=ROOT, stdout=subprocess.DEVNULL)
+    peak, gone = 0.0, 0
+    while not gone:
+        # Not what the kernel says at its end (ru_maxrss): that includes this process at the moment of the fork.
+        peak = max(peak, _highest(process.pid))
+        time.sleep(PAUSE)
+        gone, status, usage = os.wait4(process.pid, os.WNOHANG)
+    seconds = time.perf_counter() - began
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, f"{words[0]} ended with {process.returncode}; its words are above"
+    return Cost(seconds, usage.ru_utime + usage.ru_stime + _tree(server) - before, peak)
+
+
+def _highest(pid: int) -> float:
+    """The highest memory of a process so far [MiB]; 0 where it is over."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def report(out: Outcome, found: dict[int, list[Size]]) -> None:
+    """Nothing; the figures are in `out`, with the targets of the issue."""
+    every = [run for runs in found.values() for run in runs]
+    # The start is the same at any size: the one in the middle of all of them is the least a matter of luck.
+    starts = {
+        what: {done: median(getattr(run.idle[done], what) for run in every) for done in COMMANDS} for what in UNITS
+    }
+    for size, runs in found.items():
+        name = f"{size:,} rows"
+        for what, unit in UNITS.items():
+            for done, start in starts[what].items():
+                out.add(f"{name}: {done}, a row", median(run.cost(what, {done: start}) for run in runs), unit)
+            out.add(f"{name}: the chain, a row", median(run.cost(what, starts[what]) for run in runs), unit)
+        for done in COMMANDS:
+            out.add(f"{name}: memory of {done}, most", max(run.work[done].peak for run in runs), "MiB", most=MEMORY)
+    for what, word in (("cpu", "processor"), ("seconds", "time")):
+        out.add(f"start of all commands, not counted: {word}", sum(starts[what].values()), "s")
+        costs = {size: median(run.cost(what, starts[what]) for run in runs) for size, runs in found.items()}
+        out.add(
+            f"cost a row, {word}: the dearest size / the cheapest", max(costs.values()) / min(costs.values()), most=1.25
+        )
+        out.details[word] = {shown(size): cost for size, cost in costs.items()}
+    out.notes.append("the same week at all sizes, of more and more series; the small ones before and after the largest")
+    out.details["runs"] = {f"{size}": [asdict(run) for run in runs] for size, runs in found.items()}
