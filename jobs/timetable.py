@@ -139,7 +139,7 @@ class Timetable(Thread):
     def serve(self, conn: Connection) -> None:
         """Nothing; looks until `stopping`, once no other worker does where it is `alone`."""
         if self.alone:
-            while not health.only_one(conn):
+            while not health.only_one(conn, self.name):
                 if self.stopping.wait(threads.SELDOM):
                     return
         # What another worker did, or this one before it was restarted, is not done again.

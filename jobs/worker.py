@@ -46,14 +46,15 @@ GRACE = 15.0
 _LOCAL = timedelta(minutes=registry.DEFAULT_OFFSET)
 #: On every worker: whoever is first decides.
 WATCH = (Job("watch", watch.run, timedelta(seconds=2)),)
-#: On one worker. A forecast waits until the hour that is over was settled; advice is there before the crews are; what
-#: is old goes at night, where a site has set that anything does.
+#: On one worker. A forecast waits until the hour that is over was settled; advice is there before the crews are.
 CLOCK = (
     Job("forecast", forecast.run, timedelta(hours=1), timedelta(minutes=4)),
     Job("irrigate", irrigate.run, timedelta(days=1), timedelta(hours=5) - _LOCAL),
     Job("relearn", relearn.run, timedelta(weeks=1), timedelta(hours=3, minutes=30) - _LOCAL),
-    Job("keep", keep.run, timedelta(days=1), timedelta(hours=2) - _LOCAL),
 )
+#: On one worker, beside the clock: a first archive of years takes its time. What is old goes at night, where a site has
+#: set that anything does.
+NIGHT = (Job("keep", keep.run, timedelta(days=1), timedelta(hours=2) - _LOCAL),)
 
 
 def main(
@@ -87,6 +88,7 @@ def work(dsn: str, stopping: Event, *, pause: float = PAUSE) -> bool:
     beside: list[Thread] = [
         Timetable("watch", dsn, stopping, WATCH, books, alone=False),
         Timetable("clock", dsn, stopping, CLOCK, books),
+        Timetable("night", dsn, stopping, NIGHT, books),
         Porter("chunks", dsn, stopping, Hands(stopping, books).do),
     ]
     for thread in beside:
@@ -149,7 +151,7 @@ class Live:
         Of all workers one does, since a take has its price: two would take the same rows in twice as many takes. The
         others do what is older, and help where live work falls behind; when the one is gone, another one is it.
         """
-        if not self._leads and health.leads(self.conn):
+        if not self._leads and health.only_one(self.conn, "live"):
             self._leads = True
             ledger.listen(self.conn)  # the others are not woken by each reading
         return self._leads or health.behind(self.conn, self.clock(), since) >= BEHIND

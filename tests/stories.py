@@ -31,14 +31,14 @@ CROWD = (0, 3, 5, 6)
 #: Hypothesis gives the same examples every time, so that a red test stays red; the soak asks for more and others.
 EXAMPLES = int(os.environ.get("GREENWATCH_LAW_EXAMPLES", "0"))
 LAW = settings(
-    max_examples=EXAMPLES or 8,
+    max_examples=EXAMPLES or 6,
     deadline=None,
     derandomize=not EXAMPLES,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 #: Where an example takes seconds.
-FEW = settings(LAW, max_examples=EXAMPLES or 4)
+FEW = settings(LAW, max_examples=EXAMPLES or 3)
 
 
 @contextmanager

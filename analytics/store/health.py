@@ -21,8 +21,8 @@ OUTCOMES: Mapping[str, str] = {
     "rejects": "reject",
 }
 _SUMS = (*OUTCOMES, "conflicts")
-#: Of all workers one does the work of the clock, and one the live work; the numbers are "GWcl" and "GWlv".
-_CLOCK, _LIVE = 0x4757636C, 0x47576C76
+#: Space of the locks of what only one worker does; the number is "GWon".
+_ONE = 0x47576F6E
 STATES = ("ok", "pending", "firing", "blind", "recovering", "withdrawn")
 
 
@@ -155,15 +155,9 @@ class Done:
         )
 
 
-def only_one(conn: Connection) -> bool:
-    """Whether this connection does what only one worker of a store may do; it keeps that until it is closed."""
-    row = conn.execute("SELECT pg_try_advisory_lock(%s)", [_CLOCK]).fetchone()
-    return bool(row and row[0])
-
-
-def leads(conn: Connection) -> bool:
-    """Whether this connection does what live work there is as long as it keeps up with it; until it is closed."""
-    row = conn.execute("SELECT pg_try_advisory_lock(%s)", [_LIVE]).fetchone()
+def only_one(conn: Connection, part: str) -> bool:
+    """Whether this connection does the `part` that one worker of a store does; it keeps that until it is closed."""
+    row = conn.execute("SELECT pg_try_advisory_lock(%s, hashtext(%s))", [_ONE, part]).fetchone()
     return bool(row and row[0])
 
 

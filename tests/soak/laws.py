@@ -9,7 +9,7 @@ import time
 from tests.soak.figures import Outcome
 from tests.soak.house import ROOT, House, pace
 
-#: Examples a law, as many as some minutes allow: the gate runs eight, the same ones each time; here they are others at
+#: Examples a law, as many as some minutes allow: the gate runs six, the same ones each time; here they are others at
 #: each run.
 EXAMPLES = 30
 

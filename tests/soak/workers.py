@@ -133,7 +133,9 @@ def prepare(dsn: str, folder: Path, size: Size, base: datetime) -> None:
         relearn.run(conn, base)
         conn.execute("UPDATE stale SET due = due + interval '1 day'")
         # What the clock asks for was done: it would be work of one run and not of another.
-        health.record(conn, {job.name: Done(runs=1, succeeded=datetime.now(UTC)) for job in worker.CLOCK})
+        health.record(
+            conn, {job.name: Done(runs=1, succeeded=datetime.now(UTC)) for job in worker.CLOCK + worker.NIGHT}
+        )
         conn.execute("VACUUM ANALYZE")
 
 

@@ -147,7 +147,7 @@ def test_one_worker_of_two_does_what_the_clock_asks(
     monkeypatch.setattr(threads, "SELDOM", 0.1)
     ran: list[datetime] = []
     times = table(dsn, Clock(NOW), Job("daily", lambda _, now: ran.append(now), DAY))
-    assert health.only_one(conn)  # another worker
+    assert health.only_one(conn, "clock")  # another worker
     times.start()
     time.sleep(1)
     assert not ran
@@ -182,13 +182,14 @@ def test_a_lost_connection_is_found_again_and_said_once(dsn: str, server_dsn: st
 
 
 def test_a_thread_that_breaks_ends_the_worker(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_: Connection) -> bool:
+    def broken(_: Connection, part: str) -> bool:
         raise RuntimeError("a mistake")
 
     monkeypatch.setattr(health, "only_one", broken)
     monkeypatch.setattr("threading.excepthook", lambda _: None)
     monkeypatch.setattr(worker, "WATCH", ())
     monkeypatch.setattr(worker, "CLOCK", ())
+    monkeypatch.setattr(worker, "NIGHT", ())
     assert worker.work(dsn, Event())
 
 
