@@ -242,9 +242,13 @@ def settle(
     while marks := due(conn, clock()):
         took = 0
         for name in STAGES:
-            for shards in packs(marks.get(name, {})):
-                took += take_once(conn, name, shards, book, clock, budget, work[name])
-                notice(work[name], sum(item.marks for item in work.values()))
+            for shards in packs(STAGES[name][0], marks.get(name, {})):
+                more = True
+                while more:
+                    more = take_once(conn, name, shards, book, clock, budget, work[name])
+                    notice(work[name], sum(item.marks for item in work.values()))
+                    took += more
+                    more = more and STAGES[name][0].abreast  # what waits for it waits for all of it
             if took:
                 marks = due(conn, clock())  # what a stage marked, the next one does in the same round
         if not took:
@@ -312,11 +316,14 @@ def gathering(conn: Connection, name: str, marks: Mapping[str, Mapping[int, int]
     return {int(str(row[0])) for row in rows}
 
 
-def packs(weights: Mapping[int, int]) -> Iterator[list[int]]:
+def packs(stage: Stage, weights: Mapping[int, int]) -> Iterator[list[int]]:
     """The shards of `weights`, light ones together: a take has its price, whatever there is to do in it.
 
-    A heavy one stays alone, so that several workers find work each.
+    A heavy one stays alone, so that several workers find work each; but where subjects go abreast all are together.
     """
+    if stage.abreast and weights:
+        yield list(weights)
+        return
     pack: list[int] = []
     size = 0
     for shard, weight in weights.items():
@@ -342,8 +349,7 @@ def steps(conn: Connection, stage: Stage, subjects: list[int]) -> pl.DataFrame:
     step = pl.lit(3600.0) if hourly else pl.min_horizontal(pl.col("cadence").cast(pl.Float64), "spacing")
     if stage.name == "decide":  # several rows compete for each, and savers of the series wait while it is decided
         step = step / 5
-    if stage.name == "compare":  # with each of its own rows a series reads those of its neighbours
-        others = compare_job.around(conn, subjects)
-        series = series.join(others, left_on="series", right_on="subject", how="left")
-        step = step / (1 + pl.col("others").fill_null(0))
-    return series.select(pl.col("series").alias("subject"), "cadence", step.alias("step"))
+    found = series.select(pl.col("series").alias("subject"), "cadence", step.alias("step"))
+    if stage.abreast:  # with each of its own rows a series reads those of its neighbours
+        return found.join(compare_job.around(conn, subjects), on="subject", how="left")
+    return found

@@ -20,7 +20,7 @@ from analytics.store.ledger import Stage, Take
 from jobs.readings import readings
 from jobs.rules import Rules, by_rules
 
-STAGE = Stage("compare", ledger.CODES["compare"], "series", cadences=quality.REACH, sealed=True)
+STAGE = Stage("compare", ledger.CODES["compare"], "series", cadences=quality.REACH, sealed=True, abreast=True)
 #: Windows of a series that are less than this apart are marked as one: the minute's readings of all its neighbours.
 _BRIDGE = timedelta(minutes=10)
 
@@ -72,9 +72,13 @@ def hearers(conn: Connection, windows: pl.DataFrame) -> pl.DataFrame:
 
 
 def around(conn: Connection, subjects: list[int]) -> pl.DataFrame:
-    """`subject`, `others`: how many neighbours each of the series `subjects` has at most, where it has any."""
+    """`subject`, `others`: how many neighbours each of the series `subjects` has at most; `crowd`: how many series they
+    and all their neighbours are."""
     mine = _atlas(conn).pairs.filter(pl.col("series").is_in(subjects)).rename({"series": "subject"})
-    return mine.group_by("subject", "start").agg(others=pl.len()).group_by("subject").agg(pl.col("others").max())
+    crowd = len(set(subjects) | set(mine["neighbour"].to_list()))
+    most = mine.group_by("subject", "start").agg(others=pl.len()).group_by("subject").agg(pl.col("others").max())
+    each = pl.DataFrame({"subject": subjects}, schema={"subject": pl.Int32}).join(most, on="subject", how="left")
+    return each.with_columns(pl.col("others").fill_null(0), pl.lit(crowd).alias("crowd"))
 
 
 def most(pairs: pl.DataFrame) -> int:

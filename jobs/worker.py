@@ -167,13 +167,17 @@ class Live:
                 early = chain.gathering(self.conn, name, marks, ripe)
                 weights = {shard: weight for shard, weight in weights.items() if shard not in early}
             for shards in self._packs(name, weights):
-                if self.stopping.is_set():
-                    return took
-                took += self._take(name, shards, lane, budget)
-                self.enter()
-                if time.monotonic() >= until:  # whatever there is to do, each stage has its turn
-                    self._turn = (list(chain.STAGES).index(name) + 1) % len(chain.STAGES)
-                    return took
+                more = True
+                while more:
+                    if self.stopping.is_set():
+                        return took
+                    more = self._take(name, shards, lane, budget)
+                    took += more
+                    self.enter()
+                    if time.monotonic() >= until:  # whatever there is to do, each stage has its turn
+                        self._turn = (list(chain.STAGES).index(name) + 1) % len(chain.STAGES)
+                        return took
+                    more = more and chain.STAGES[name][0].abreast
             if took > before:
                 marks = chain.due(self.conn, self.clock(), lane)
         return took
@@ -181,7 +185,8 @@ class Live:
     def _packs(self, name: str, weights: Mapping[int, int]) -> Iterator[list[int]]:
         """The shards to be taken together; one that failed lately alone, and not before its time."""
         suspects = {shard for shard in weights if self._patience[name, shard].failures}
-        yield from chain.packs({shard: weight for shard, weight in weights.items() if shard not in suspects})
+        sound = {shard: weight for shard, weight in weights.items() if shard not in suspects}
+        yield from chain.packs(chain.STAGES[name][0], sound)
         yield from ([shard] for shard in sorted(suspects) if self._patience[name, shard].over(self.clock()))
 
     def _take(self, name: str, shards: Sequence[int], lane: Lane, budget: int) -> bool:

@@ -272,6 +272,22 @@ def test_the_budget_cuts_a_window_and_loses_nothing() -> None:
     assert nothing.is_empty()
 
 
+def test_abreast_the_budget_cuts_at_a_time_and_counts_no_row_twice() -> None:
+    given = windows((1, 0, 10), (2, 0, 10), (2, 20, 30), (3, 5, 6))
+    beside = pl.DataFrame({"others": [2, 2, 0]}, schema={"others": pl.UInt32}).with_columns(crowd=3)
+    cadences = pl.concat([steps(3600, 3600, 3600), beside], how="horizontal")
+    # two read three series: 3 rows an hour, whoever joins them
+    kept, rest = ledger.cut_abreast(given, cadences, 24)
+    assert kept.equals(windows((1, 0, 8), (2, 0, 8), (3, 5, 6)))
+    assert ledger.merge(pl.concat([kept, rest])).equals(given)
+    # then nothing for ten hours, then one that reads three
+    assert ledger.cut_abreast(given, cadences, 33)[1].equals(windows((2, 21, 30)))
+    assert ledger.cut_abreast(given, cadences, 1)[0].equals(windows((1, 0, 1), (2, 0, 1)))
+    everything, nothing = ledger.cut_abreast(given, cadences, 1000)
+    assert everything.equals(given)
+    assert nothing.is_empty()
+
+
 def test_reach_is_the_larger_of_duration_and_cadences() -> None:
     stage = Stage("x", 9, "series", back=3 * HOUR, forward=HOUR, cadences=3)
     cadences = steps(60, 14400)
@@ -334,13 +350,38 @@ def test_a_take_leaves_out_the_shards_in_other_hands(conn: Connection, other: Co
             assert nothing is None
 
 
+def test_who_waits_for_another_stage_looks_only_at_its_own_marks(conn: Connection, other: Connection) -> None:
+    """However many subjects wait: a claim that read all marks for each of them cost more than all the rest."""
+    count, hour = 2000, chain.STAGES["hour"][0]
+    marks = windows(*((subject, 0, 1) for subject in range(1, count + 1)))
+    for name in ("compare", "hour"):
+        ledger.mark(conn, chain.STAGES[name][0], marks, NOW)
+
+    def read() -> int:
+        """Rows of marks that anybody read so far."""
+        conn.execute("SELECT pg_stat_force_next_flush()")
+        row = other.execute(
+            "SELECT t.seq_tup_read + sum(i.idx_tup_read) FROM pg_stat_user_tables t JOIN pg_stat_user_indexes i"
+            " USING (relid) WHERE t.relname = 'stale' GROUP BY t.seq_tup_read"
+        ).fetchone()
+        assert row is not None
+        return int(str(row[0]))
+
+    # What the planner chose where marks had come and gone for a while, and may choose at any time.
+    conn.execute("SET enable_hashjoin = off; SET enable_mergejoin = off")
+    before = read()
+    assert ledger.claim(conn, hour, range(ledger.SHARDS), NOW).is_empty()
+    assert count <= read() - before < 10 * count
+
+
 @given(st.dictionaries(st.integers(0, ledger.SHARDS - 1), st.integers(1, 2 * chain.PACK)))
 def test_light_shards_are_taken_together_and_a_heavy_one_alone(weights: dict[int, int]) -> None:
-    packs = list(chain.packs(weights))
+    packs = list(chain.packs(chain.STAGES["flag"][0], weights))
     assert [shard for pack in packs for shard in pack] == list(weights)
     loads = [sum(weights[shard] for shard in pack) for pack in packs]
     assert all(len(pack) == 1 or load <= chain.PACK for pack, load in zip(packs, loads, strict=True))
     assert all(one + other > chain.PACK for one, other in pairwise(loads))
+    assert list(chain.packs(chain.STAGES["compare"][0], weights)) == ([list(weights)] if weights else [])
 
 
 def test_what_is_due_weighs_as_much_as_it_spans(conn: Connection) -> None:

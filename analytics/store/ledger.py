@@ -45,6 +45,8 @@ _MARKS = 200_000
 #: A stretch with no change longer than this splits a run.
 _GRAIN = timedelta(hours=3)
 _INSTANT = timedelta(microseconds=1)
+#: Less time is no take.
+_LEAST = timedelta(hours=1)
 
 WINDOWS: Mapping[str, pl.DataType] = {"subject": pl.Int32(), "start": TIME, "stop": TIME}
 
@@ -82,6 +84,8 @@ class Stage:
     sealed: bool = False
     #: a stage of the same subjects that must have done what is due on the same grid first
     after: str = ""
+    #: its subjects read one another's rows: all are taken together, for a shorter time
+    abreast: bool = False
 
 
 #: code of each stage; the numbers are in the database
@@ -130,8 +134,9 @@ def take(
     """One transaction's work on `shards`, those no other settler has; None where there are none or nothing is due.
 
     `steps` gives, asked after the claim so that no claimed subject is missing, for the claimed subjects `subject`, its
-    `cadence` [s] and the `step` [s] between the rows it reads, which turns `budget` [rows] into time. Only
-    what is in the `lane` is taken, of a window that reaches farther back that part.
+    `cadence` [s] and the `step` [s] between the rows it reads, which turns `budget` [rows] into time; of a stage that
+    goes `abreast`, what `cut_abreast` asks for. Only what is in the `lane` is taken, of a window that reaches farther
+    back that part.
     Leaving the block commits; an exception, or the loss of the connection, leaves everything as it was.
     """
     with conn.transaction():
@@ -141,7 +146,7 @@ def take(
             return
         cadences = steps(claimed["subject"].unique().to_list())
         newer, older = parted(claimed, lane.since)
-        kept, rest = cut(merge(newer), cadences, budget)
+        kept, rest = (cut_abreast if stage.abreast else cut)(merge(newer), cadences, budget)
         mark(conn, stage, pl.concat([rest, older]), now)
         affected = merge(widen(kept, stage, cadences, stage.forward, stage.back))
         if stage.sealed:
@@ -266,6 +271,36 @@ def cut(windows: pl.DataFrame, cadences: pl.DataFrame, budget: int) -> tuple[pl.
         ]
     )
     return inside.with_columns(pl.col("border").alias("stop")).select(*WINDOWS), rest
+
+
+def cut_abreast(windows: pl.DataFrame, cadences: pl.DataFrame, budget: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """`windows` up to a time, before which about `budget` rows are read, an hour at least; and after it.
+
+    `cadences` says, beside `subject` and `step` [s], of how many `others` a subject reads rows, too, and how many
+    subjects there are in all, `crowd`: however many read them, in one take rows are read once.
+    """
+    rate = 1 / pl.col("step").fill_null(3600.0)
+    each = windows.join(cadences, on="subject", how="left", maintain_order="left").select(
+        "start",
+        "stop",
+        (rate * (1 + pl.col("others"))).alias("rate"),
+        (rate * pl.col("crowd")).alias("most"),
+    )
+    most = each["most"].max()
+    edges = pl.concat([each.select("rate", time="start"), each.select(-pl.col("rate"), time="stop")])
+    length = (pl.col("time").shift(-1) - pl.col("time")).dt.total_microseconds() / 1e6
+    read = (
+        edges.group_by("time")
+        .agg(pl.col("rate").sum())
+        .sort("time")
+        .with_columns(pl.min_horizontal(pl.col("rate").cum_sum(), pl.lit(most)).clip(1e-9))
+        .with_columns((pl.col("rate") * length).fill_null(0).alias("rows"))
+        .with_columns((pl.col("rows").cum_sum() - pl.col("rows")).alias("before"))
+    )
+    last = read.filter(pl.col("before") < budget).row(-1, named=True)
+    room = timedelta(seconds=round(min((budget - last["before"]) / last["rate"], 1e9)))
+    later, sooner = parted(windows, max(last["time"] + room, read["time"][0] + _LEAST))
+    return sooner, later
 
 
 def runs(rows: pl.DataFrame, subject: str, grain: timedelta = _GRAIN) -> pl.DataFrame:

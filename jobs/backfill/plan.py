@@ -147,9 +147,8 @@ def reach(conn: Connection, changed: pl.DataFrame) -> list[Reach]:
         steps = chain.steps(conn, stage, mine["subject"].unique().to_list())
         affected = ledger.merge(ledger.widen(mine, stage, steps, stage.forward, stage.back))
         load = ledger.merge(ledger.widen(affected, stage, steps, stage.back, stage.forward))
-        if name == "compare":  # alone, a series has no more than its first verdicts read
-            near = compare.around(conn, load["subject"].unique().to_list())
-            load = load.join(near, on="subject", how="semi")
+        if stage.abreast:  # alone, a series has no more than its first verdicts read
+            steps = steps.filter(pl.col("others") > 0).with_columns(pl.col("step") / (1 + pl.col("others")))
         rate, known = _rate(rates, name)
         out.append(Reach(name, affected.height, _hours(affected), _rows(load, steps), rate, known))
         if stage.subject == "series":
