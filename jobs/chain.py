@@ -38,7 +38,7 @@ from jobs.rules import load_rules as load_rules
 log = structlog.get_logger()
 
 #: Rows a take loads at most: some hundred bytes each while a stage works on them.
-BUDGET = 1_000_000
+BUDGET = 1_500_000
 #: What is taken together of several shards, at most: marks and the hours they span.
 PACK = 40_000
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)

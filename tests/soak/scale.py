@@ -4,8 +4,7 @@ A full recompute is asked for in two ways, each the fair one for its kind of one
 new, so that all that stands on them is made and written; one in a hundred is revised, and what stands on it replaced.
 *Again*: what is there is marked once more at every stage that a change of readings would come to; everything is read,
 made and compared, nothing is written. The target of own series is held against this one: to replace a row costs more
-than to write it where none was, and in a real change of everything both sides would pay that. What everything costs
-again is measured on a part of the town where there are many series, and counted up: it would take as long as the first.
+than to write it where none was, and in a real change of everything both sides would pay that.
 """
 
 import random
@@ -34,8 +33,6 @@ SERIES, DAYS, SHARE = 10_000, 30, 0.01
 ROWS = 10_000_000
 #: Readings of a file.
 FILE = 2_000_000
-#: Everything is made again of this part of the series, and of so many at least.
-PART, LEAST = 8, 1200
 #: Stages that read their own series only.
 OWN = ("flag", "hour", "derive", "average")
 HELD = ("again", "own series together")
@@ -74,9 +71,7 @@ def measure(dsn: str, folder: Path, series: int, days: int, step: Any) -> Outcom
         step(1, "settle")
         settling.late(out, conn, then, folder, late, step)
         again = [_again(conn, windows)]
-        some = ids.head(max(series // PART, min(series, LEAST)) // len(rows.PARAMETERS) * len(rows.PARAMETERS))
-        every = _again(conn, pl.DataFrame({"subject": some}).select("subject", start=_at(0), stop=_at(days)))
-        every = every.times(series / len(some))
+        every = _again(conn, pl.DataFrame({"subject": ids}).select("subject", start=_at(0), stop=_at(days)))
         again.append(_again(conn, windows))
         step(1, "what is there, again")
         _revise(conn, folder, series, days, drawn)
@@ -98,10 +93,6 @@ class Spent:
     read: dict[str, float] = field(default_factory=dict)
     written: dict[str, float] = field(default_factory=dict)
     takes: dict[str, float] = field(default_factory=dict)
-
-    def times(self, factor: float) -> "Spent":
-        """The same so many times."""
-        return Spent(**{what: {name: n * factor for name, n in found.items()} for what, found in asdict(self).items()})
 
     def of(self, what: str, stages: tuple[str, ...]) -> float:
         """The sum of `stages` of one of the above."""
