@@ -43,6 +43,8 @@ def main(
     reason: targets.Reason,
     channel: targets.Quantities = None,
     cadence: targets.Cadence = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would come in, change nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
     dsn: console.Dsn = None,
 ) -> None:
     """Set the state of a period; ending an approval lets in what was held back meanwhile."""
@@ -55,10 +57,17 @@ def main(
         )
     with console.store(dsn) as conn:
         ids = targets.Site.load(conn).all(station, channel, cadence)
-        came = enter(conn, ids, first, last, state.value, who, why, console.now())
-    console.people.print(f"{len(ids)} series are {state.value} from {first.isoformat()} to {last.isoformat()}")
+        with conn.transaction(force_rollback=dry_run):
+            came = enter(conn, ids, first, last, state.value, who, why, console.now())
+    if as_json:
+        print(json.dumps({"series": len(ids), "readings": came.read, "new": came.new, "replaced": came.replaced}))
+        return
+    be, there = ("would be", "would come in") if dry_run else ("are", "are in: run `greenwatch settle`")
+    console.people.print(f"{len(ids)} series {be} {state.value} from {first.isoformat()} to {last.isoformat()}")
     if came.read:
-        console.people.print(f"{came.read:,} readings that were held back are in: run `greenwatch settle`")
+        console.people.print(f"{came.read:,} readings that were held back {there}")
+    if dry_run:
+        console.people.print("dry run, nothing was changed")
 
 
 def enter(

@@ -349,6 +349,11 @@ def test_a_review_locks_and_unlocks(there: Connection, dsn: str, tmp_path: Path)
     assert "approved" in greenwatch("review", "list", "S1", "--dsn", dsn).out
     (row,) = greenwatch("review", "list", "S1", "--json", "--dsn", dsn).json
     assert (row["series"], row["state"], row["author"]) == ("S1 pm25", "approved", "Wang")
+    tried = greenwatch(*words, "--as", "reviewed", "--dry-run")
+    assert "1 readings that were held back would come in" in tried.err
+    assert greenwatch(*words, "--as", "reviewed", "--dry-run", "--json").json["replaced"] == 1
+    (row,) = greenwatch("review", "list", "S1", "--json", "--dsn", dsn).json
+    assert row["state"] == "approved"
     done = greenwatch(*words, "--as", "reviewed")
     assert "1 readings that were held back are in" in done.err
     assert counted(dsn, "pm25", tmp_path)["08"] == ("99.0", "99.0")
