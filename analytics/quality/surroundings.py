@@ -18,8 +18,8 @@ from analytics.quality.neighbours import NEIGHBOURS
 KIND = "neighbours"
 #: Mean radius of the earth [km], IUGG.
 EARTH = 6371.0088
-#: Stations whose distances are held at once.
-_BLOCK = 512
+#: Distances that differ by less are the same [of the earth's radius]: less than a centimetre.
+_NEAR = 1e-9
 
 
 def survey(voices: pl.DataFrame, places: pl.DataFrame, parameters: Mapping[str, Parameter]) -> pl.DataFrame:
@@ -58,19 +58,26 @@ def _voices(series: pl.DataFrame, near: pl.DataFrame) -> pl.DataFrame:
 def _near(places: pl.DataFrame, radius: float, most: int) -> pl.DataFrame:
     """`station`, `other`: of each of `places` the `most` nearest others within `radius` [km], great-circle distances
     (haversine), of those as far as each other the first."""
+    # Only who draws maps waits for it: it takes longer to load than most commands run.
+    from sklearn.neighbors import BallTree  # type: ignore[import-untyped]  # it has no types
+
     station = places["station"].to_numpy()
-    across, up = (np.radians(places[name].to_numpy()) for name in ("longitude", "latitude"))
-    parts = [pl.DataFrame(schema={"station": pl.Int32, "other": pl.Int32})]
-    for low in range(0, len(station), _BLOCK):
-        rows = np.arange(low, min(low + _BLOCK, len(station)))
-        chord = np.sin((up[rows, None] - up) / 2) ** 2
-        chord += np.cos(up[rows, None]) * np.cos(up) * np.sin((across[rows, None] - across) / 2) ** 2
-        away = np.round(2 * EARTH * np.arcsin(np.sqrt(np.minimum(chord, 1.0))), 6)
-        away[np.arange(len(rows)), rows] = np.inf  # a station is none of its own neighbours
-        order = np.argsort(away, axis=1, kind="stable")[:, :most]
-        at, place = np.nonzero(np.take_along_axis(away, order, axis=1) <= radius)
-        parts.append(pl.DataFrame({"station": station[rows][at], "other": station[order[at, place]]}))
-    return pl.concat(parts)
+    points = np.radians(places.select("latitude", "longitude").to_numpy())
+    tree = BallTree(points, metric="haversine")
+    # As far as the last of the nearest, and those as far as it: itself is the first.
+    last = tree.query(points, min(most + 1, len(station)))[0][:, -1]
+    found, away = tree.query_radius(points, np.minimum(last, radius / EARTH) + _NEAR, return_distance=True)
+    at = np.repeat(np.arange(len(station)), [len(some) for some in found])
+    pairs = pl.DataFrame({"at": at, "other": np.concatenate(found), "away": EARTH * np.concatenate(away)})
+    kept = (
+        pairs.filter(pl.col("at") != pl.col("other"))
+        .with_columns(pl.col("away").round(6))
+        .filter(pl.col("away") <= radius)
+        .sort("at", "away", "other")
+        .group_by("at", maintain_order=True)
+        .head(most)
+    )
+    return pl.DataFrame({"station": station[kept["at"].to_numpy()], "other": station[kept["other"].to_numpy()]})
 
 
 def _blob(members: list[int]) -> bytes:
