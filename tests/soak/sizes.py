@@ -7,7 +7,7 @@ least counts of each command, since what others take of the machine is never les
 that has one row to do is its start (programs, rules, the first take of each stage), paid once whatever the size: it is
 taken off, and shown.
 
-There is one size more with `python -m tests.soak.run chain --rows 100000000`.
+There is one size more with `python -m tests.soak.run chain --rows 100000000`: ten weeks of ten thousand series.
 """
 
 import os
@@ -30,6 +30,8 @@ from tests.soak.live import _postmaster, _tree
 
 DAYS = 7
 STEPS = DAYS * 144
+#: Series at most, as many as a district has: beyond them there are more weeks.
+SERIES = 10_000
 #: Rows of the sizes; each runs so often before the largest, and as often after it.
 SIZES = (100_000, 1_000_000, 10_000_000)
 REPEATS = {100_000: 4, 1_000_000: 1}
@@ -86,12 +88,13 @@ def _order(sizes: list[int]) -> Iterator[int]:
 def measure(dsn: str, folder: Path, size: int) -> Size:
     """What a week of so many rows cost."""
     kinds = len(rows.PARAMETERS)
-    series = max(1, round(size / STEPS / kinds)) * kinds
+    series = min(max(1, round(size / STEPS / kinds)) * kinds, SERIES)
+    length = round(size / series) if series == SERIES else STEPS
     with closing(connection.connect(dsn, application="soak")) as conn:
         rows.register(conn, series)
         steps, files = max(1, FILE // series), []
-        for first in range(0, STEPS, steps):
-            frame = rows.readings(series, first, min(steps, STEPS - first))
+        for first in range(0, length, steps):
+            frame = rows.readings(series, first, min(steps, length - first))
             files.append(str(rows.write(folder / f"{first:04}.parquet", frame, series)))
         one = str(rows.write(folder / "one.parquet", _one(), series))
         words = {"ingest": ["ingest", "--format", "long", *files], "relearn": ["relearn"], "settle": ["settle"]}
@@ -100,9 +103,9 @@ def measure(dsn: str, folder: Path, size: int) -> Size:
         idle = {name: command(conn, *said, "--dsn", dsn) for name, said in words.items()}
         counted = conn.execute("SELECT count(*) FROM observation").fetchone()
         left = conn.execute("SELECT count(*) FROM stale").fetchone()
-    assert counted == (series * STEPS,), "not all rows came"
+    assert counted == (series * length,), "not all rows came"
     assert left == (0,), "not all is settled"
-    return Size(series * STEPS, work, idle)
+    return Size(series * length, work, idle)
 
 
 def _one() -> pl.DataFrame:
