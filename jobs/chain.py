@@ -39,8 +39,8 @@ log = structlog.get_logger()
 
 #: Rows a take loads at most: some hundred bytes each while a stage works on them.
 BUDGET = 1_500_000
-#: What is taken together of several shards, at most: marks and the hours they span.
-PACK = 40_000
+#: What is taken together of several shards, at most: marks and the hours they span, a second of work or two.
+PACK = 100_000
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 

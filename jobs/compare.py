@@ -72,13 +72,10 @@ def hearers(conn: Connection, windows: pl.DataFrame) -> pl.DataFrame:
 
 
 def around(conn: Connection, subjects: list[int]) -> pl.DataFrame:
-    """`subject`, `others`: how many neighbours each of the series `subjects` has at most; `crowd`: how many series they
-    and all their neighbours are."""
-    mine = _atlas(conn).pairs.filter(pl.col("series").is_in(subjects)).rename({"series": "subject"})
-    crowd = len(set(subjects) | set(mine["neighbour"].to_list()))
-    most = mine.group_by("subject", "start").agg(others=pl.len()).group_by("subject").agg(pl.col("others").max())
-    each = pl.DataFrame({"subject": subjects}, schema={"subject": pl.Int32}).join(most, on="subject", how="left")
-    return each.with_columns(pl.col("others").fill_null(0), pl.lit(crowd).alias("crowd"))
+    """`subject`, `reads`: each of the series `subjects`, with itself and all that ever were its neighbours."""
+    mine = pl.DataFrame({"subject": subjects, "reads": subjects}, schema={"subject": pl.Int32, "reads": pl.Int32})
+    theirs = _atlas(conn).pairs.filter(pl.col("series").is_in(subjects)).select(subject="series", reads="neighbour")
+    return pl.concat([mine, theirs]).unique().group_by("subject").agg("reads")
 
 
 def most(pairs: pl.DataFrame) -> int:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -17,6 +18,7 @@ from analytics.store.connection import Connection
 from jobs import console, layers, targets
 from jobs.backfill import plan
 from jobs.layers import CODES, Line
+from jobs.spread import spread
 
 app = typer.Typer(
     help="Corrections as layers over readings: dated, with author and reason, ended without a trace. What was received "
@@ -26,6 +28,25 @@ app = typer.Typer(
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what it would touch, change nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 Until = Annotated[str | None, typer.Option("--to", help="End, itself not included. Default: for all that comes.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What every correction of one series is told, and how it is entered."""
+
+    station: targets.Station
+    channel: targets.Quantity
+    author: targets.Author
+    reason: targets.Reason
+    cadence: targets.Cadence = None
+    dry_run: DryRun = False
+    as_json: AsJson = False
+    dsn: console.Dsn = None
+
+    def lay(self, kind: str, start: str, stop: str | None, **given: Any) -> None:
+        """Nothing; a layer of that kind is entered, or what it would touch is said."""
+        line = Line(self.station, self.channel, kind, start, stop, self.author, self.reason, self.cadence, given)
+        lay([line], dry_run=self.dry_run, as_json=self.as_json, dsn=self.dsn)
 
 
 class Code(StrEnum):
@@ -40,39 +61,30 @@ class Code(StrEnum):
     epilog="Example: greenwatch correct recalibrate ST01 pm25 --gain 0.97 --offset -1.2 --from 2026-05-01T08:00+08:00 "
     "--author Wang --reason 'span check' --dry-run"
 )
+@spread
 def recalibrate(
-    station: targets.Station,
-    channel: targets.Quantity,
+    *,
     start: targets.From,
-    author: targets.Author,
-    reason: targets.Reason,
     stop: Until = None,
     gain: Annotated[float, typer.Option("--gain", help="By what values are multiplied.")] = 1.0,
     offset: Annotated[float, typer.Option("--offset", help="What is added then \\[unit].")] = 0.0,
-    cadence: targets.Cadence = None,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
-    dsn: console.Dsn = None,
+    said: Said,
 ) -> None:
     """Values count as gain × value + offset."""
     if gain == 1 and offset == 0:
         raise typer.BadParameter("these change nothing: say one of them", param_hint="--gain, --offset")
-    given = {"gain": gain, "offset": offset}
-    line = Line(station, channel, "recalibration", start, stop, author, reason, cadence, given)
-    lay([line], dry_run=dry_run, as_json=as_json, dsn=dsn)
+    said.lay("recalibration", start, stop, gain=gain, offset=offset)
 
 
 @app.command(
     epilog="Example: greenwatch correct drift ST01 ph --from 2026-05-01T08:00+08:00 --to 2026-06-01T08:00+08:00 "
     "--low 7=7.02 --high 10=10.3 --author Wang --reason 'calibration of June'"
 )
+@spread
 def drift(
-    station: targets.Station,
-    channel: targets.Quantity,
+    *,
     start: Annotated[str, typer.Option("--from", help="The first calibration: from there on it drifted.")],
     stop: Annotated[str, typer.Option("--to", help="The second calibration, itself included.")],
-    author: targets.Author,
-    reason: targets.Reason,
     gap: Annotated[
         float | None, typer.Option("--gap", help="What is missing at the second calibration \\[unit].")
     ] = None,
@@ -81,10 +93,7 @@ def drift(
     ] = None,
     low: Annotated[str | None, typer.Option("--low", help="STANDARD=READING of the lower of two standards.")] = None,
     high: Annotated[str | None, typer.Option("--high", help="STANDARD=READING of the higher one.")] = None,
-    cadence: targets.Cadence = None,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
-    dsn: console.Dsn = None,
+    said: Said,
 ) -> None:
     """Take out what grew linearly between two calibrations: by one gap, one standard or two."""
     given = {"gap": gap} if gap is not None else {}
@@ -95,52 +104,38 @@ def drift(
     ):
         if text is not None:
             given |= dict(zip(names, _pair(text, option), strict=True))
-    line = Line(station, channel, "drift", start, stop, author, reason, cadence, given)
-    lay([line], dry_run=dry_run, as_json=as_json, dsn=dsn)
+    said.lay("drift", start, stop, **given)
 
 
 @app.command(
     epilog="Example: greenwatch correct verdict ST01 pm25 --as good --from 2026-05-01T08:00+08:00 "
     "--to 2026-05-01T09:00+08:00 --author Wang --reason 'fireworks, seen'"
 )
+@spread
 def verdict(
-    station: targets.Station,
-    channel: targets.Quantity,
-    said: Annotated[Code, typer.Option("--as", help="good, suspect or fail.")],
+    *,
+    code: Annotated[Code, typer.Option("--as", help="good, suspect or fail.")],
     start: targets.From,
     stop: targets.To,
-    author: targets.Author,
-    reason: targets.Reason,
-    cadence: targets.Cadence = None,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
-    dsn: console.Dsn = None,
+    said: Said,
 ) -> None:
     """The last word on readings: no test overrules it, however often they are judged again."""
-    given = {"code": CODES[said.value]}
-    line = Line(station, channel, "verdict", start, stop, author, reason, cadence, given)
-    lay([line], dry_run=dry_run, as_json=as_json, dsn=dsn)
+    said.lay("verdict", start, stop, code=CODES[code.value])
 
 
 @app.command(
     epilog="Example: greenwatch correct withdraw ST01 pm25 --from 2026-05-01T08:00+08:00 --to 2026-05-01T09:00+08:00 "
     "--author Wang --reason 'inlet was closed'"
 )
+@spread
 def withdraw(
-    station: targets.Station,
-    channel: targets.Quantity,
+    *,
     start: targets.From,
     stop: targets.To,
-    author: targets.Author,
-    reason: targets.Reason,
-    cadence: targets.Cadence = None,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
-    dsn: console.Dsn = None,
+    said: Said,
 ) -> None:
     """Readings that are none: they stay in the store and do not count."""
-    line = Line(station, channel, "withdrawal", start, stop, author, reason, cadence)
-    lay([line], dry_run=dry_run, as_json=as_json, dsn=dsn)
+    said.lay("withdrawal", start, stop)
 
 
 @app.command(

@@ -5,7 +5,7 @@ import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from queue import Queue
@@ -24,6 +24,7 @@ from analytics.store import observations, register, registry, rejects
 from analytics.store.connection import Connection, Deadlock
 from analytics.store.observations import READINGS, Counts, Origin
 from jobs import chain, console
+from jobs.spread import spread
 
 EXAMPLE = "Example: greenwatch ingest --register readings/*.csv.gz && greenwatch settle"
 
@@ -33,21 +34,35 @@ log = structlog.get_logger()
 _TRIES = 3
 
 
-def main(
-    paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH...", help="Files: CSV, NDJSON or JSON (also .gz), or Parquet.")
-    ],
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the user asked for."""
+
+    format: str | None = None
+    register: bool = False
+    source: str | None = None
+    revision: int | None = None
+    cadence: int | None = None
+    dry_run: bool = False
+    #: what its batches are: live, late, backfill
+    kind: str = "late"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """What is said of the files that are read, whoever reads them."""
+
     format: Annotated[
         str | None,
         typer.Option("--format", help=f"One of {', '.join(formats.FORMATS)}. Default: each file's own, by its head."),
-    ] = None,
+    ] = None
     register: Annotated[
         bool, typer.Option("--register", help="Make unknown stations and series; else their rows wait as rejects.")
-    ] = False,
+    ] = False
     source: Annotated[
         str | None,
         typer.Option("--source", help="Who says so; its priority settles disagreements. Default: the format."),
-    ] = None,
+    ] = None
     revision: Annotated[
         datetime | None,
         typer.Option(
@@ -55,14 +70,36 @@ def main(
             formats=["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M%z"],
             help="When the sender made these figures, with an offset; the later revision wins.",
         ),
-    ] = None,
+    ] = None
     cadence: Annotated[
         str | None,
         typer.Option(
             "--cadence",
             help="Step between readings of the series, as 1m, 10m, 1h. Default: as the format says, else 1h.",
         ),
-    ] = None,
+    ] = None
+
+    def order(self) -> Order:
+        """The same, as it is gone by. Raises `typer.BadParameter`."""
+        if self.format is not None and self.format not in formats.FORMATS:
+            known = ", ".join(formats.FORMATS)
+            raise typer.BadParameter(f"no format {self.format!r}; there are {known}", param_hint="--format")
+        return Order(
+            format=self.format,
+            register=self.register,
+            source=self.source,
+            revision=None if self.revision is None else int(self.revision.timestamp() * 1_000_000),
+            cadence=None if self.cadence is None else seconds(self.cadence),
+        )
+
+
+@spread
+def main(
+    *,
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Files: CSV, NDJSON or JSON (also .gz), or Parquet.")
+    ],
+    sent: Sent,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -74,16 +111,7 @@ def main(
     dsn: console.Dsn = None,
 ) -> None:
     """Read files into the store. Sending the same file again changes nothing; every cell is counted."""
-    if format is not None and format not in formats.FORMATS:
-        raise typer.BadParameter(f"no format {format!r}; there are {', '.join(formats.FORMATS)}", param_hint="--format")
-    order = Order(
-        format=format,
-        register=register,
-        source=source,
-        revision=None if revision is None else int(revision.timestamp() * 1_000_000),
-        cadence=None if cadence is None else seconds(cadence),
-        dry_run=dry_run,
-    )
+    order = replace(sent.order(), dry_run=dry_run)
     total, failed = Counts(), []
     rows: dict[str, Counts] = {}
     with console.store(dsn) as conn, conn.transaction(force_rollback=True) if dry_run else nullcontext():
@@ -105,7 +133,7 @@ def main(
         console.show(_table(rows, total, dry_run=dry_run))
     if came.read:
         console.people.print(f"{came.read:,} readings that waited for their series are in")
-    if intake.waiting and not register:
+    if intake.waiting and not order.register:
         console.people.print(
             f"{intake.waiting:,} cells wait as rejects: their series are not registered. Run again with --register, or "
             "register them with `greenwatch register FILE`"
@@ -117,20 +145,6 @@ def main(
         )
     if failed:
         raise console.NotAsAsked(f"{len(failed)} of {len(paths)} files could not be read; the others are in")
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What the user asked for."""
-
-    format: str | None = None
-    register: bool = False
-    source: str | None = None
-    revision: int | None = None
-    cadence: int | None = None
-    dry_run: bool = False
-    #: what its batches are: live, late, backfill
-    kind: str = "late"
 
 
 #: Which channel of a station is which series; `cadence` [s] is the step that was asked for, null: the one that speaks.

@@ -66,7 +66,8 @@ def make_database(server_dsn: str) -> Iterator[Make]:
 
     def create(name: str, template: str | None = None) -> str:
         with closing(psycopg.connect(server_dsn, autocommit=True)) as admin:
-            origin = sql.SQL("TEMPLATE {}").format(sql.Identifier(template or "template0"))
+            # Copied as files: a third cheaper than through the log, and there are some thousand of them.
+            origin = sql.SQL("TEMPLATE {} STRATEGY FILE_COPY").format(sql.Identifier(template or "template0"))
             admin.execute(sql.SQL("CREATE DATABASE {} {}").format(sql.Identifier(name), origin))
         made.append(name)
         return conninfo.make_conninfo(server_dsn, dbname=name)

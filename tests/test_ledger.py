@@ -274,14 +274,14 @@ def test_the_budget_cuts_a_window_and_loses_nothing() -> None:
 
 def test_abreast_the_budget_cuts_at_a_time_and_counts_no_row_twice() -> None:
     given = windows((1, 0, 10), (2, 0, 10), (2, 20, 30), (3, 5, 6))
-    beside = pl.DataFrame({"others": [2, 2, 0]}, schema={"others": pl.UInt32}).with_columns(crowd=3)
+    beside = pl.DataFrame({"reads": [[1, 2, 4], [2, 1, 4], [3]]}, schema={"reads": pl.List(pl.Int32)})
     cadences = pl.concat([steps(3600, 3600, 3600), beside], how="horizontal")
-    # two read three series: 3 rows an hour, whoever joins them
-    kept, rest = ledger.cut_abreast(given, cadences, 24)
+    # two read three series: 3 rows an hour, and in one hour another one its own
+    kept, rest = ledger.cut_abreast(given, cadences, 25)
     assert kept.equals(windows((1, 0, 8), (2, 0, 8), (3, 5, 6)))
     assert ledger.merge(pl.concat([kept, rest])).equals(given)
     # then nothing for ten hours, then one that reads three
-    assert ledger.cut_abreast(given, cadences, 33)[1].equals(windows((2, 21, 30)))
+    assert ledger.cut_abreast(given, cadences, 34)[1].equals(windows((2, 21, 30)))
     assert ledger.cut_abreast(given, cadences, 1)[0].equals(windows((1, 0, 1), (2, 0, 1)))
     everything, nothing = ledger.cut_abreast(given, cadences, 1000)
     assert everything.equals(given)

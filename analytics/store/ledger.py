@@ -276,24 +276,24 @@ def cut(windows: pl.DataFrame, cadences: pl.DataFrame, budget: int) -> tuple[pl.
 def cut_abreast(windows: pl.DataFrame, cadences: pl.DataFrame, budget: int) -> tuple[pl.DataFrame, pl.DataFrame]:
     """`windows` up to a time, before which about `budget` rows are read, an hour at least; and after it.
 
-    `cadences` says, beside `subject` and `step` [s], of how many `others` a subject reads rows, too, and how many
-    subjects there are in all, `crowd`: however many read them, in one take rows are read once.
+    `cadences` says, beside `subject` and `step` [s], whom a subject `reads`, itself among them: in one take the rows of
+    a subject are read once, however many read them.
     """
-    rate = 1 / pl.col("step").fill_null(3600.0)
-    each = windows.join(cadences, on="subject", how="left", maintain_order="left").select(
-        "start",
-        "stop",
-        (rate * (1 + pl.col("others"))).alias("rate"),
-        (rate * pl.col("crowd")).alias("most"),
+    step = pl.col("step").fill_null(3600.0)
+    each = (
+        windows.join(cadences, on="subject", how="left", maintain_order="left")
+        .select("start", "stop", step.alias("step"), pl.col("reads").alias("subject"))
+        .explode("subject", empty_as_null=False)
     )
-    most = each["most"].max()
-    edges = pl.concat([each.select("rate", time="start"), each.select(-pl.col("rate"), time="stop")])
+    steps = each.group_by("subject").agg(pl.col("step").min())
+    whole = merge(each).join(steps, on="subject").select("start", "stop", (1 / pl.col("step")).alias("rate"))
+    edges = pl.concat([whole.select("rate", time="start"), whole.select(-pl.col("rate"), time="stop")])
     length = (pl.col("time").shift(-1) - pl.col("time")).dt.total_microseconds() / 1e6
     read = (
         edges.group_by("time")
         .agg(pl.col("rate").sum())
         .sort("time")
-        .with_columns(pl.min_horizontal(pl.col("rate").cum_sum(), pl.lit(most)).clip(1e-9))
+        .with_columns(pl.col("rate").cum_sum().clip(1e-9))
         .with_columns((pl.col("rate") * length).fill_null(0).alias("rows"))
         .with_columns((pl.col("rows").cum_sum() - pl.col("rows")).alias("before"))
     )

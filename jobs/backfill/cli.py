@@ -24,6 +24,7 @@ from jobs.backfill.sources import Ask, Found
 from jobs.backfill.status import Standing
 from jobs.database.dsn import find_dsn
 from jobs.ingest import Order
+from jobs.spread import spread
 
 app = typer.Typer(
     help="Read years in behind live data: safely, by all workers, twice without harm. Nothing of it pages.",
@@ -34,22 +35,14 @@ SHOWN = 20
 
 
 @app.command("plan", epilog="Example: greenwatch backfill plan archive/ --register")
+@spread
 def plan(
-    paths: options.Paths = None,
-    database: options.Database = None,
-    station: options.Stations = None,
-    start: options.Start = None,
-    stop: options.Stop = None,
-    format: options.Format = None,
-    register: options.Register = False,
-    source: options.Source = None,
-    revision: options.Revision = None,
-    cadence: options.Cadence = None,
+    asked: options.Asked,
     as_json: options.Json = False,
     dsn: console.Dsn = None,
 ) -> None:
     """Say what a run would read, change and make again, and how long that takes. Reads all of it, changes nothing."""
-    ask = options.ask(paths, database, station, start, stop, format, register, source, revision, cadence)
+    ask = asked.ask()
     with console.store(dsn) as conn, console.progress("cells") as bar:
         task = bar.add_task("comparing", total=None)
         found = planning.plan(
@@ -98,17 +91,9 @@ def _reach(found: planning.Plan) -> Table:
 
 
 @app.command("run", epilog="Example: greenwatch backfill run archive/ --register --wait")
+@spread
 def run(
-    paths: options.Paths = None,
-    database: options.Database = None,
-    station: options.Stations = None,
-    start: options.Start = None,
-    stop: options.Stop = None,
-    format: options.Format = None,
-    register: options.Register = False,
-    source: options.Source = None,
-    revision: options.Revision = None,
-    cadence: options.Cadence = None,
+    asked: options.Asked,
     resume: Annotated[
         int | None, typer.Option("--resume", metavar="NUMBER", help="Again what failed or was cancelled of this one.")
     ] = None,
@@ -121,7 +106,7 @@ def run(
     dsn: console.Dsn = None,
 ) -> None:
     """Begin a backfill: workers take its chunks whenever live work leaves them time. Killed anywhere, it goes on."""
-    ask = options.ask(paths, database, station, start, stop, format, register, source, revision, cadence)
+    ask = asked.ask()
     if resume is not None and ask != Ask(Order(kind="backfill")):
         raise typer.BadParameter("goes on with what was asked for then: say nothing else of it", param_hint="--resume")
     with console.store(dsn) as conn:

@@ -148,7 +148,9 @@ def reach(conn: Connection, changed: pl.DataFrame) -> list[Reach]:
         affected = ledger.merge(ledger.widen(mine, stage, steps, stage.forward, stage.back))
         load = ledger.merge(ledger.widen(affected, stage, steps, stage.back, stage.forward))
         if stage.abreast:  # alone, a series has no more than its first verdicts read
-            steps = steps.filter(pl.col("others") > 0).with_columns(pl.col("step") / (1 + pl.col("others")))
+            steps = steps.filter(pl.col("reads").list.len() > 1).with_columns(
+                pl.col("step") / pl.col("reads").list.len()
+            )
         rate, known = _rate(rates, name)
         out.append(Reach(name, affected.height, _hours(affected), _rows(load, steps), rate, known))
         if stage.subject == "series":

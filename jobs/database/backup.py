@@ -26,6 +26,7 @@ from jobs.database.errors import (
 )
 from jobs.database.provision import MAJOR, Programs
 from jobs.database.server import DATABASE
+from jobs.durable import sync
 
 #: What a restored store is called until it is whole.
 _ASIDE = "_restoring"
@@ -69,9 +70,9 @@ def backup(programs: Programs, dsn: str, file: Path, notice: Notice = lambda don
         part.touch(mode=0o600)  # all readings, and hashes of keys: nobody else's to read
         _run([programs.bin / "pg_dump", *words], NotBackedUp, lambda: notice(_size(part)), dsn)
         found = inspect(programs, part)
-        _sync(part)
+        sync(part)
         part.rename(file)
-        _sync(file.absolute().parent)
+        sync(file.absolute().parent)
     finally:
         part.unlink(missing_ok=True)
     return Backup(file, _size(file), found.postgres, found.timescaledb)
@@ -229,9 +230,9 @@ def _run(
                     break
                 except subprocess.TimeoutExpired:
                     told()
-        except BaseException:
-            process.kill()
-            raise
+        finally:  # interrupted, it must not go on by itself
+            if process.poll() is None:
+                process.kill()
     if process.returncode:
         lines = said.strip().splitlines()
         told_so = [number for number, line in enumerate(lines) if "error:" in line]  # before it: warnings and hints
@@ -242,11 +243,3 @@ def _run(
 
 def _size(file: Path) -> int:
     return file.stat().st_size if file.exists() else 0
-
-
-def _sync(path: Path) -> None:
-    number = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

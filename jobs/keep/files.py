@@ -1,7 +1,6 @@
 """Pieces of readings as Parquet files: long form, so that anybody can read them, and read back before they count."""
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +13,7 @@ from analytics.store.archive import Piece
 from analytics.store.connection import Connection
 from analytics.store.observations import STORED
 from jobs import console
+from jobs.durable import sync
 
 #: station, parameter, time, value, mark, revision: as `ingest --format long` has them; and whose they are in the store.
 COLUMNS = ("station", "parameter", "time", "value", "mark", "revision", "series", "batch")
@@ -63,12 +63,12 @@ def _write(
         if _digest(_slice(whole, place, height)) != digest:
             raise console.NotAsAsked(f"a file in {desk.parent} does not say what was written: is the disk sound?")
         place += height
-    _sync(whole)
+    sync(whole)
     sha256 = hash_of(whole)
     name = f"{table}_{piece.start:%Y%m%d}_{piece.stop:%Y%m%d}_{sha256[:16]}.parquet"
     size = whole.stat().st_size
     whole.replace(desk.parent / name)
-    _sync(desk.parent)
+    sync(desk.parent)
     return [{"table": table, "file": name, "rows": place, "bytes": size, "sha256": sha256}]
 
 
@@ -107,12 +107,3 @@ def _digest(page: pl.DataFrame) -> str:
     for block in packing.pack(page):
         out.update(block)
     return out.hexdigest()
-
-
-def _sync(path: Path) -> None:
-    """Nothing; what was written to `path` outlives a crash of the machine."""
-    number = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

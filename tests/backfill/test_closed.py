@@ -7,7 +7,6 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-import typer
 from psycopg import conninfo
 
 from analytics.store import backfills, connection
@@ -21,6 +20,7 @@ from jobs.keep import moves
 from tests import world
 from tests.backfill.test_chunks import backfill, do_all, hands, waiting
 from tests.backfill.test_elsewhere import with_password
+from tests.commands.terminal import WRONG_USAGE, greenwatch
 from tests.conftest import Make
 from tests.world import HOUR, T0
 
@@ -52,15 +52,14 @@ def test_what_is_older_than_the_line_is_said_and_comes_in_when_it_is_open(
     world.settle_world(conn, [("A", "pm25")])
     path = past(tmp_path, 10)
     close(conn, 6)
-    cli.plan([path], dsn=dsn)
-    said = " ".join(capsys.readouterr().out.split())
+    said = " ".join(greenwatch("backfill", "plan", path, "--dsn", dsn).out.split())
     assert "6 would wait as rejects: they are older than what is open" in said
     first, last = (f"{T0 + days * DAY:%Y-%m-%d}" for days in (0, 6))
     assert f"`greenwatch keep restore --from {first} --to {last} --days 30`" in said
     found = planning.plan(conn, Ask(Order(kind="backfill"), (path,)))
     assert (found.closed, found.approved, found.counts.rejects) == (6, 0, 6)
-    cli.run([path], dsn=dsn)
-    assert "wait as rejects, but where `greenwatch keep restore` opened" in " ".join(capsys.readouterr().err.split())
+    begun = greenwatch("backfill", "run", path, "--dsn", dsn)
+    assert "wait as rejects, but where `greenwatch keep restore` opened" in " ".join(begun.err.split())
     assert (do_all(conn, 1).new, do_all(conn, 1).rejects) == (4, 6)
     assert status.standing(conn, 1, console.now()).held == 6
     cli.show(1, dsn=dsn)
@@ -70,7 +69,7 @@ def test_what_is_older_than_the_line_is_said_and_comes_in_when_it_is_open(
 
 
 def test_a_file_that_breaks_is_named_by_the_plan_and_the_others_are_counted(
-    conn: Connection, dsn: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    conn: Connection, dsn: str, tmp_path: Path
 ) -> None:
     world.settle_world(conn, [("A", "pm25")])
     bad = tmp_path / "past.parquet"
@@ -78,8 +77,7 @@ def test_a_file_that_breaks_is_named_by_the_plan_and_the_others_are_counted(
     raw = bad.read_bytes()
     bad.write_bytes(raw[: len(raw) // 3] + b"\xff" * 2000 + raw[len(raw) // 3 + 2000 :])
     past(tmp_path, 10)
-    cli.plan([tmp_path], dsn=dsn)
-    said = " ".join(capsys.readouterr().out.split())
+    said = " ".join(greenwatch("backfill", "plan", tmp_path, "--dsn", dsn).out.split())
     assert "past.parquet" in said
     assert "a run would fail there" in said
     found = planning.plan(conn, Ask(Order(kind="backfill"), (tmp_path,)))
@@ -92,8 +90,9 @@ def test_one_that_goes_on_is_asked_nothing_else(
 ) -> None:
     world.settle_world(conn, [("A", "pm25")])
     number = backfill(conn, [past(tmp_path, 3)])
-    with pytest.raises(typer.BadParameter, match="goes on with what was asked for then"):
-        cli.run([tmp_path], resume=number, dsn=dsn)
+    refused = greenwatch("backfill", "run", tmp_path, "--resume", number, "--dsn", dsn)
+    assert refused.code == WRONG_USAGE
+    assert "goes on with what was asked for then" in " ".join(refused.err.split())
     for chunk in waiting(conn, number):
         hands().do(conn, chunk)
     cli.cancel(number, dsn=dsn)

@@ -56,6 +56,16 @@ def scripts(draw: st.DrawFn, batches: Sequence[Any], entries: Sequence[Entry], e
     return steps
 
 
+@st.composite
+def plots(
+    draw: st.DrawFn, batches: Sequence[Any], series: Sequence[int]
+) -> tuple[Sequence[Entry], set[int], list[Step]]:
+    """Layers, the numbers of those that are ended, and all that happens in its order."""
+    entries = _distinct(draw(layers(list(series))))
+    ended = draw(st.sets(st.integers(0, len(entries) - 1)))
+    return entries, ended, draw(scripts(batches, entries, sorted(ended)))
+
+
 @FEW
 @given(data=st.data())
 def test_laws_1_and_2_layers_come_and_go_in_any_order_relative_to_readings(
@@ -64,9 +74,7 @@ def test_laws_1_and_2_layers_come_and_go_in_any_order_relative_to_readings(
     """Whatever was in force meanwhile, the tables are those of the layers that are left, entered after all readings."""
     conn, series = store
     story, batches = data.draw(stories(series))
-    entries = _distinct(data.draw(layers(series)))
-    ended = data.draw(st.sets(st.integers(0, len(entries) - 1)))
-    steps = data.draw(scripts(batches, entries, sorted(ended)))
+    entries, ended, steps = data.draw(plots(batches, series))
     begin(conn, series)
     send(conn, story)
     for number, entry in enumerate(entries):
@@ -132,9 +140,7 @@ def test_law_4_as_of_between_enter_and_end_equals_the_export_taken_then(
 ) -> None:
     conn, series = store
     _, batches = data.draw(stories(series))
-    entries = _distinct(data.draw(layers(series)))
-    ended = data.draw(st.sets(st.integers(0, len(entries) - 1)))
-    steps = data.draw(scripts(batches, entries, sorted(ended)))
+    _, _, steps = data.draw(plots(batches, series))
     looks = data.draw(st.sets(st.integers(0, len(steps) - 1), min_size=1, max_size=3))
     begin(conn, series)
     taken: dict[datetime, dict[str, Any]] = {}

@@ -5,15 +5,12 @@ from typing import Any
 import polars as pl
 import pytest
 
-from analytics import parameters, standards
 from analytics.store import register, registry
 from analytics.store.connection import Connection
 from analytics.store.errors import Nonsense
-from analytics.store.register import Draft
 from jobs import register as job
+from tests.register.drafts import PARAMETERS, problems
 
-PARAMETERS = parameters.load()
-STANDARDS = register.standards_in(standards.tables())
 SITE = '[[station]]\ncode = "A"\n' + "".join(
     f'[[station.series]]\nparameter = "{name}"\n' for name in ("air_temperature", "relative_humidity", "water_level")
 )
@@ -26,10 +23,6 @@ def derivation(*lines: str) -> str:
 
 WET = derivation('kind = "wet-bulb"')
 TOTAL = derivation('kind = "growing-degree-days"', "given = { base = 8 }") + derivation('kind = "degree-days-total"')
-
-
-def read(text: str) -> Draft:
-    return register.read(text.encode(), "site.toml", PARAMETERS, STANDARDS)
 
 
 def put(conn: Connection, text: str) -> register.Plan:
@@ -160,9 +153,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("text", "line", "says"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
 def test_what_cannot_be_derived_is_refused_with_its_line(text: str, line: int, says: str) -> None:
-    with pytest.raises(Nonsense) as refused:
-        register.compare(register.Registry(), read(text))
-    told = str(refused.value).splitlines()[1:]
+    told = problems(text)
     assert any(one.startswith(f"site.toml:{line}: ") and says in one for one in told), told
 
 

@@ -245,8 +245,6 @@ def test_a_restore_that_was_killed_is_no_broken_store(
 
 
 def test_tables_that_are_not_in_chunks(conn: Connection) -> None:
-    if connection.tier(conn).timescaledb is None:
-        pytest.skip("plain PostgreSQL has no chunks")
     conn.execute("ALTER TABLE score RENAME TO away")
     conn.execute("CREATE TABLE score (LIKE away INCLUDING ALL)")
     assert "score is not in chunks" in one(conn, "server").wrong

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from analytics import keeping, tables
-from analytics.store import backfills, horizon, ledger, retention
+from analytics.store import backfills, columnstore, horizon, ledger, retention
 from analytics.store.connection import Connection
 from analytics.tables import TableError
 from jobs import chain, console, worker
@@ -266,3 +266,8 @@ def test_a_file_that_comes_too_late_says_what_opens_its_time(conn: Connection, d
     assert "`greenwatch keep restore` opens it" in " ".join(done.said)
     done = greenwatch("keep", "restore", "--from", "2026-03-01", "--to", "2026-03-02", "--dsn", dsn)
     assert "1 readings that came too late then are in" in " ".join(done.said)
+
+
+@pytest.mark.parametrize("dsn", ["plain"], indirect=True)
+def test_no_chunk_is_packed_where_there_are_none(conn: Connection) -> None:
+    assert not columnstore.can(conn)

@@ -3,10 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from analytics import parameters, standards
 from analytics.store import register
 from analytics.store.connection import Connection
-from analytics.store.register import Draft
+from analytics.store.errors import Nonsense
+from analytics.store.register import Draft, Registry
 from jobs import register as job
 
 SAMPLES = Path(__file__).parents[1] / "samples" / "register"
@@ -19,6 +22,13 @@ WRITTEN = ("station", "membership", "source", "series", "authority", "adoption",
 def read(text: str | bytes, name: str = "site.toml") -> Draft:
     raw = text.encode() if isinstance(text, str) else text
     return register.read(raw, name, PARAMETERS, STANDARDS)
+
+
+def problems(text: str | bytes, name: str = "site.toml", stored: Registry | None = None) -> list[str]:
+    """The lines of the refusal, without the first, which counts them."""
+    with pytest.raises(Nonsense) as refused:
+        register.compare(stored or Registry(), read(text, name))
+    return str(refused.value).splitlines()[1:]
 
 
 def station(*lines: str, code: str = "A") -> str:

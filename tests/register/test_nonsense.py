@@ -4,19 +4,11 @@ import pytest
 
 from analytics.store import register
 from analytics.store.errors import Nonsense
-from analytics.store.register import Registry
-from tests.register.drafts import HEADER, adoption, read, series, station
+from tests.register.drafts import HEADER, adoption, problems, read, series, station
 
 
 def memberships(since: str) -> str:
     return station("[[station.memberships]]", 'kind = "grid"', 'place = "G"', f"since = {since}")
-
-
-def problems(text: str | bytes, name: str = "site.toml", stored: Registry | None = None) -> list[str]:
-    """The lines of the refusal, without the first, which counts them."""
-    with pytest.raises(Nonsense) as refused:
-        register.compare(stored or Registry(), read(text, name))
-    return str(refused.value).splitlines()[1:]
 
 
 REFUSED = [

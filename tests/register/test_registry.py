@@ -12,6 +12,7 @@ from analytics.store.connection import Connection
 from analytics.store.errors import Nonsense
 from jobs import console
 from jobs import register as job
+from tests.commands.terminal import DONE, greenwatch
 from tests.register.drafts import HEADER, SAMPLES, adoption, facts, put, read, series, snapshot, station
 
 
@@ -140,11 +141,9 @@ def test_a_plan_writes_nothing_and_shows_the_difference(
 
 
 def test_readings_that_waited_come_in(conn: Connection, dsn: str, tmp_path: Path) -> None:
-    from jobs import ingest
-
     data = tmp_path / "late.csv"
     data.write_text("station,parameter,time,value\nA,pm25,2026-05-01T00:00:00Z,12\n", encoding="utf-8")
-    ingest.main([data], dsn=dsn)
+    assert greenwatch("ingest", data, "--dsn", dsn).code == DONE
     assert facts(conn, "SELECT count(*) FROM observation") == [(0,)]
     file = tmp_path / "site.csv"
     file.write_text("station,parameter\nA,PM2.5\n", encoding="utf-8")

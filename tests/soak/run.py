@@ -19,9 +19,10 @@ from typing import Any
 from rich.console import Console
 
 from jobs import console
-from tests.soak import backfill, bulk, growth, kills, laws, live, scale, settling, sizes, workers, years
+from tests.soak import backfill, bulk, growth, kills, laws, live, scale, settling, sizes, years
 from tests.soak.figures import Outcome, record, show, write
 from tests.soak.house import House, code, commit, house, machine, people
+from tests.soak.workers import part as workers
 
 #: Rows of `bulk`; `growth` goes to three times as many.
 ROWS = 10_000_000
