@@ -194,7 +194,6 @@ def _mark(conn: Connection, touched: pl.DataFrame, now: datetime) -> None:
 def first_stage(kind: str) -> Stage:
     """The stage that layers of `kind` mark."""
     name = _FIRST.get(kind, "flag")
-    name = name if name in CODES else "flag"
     return Stage(name, CODES[name], "series")
 
 

@@ -82,15 +82,18 @@ def frame(
         if row.keys() != columns.keys() or not all(isinstance(cell, str) for cell in row.values()):
             raise TableError(f"{table}, row {number}: keys must be {', '.join(columns)}, cells text")
     text = pl.DataFrame(content, schema=dict.fromkeys(columns, pl.String()))
-    out = text.select(
-        _read(pl.when(pl.col(name) != "").then(pl.col(name)), dtype).alias(name) for name, dtype in columns.items()
-    )
+    read = {name: _read(pl.when(pl.col(name) != "").then(pl.col(name)), dtype) for name, dtype in columns.items()}
+    # All columns in one go: tables are read at the start of every command.
+    bad = [
+        (cell.is_null() if name not in optional else cell.is_null() & (pl.col(name) != "")).alias(f"bad {name}")
+        for name, cell in read.items()
+    ]
+    found = text.select(*(cell.alias(name) for name, cell in read.items()), *bad)
     for name in columns:
-        unread = out[name].is_null() & (text[name] != "")
-        empty = out[name].is_null() if name not in optional else unread
-        if bad := (unread | empty).arg_true().to_list():
-            raise TableError(f"{table}, row {bad[0] + 1}: {name!r} cannot be {text[name][bad[0]]!r}")
-    return out
+        if (wrong := found[f"bad {name}"]).any():
+            row = wrong.arg_true()[0]
+            raise TableError(f"{table}, row {row + 1}: {name!r} cannot be {text[name][row]!r}")
+    return found.select(*columns)
 
 
 def _read(text: pl.Expr, dtype: pl.DataType) -> pl.Expr:

@@ -1,22 +1,25 @@
 """What a row costs from file to episode as there are more of them: a hundred thousand, a million, ten million.
 
 The same week at any size, of ever more series of the same town, which have as many neighbours each: what there is more
-of is rows, and their shape stays. Every size begins with an empty store; ingest and settle are processes of their own.
-The small ones run before and after the largest, since another minute is another machine. What a command costs that has
-one row to do is its start (programs, rules, the first take of each stage), paid once whatever the size: it is measured
-in the same store right after, so in the same minute, and taken off; of what is left to a size the median of its runs
-counts. `relearn` looks at all series again whatever is new: its start is that in the smallest store. Starts are shown.
+of is rows, and their shape stays. Every size begins with an empty store and a process of its own, which does the
+commands one after the other. The small ones run before and after the largest, since another minute is another machine.
+
+A command has its price, paid once whatever the size: rules are read, statements planned, the first take of each stage
+has some sixty small queries. It is what the same command costs, in the same process and right afterwards, that has one
+row to do; imports and the like come before both. It is taken off, and shown; of what is left to a size the median of
+its runs counts. `relearn` looks at all series again whatever is new: its price is that in the smallest store.
 
 There is one size more with `python -m tests.soak.run chain --rows 100000000`: ten weeks of ten thousand series.
 """
 
+import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import closing, redirect_stdout
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from statistics import median
 
@@ -24,6 +27,7 @@ import polars as pl
 
 from analytics.store import connection
 from analytics.store.connection import Connection
+from jobs import cli
 from tests.soak import rows
 from tests.soak.figures import Outcome, shown
 from tests.soak.house import ROOT, House, pace
@@ -43,8 +47,8 @@ MEMORY = 1536
 #: In their order; `relearn` draws the maps of neighbours.
 COMMANDS = ("ingest", "relearn", "settle")
 UNITS = {"seconds": "µs", "cpu": "µs of processor"}
-#: Between two looks at a process [s].
-PAUSE = 0.02
+#: How often one row is done.
+IDLE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """One run: rows there were, what its commands cost, and what they cost then with one row to do."""
+    """One run: rows there were, what its commands cost, and what they cost then, in the middle, with one row to do."""
 
     rows: int
     work: dict[str, Cost]
@@ -97,47 +101,51 @@ def measure(dsn: str, folder: Path, size: int) -> Size:
         for first in range(0, length, steps):
             frame = rows.readings(series, first, min(steps, length - first))
             files.append(str(rows.write(folder / f"{first:04}.parquet", frame, series)))
-        one = str(rows.write(folder / "one.parquet", _one(), series))
-        words = {"ingest": ["ingest", "--format", "long"], "relearn": ["relearn"], "settle": ["settle"]}
-        work, idle = (
-            {name: command(conn, *words[name], *(some if name == "ingest" else ()), "--dsn", dsn) for name in COMMANDS}
-            for some in (files, [one])
-        )
+        ones = [str(rows.write(folder / f"one-{turn}.parquet", _one(turn), series)) for turn in range(IDLE + 1)]
+        words = [sys.executable, "-m", "tests.soak.sizes", dsn, *ones, *files]
+        done = json.loads(subprocess.run(words, cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout)
         counted = conn.execute("SELECT count(*) FROM observation").fetchone()
         left = conn.execute("SELECT count(*) FROM stale").fetchone()
     assert counted == (series * length,), "not all rows came"
     assert left == (0,), "not all is settled"
-    return Size(series * length, work, idle)
+    work, *idle = ({name: Cost(**cost) for name, cost in turn.items()} for turn in done)
+    return Size(series * length, work, {name: _middle([turn[name] for turn in idle]) for name in COMMANDS})
 
 
-def _one() -> pl.DataFrame:
-    """The first reading of all, revised."""
-    return rows.readings(1, 0, 1).with_columns(pl.col("value") + 1, revision=pl.lit(1, pl.Int64))
+def _one(revision: int) -> pl.DataFrame:
+    """The first reading of all, once more another one."""
+    return rows.readings(1, 0, 1).with_columns(pl.col("value") + revision, revision=pl.lit(revision, pl.Int64))
 
 
-def command(conn: Connection, *words: str) -> Cost:
-    """What `greenwatch WORDS` cost."""
+def _middle(costs: list[Cost]) -> Cost:
+    return Cost(*(median(getattr(cost, field.name) for cost in costs) for field in fields(Cost)))
+
+
+def alone(dsn: str, *paths: str) -> list[dict[str, dict[str, float]]]:
+    """What the commands cost this process: with all of `paths` but the first ones, then with each of these, which hold
+    one row. With the very first it warms up, unmeasured."""
+    first, *ones = paths[: IDLE + 1]
+    with closing(connection.connect(dsn, application="soak")) as conn:
+        turns = [[first], paths[IDLE + 1 :], *([one] for one in ones)]
+        return [{name: asdict(command(conn, dsn, name, files)) for name in COMMANDS} for files in turns][1:]
+
+
+def command(conn: Connection, dsn: str, name: str, files: Sequence[str]) -> Cost:
+    """What `greenwatch NAME` cost."""
     server = _postmaster(conn)
-    before, began = _tree(server), time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", "jobs.cli", *words], cwd=ROOT, stdout=subprocess.DEVNULL)
-    peak, gone = 0.0, 0
-    while not gone:
-        # Not what the kernel says at its end (ru_maxrss): that includes this process at the moment of the fork.
-        peak = max(peak, _highest(process.pid))
-        time.sleep(PAUSE)
-        gone, status, usage = os.wait4(process.pid, os.WNOHANG)
-    seconds = time.perf_counter() - began
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0, f"{words[0]} ended with {process.returncode}; its words are above"
-    return Cost(seconds, usage.ru_utime + usage.ru_stime + _tree(server) - before, peak)
+    before, began = time.process_time() + _tree(server), time.perf_counter()
+    words = [name, "--dsn", dsn, *(["--format", "long", *files] if name == "ingest" else [])]
+    with open(os.devnull, "w") as sink, redirect_stdout(sink):
+        cli.app(words, standalone_mode=False)
+    seconds, cpu = time.perf_counter() - began, time.process_time() + _tree(server) - before
+    return Cost(seconds, cpu, _highest(os.getpid()))
 
 
 def _highest(pid: int) -> float:
-    """The highest memory of a process so far [MiB]; 0 where it is over."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM"):
-            return int(line.split()[1]) / 1024
-    return 0.0
+    """The highest memory of a process so far [MiB]."""
+    # Not what the kernel says at its end (ru_maxrss): that includes its parent at the moment of the fork.
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
 
 
 def report(out: Outcome, found: dict[int, list[Size]]) -> None:
@@ -149,7 +157,7 @@ def report(out: Outcome, found: dict[int, list[Size]]) -> None:
         for size, runs in found.items():
             starts = [{done: getattr(run.idle[done], what) for done in COMMANDS} | {"relearn": small} for run in runs]
             out.add(
-                f"{size:,} rows: start of all commands, not counted: {word}",
+                f"{size:,} rows: price of all commands, not counted: {word}",
                 median(sum(start.values()) for start in starts),
                 "s",
             )
@@ -174,3 +182,7 @@ def report(out: Outcome, found: dict[int, list[Size]]) -> None:
         out.details[word] = costs[what]
     out.notes.append("the same week at all sizes, of more and more series; the small ones before and after the largest")
     out.details["runs"] = {f"{size}": [asdict(run) for run in runs] for size, runs in found.items()}
+
+
+if __name__ == "__main__":
+    print(json.dumps(alone(*sys.argv[1:])))
