@@ -39,7 +39,8 @@ log = structlog.get_logger()
 
 #: Rows a take loads at most: some hundred bytes each while a stage works on them.
 BUDGET = 1_500_000
-#: What is taken together of several shards, at most: marks and the hours they span, a second of work or two.
+#: What is taken together of several shards, at most: marks and the hours they span. At a reading each ten minutes that
+#: is a second of work or two; the budget cuts what is denser.
 PACK = 100_000
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -339,9 +340,12 @@ def packs(stage: Stage, weights: Mapping[int, int]) -> Iterator[list[int]]:
 def steps(conn: Connection, stage: Stage, subjects: list[int]) -> pl.DataFrame:
     """`subject`, `cadence` [s] as registered, and `step` [s] between the rows a subject of `stage` really reads.
 
-    A series may be far denser than it was registered: what a take loads is bounded by what is there.
+    A series may be far denser than it was registered: what a take loads is bounded by what is there. Where subjects go
+    abreast also of those that they read, and whom each of them `reads`.
     """
-    series = registry.load_density(conn, stage.subject, subjects)
+    reads = compare_job.around(conn, subjects) if stage.abreast else None
+    asked = subjects if reads is None else reads["reads"].explode(empty_as_null=False).unique().to_list()
+    series = registry.load_density(conn, stage.subject, asked)
     if stage.subject == "station":
         hours = pl.lit(3600.0) / (pl.len() * 3)
         return series.group_by(pl.col("station").alias("subject")).agg(pl.col("cadence").min(), hours.alias("step"))
@@ -350,6 +354,4 @@ def steps(conn: Connection, stage: Stage, subjects: list[int]) -> pl.DataFrame:
     if stage.name == "decide":  # several rows compete for each, and savers of the series wait while it is decided
         step = step / 5
     found = series.select(pl.col("series").alias("subject"), "cadence", step.alias("step"))
-    if stage.abreast:  # with each of its own rows a series reads those of its neighbours
-        return found.join(compare_job.around(conn, subjects), on="subject", how="left")
-    return found
+    return found if reads is None else found.join(reads, on="subject", how="left")

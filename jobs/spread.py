@@ -10,8 +10,8 @@ from typing import Any
 def spread(command: Callable[..., None]) -> Callable[..., None]:
     """`command` as typer is to see it: in place of each parameter that is a dataclass, the fields of that dataclass.
 
-    Fields hold what a parameter would: an annotated type and a default. All are passed by name, so that those that must
-    be said may stand behind others.
+    Fields hold what a parameter would: an annotated type and a default, no factory of one. All are passed by name, so
+    that those that must be said may stand behind others.
     """
     groups: dict[str, Any] = {}
     words: list[inspect.Parameter] = []

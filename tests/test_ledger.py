@@ -272,20 +272,43 @@ def test_the_budget_cuts_a_window_and_loses_nothing() -> None:
     assert nothing.is_empty()
 
 
+def beside(cadences: pl.DataFrame, *reads: list[int] | None) -> pl.DataFrame:
+    return cadences.with_columns(pl.Series("reads", reads, dtype=pl.List(pl.Int32)))
+
+
+NEAR = Stage("x", 9, "series", abreast=True)
+
+
 def test_abreast_the_budget_cuts_at_a_time_and_counts_no_row_twice() -> None:
     given = windows((1, 0, 10), (2, 0, 10), (2, 20, 30), (3, 5, 6))
-    beside = pl.DataFrame({"reads": [[1, 2, 4], [2, 1, 4], [3]]}, schema={"reads": pl.List(pl.Int32)})
-    cadences = pl.concat([steps(3600, 3600, 3600), beside], how="horizontal")
+    cadences = beside(steps(3600, 3600, 3600, 3600), [1, 2, 4], [2, 1, 4], [3], None)
     # two read three series: 3 rows an hour, and in one hour another one its own
-    kept, rest = ledger.cut_abreast(given, cadences, 25)
+    kept, rest = ledger.cut_abreast(given, NEAR, cadences, 25)
     assert kept.equals(windows((1, 0, 8), (2, 0, 8), (3, 5, 6)))
     assert ledger.merge(pl.concat([kept, rest])).equals(given)
     # then nothing for ten hours, then one that reads three
-    assert ledger.cut_abreast(given, cadences, 34)[1].equals(windows((2, 21, 30)))
-    assert ledger.cut_abreast(given, cadences, 1)[0].equals(windows((1, 0, 1), (2, 0, 1)))
-    everything, nothing = ledger.cut_abreast(given, cadences, 1000)
+    assert ledger.cut_abreast(given, NEAR, cadences, 34)[1].equals(windows((2, 21, 30)))
+    assert ledger.cut_abreast(given, NEAR, cadences, 1)[0].equals(windows((1, 0, 1), (2, 0, 1)))
+    everything, nothing = ledger.cut_abreast(given, NEAR, cadences, 1000)
     assert everything.equals(given)
     assert nothing.is_empty()
+
+
+def test_abreast_each_is_counted_by_its_own_step() -> None:
+    """A series of minutes that is around one of hours, and reads it for an hour; one that nothing is known of."""
+    cadences = beside(steps(3600, 60), [1], [1, 2])
+    given = windows((1, 0, 1000), (2, 10, 11))
+    kept, _ = ledger.cut_abreast(given, NEAR, cadences, 560)
+    assert kept.equals(windows((1, 0, 500), (2, 10, 11)))
+    assert ledger.cut_abreast(windows((7, 0, 10)), NEAR, cadences, 4)[0].equals(windows((7, 0, 4)))
+
+
+def test_abreast_the_rows_of_the_reach_count_as_well() -> None:
+    stage = Stage("x", 9, "series", back=HOUR, forward=HOUR, abreast=True)
+    cadences = beside(steps(600), [1])
+    given = windows(*((1, 20 * number, 20 * number + 1) for number in range(100)))
+    kept, _ = ledger.cut_abreast(given, stage, cadences, 225)  # two hours both ways: thirty rows each
+    assert kept.height == 8
 
 
 def test_reach_is_the_larger_of_duration_and_cadences() -> None:

@@ -135,8 +135,8 @@ def take(
 
     `steps` gives, asked after the claim so that no claimed subject is missing, for the claimed subjects `subject`, its
     `cadence` [s] and the `step` [s] between the rows it reads, which turns `budget` [rows] into time; of a stage that
-    goes `abreast`, what `cut_abreast` asks for. Only what is in the `lane` is taken, of a window that reaches farther
-    back that part.
+    goes `abreast`, for those they read, too, and what else `cut_abreast` asks for. Only what is in the `lane` is taken,
+    of a window that reaches farther back that part.
     Leaving the block commits; an exception, or the loss of the connection, leaves everything as it was.
     """
     with conn.transaction():
@@ -146,7 +146,8 @@ def take(
             return
         cadences = steps(claimed["subject"].unique().to_list())
         newer, older = parted(claimed, lane.since)
-        kept, rest = (cut_abreast if stage.abreast else cut)(merge(newer), cadences, budget)
+        whole = merge(newer)
+        kept, rest = cut_abreast(whole, stage, cadences, budget) if stage.abreast else cut(whole, cadences, budget)
         mark(conn, stage, pl.concat([rest, older]), now)
         affected = merge(widen(kept, stage, cadences, stage.forward, stage.back))
         if stage.sealed:
@@ -243,7 +244,8 @@ def widen(
     if stage.cadences:
         steps = pl.duration(seconds=stage.cadences * pl.col("cadence").fill_null(0))
         early, late = pl.max_horizontal(pl.lit(before), steps), pl.max_horizontal(pl.lit(after), steps)
-        windows = windows.join(cadences, on="subject", how="left", maintain_order="left")
+        known = cadences.select("subject", "cadence")
+        windows = windows.join(known, on="subject", how="left", maintain_order="left")
     else:
         early, late = pl.lit(before), pl.lit(after)
     grid = f"{stage.grid // _INSTANT}us"
@@ -273,20 +275,21 @@ def cut(windows: pl.DataFrame, cadences: pl.DataFrame, budget: int) -> tuple[pl.
     return inside.with_columns(pl.col("border").alias("stop")).select(*WINDOWS), rest
 
 
-def cut_abreast(windows: pl.DataFrame, cadences: pl.DataFrame, budget: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+def cut_abreast(
+    windows: pl.DataFrame, stage: Stage, cadences: pl.DataFrame, budget: int
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """`windows` up to a time, before which about `budget` rows are read, an hour at least; and after it.
 
-    `cadences` says, beside `subject` and `step` [s], whom a subject `reads`, itself among them: in one take the rows of
-    a subject are read once, however many read them.
+    `cadences` says, beside `subject` and `step` [s], whom a subject `reads`, itself among them, and the steps of those:
+    in one take the rows of a subject are read once, however many read them.
     """
-    step = pl.col("step").fill_null(3600.0)
-    each = (
-        windows.join(cadences, on="subject", how="left", maintain_order="left")
-        .select("start", "stop", step.alias("step"), pl.col("reads").alias("subject"))
-        .explode("subject", empty_as_null=False)
-    )
-    steps = each.group_by("subject").agg(pl.col("step").min())
-    whole = merge(each).join(steps, on="subject").select("start", "stop", (1 / pl.col("step")).alias("rate"))
+    affected = merge(widen(windows, stage, cadences, stage.forward, stage.back))
+    load = merge(widen(affected, stage, cadences, stage.back, stage.forward))
+    reads = pl.coalesce("reads", pl.concat_list("subject"))
+    asked = load.join(cadences, on="subject", how="left").select(reads.alias("subject"), "start", "stop")
+    rate = (1 / pl.col("step").fill_null(3600.0)).alias("rate")
+    whole = merge(asked.explode("subject", empty_as_null=False)).join(cadences, on="subject", how="left")
+    whole = whole.select("start", "stop", rate)
     edges = pl.concat([whole.select("rate", time="start"), whole.select(-pl.col("rate"), time="stop")])
     length = (pl.col("time").shift(-1) - pl.col("time")).dt.total_microseconds() / 1e6
     read = (
@@ -299,7 +302,7 @@ def cut_abreast(windows: pl.DataFrame, cadences: pl.DataFrame, budget: int) -> t
     )
     last = read.filter(pl.col("before") < budget).row(-1, named=True)
     room = timedelta(seconds=round(min((budget - last["before"]) / last["rate"], 1e9)))
-    later, sooner = parted(windows, max(last["time"] + room, read["time"][0] + _LEAST))
+    later, sooner = parted(windows, max(last["time"] + room, windows["start"].min() + _LEAST))  # type: ignore[operator]  # a time
     return sooner, later
 
 

@@ -25,7 +25,7 @@ from tests.keeping.story import FIRST, LINE
 from tests.world import HOUR, T0
 
 pytestmark = pytest.mark.skipif(
-    "GREENWATCH_TEST_DSN" not in os.environ,
+    not os.environ.get("GREENWATCH_TEST_DSN"),
     reason="needs GREENWATCH_TEST_DSN, a server of TimescaleDB's community edition, which no command of ours installs",
 )
 

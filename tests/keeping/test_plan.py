@@ -271,3 +271,5 @@ def test_a_file_that_comes_too_late_says_what_opens_its_time(conn: Connection, d
 @pytest.mark.parametrize("dsn", ["plain"], indirect=True)
 def test_no_chunk_is_packed_where_there_are_none(conn: Connection) -> None:
     assert not columnstore.can(conn)
+    assert columnstore.split(conn, "observation", pl.DataFrame({"series": [1], "time": [T0]}))[1].is_empty()
+    assert columnstore.problems(conn, T0).is_empty()
