@@ -40,8 +40,8 @@ log = structlog.get_logger()
 #: Rows a take loads at most: some hundred bytes each while a stage works on them.
 BUDGET = 1_500_000
 #: What is taken together of several shards, at most: marks and the hours they span. At a reading each ten minutes that
-#: is a second of work or two; the budget cuts what is denser.
-PACK = 100_000
+#: is the budget, which cuts what is denser.
+PACK = 250_000
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 

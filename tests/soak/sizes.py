@@ -5,10 +5,11 @@ of is rows, and their shape stays, as does how they come, some days of all serie
 empty store and a process of its own, which does the commands one after the other. The small ones run before and
 after the largest, since another minute is another machine.
 
-A command has its price, paid once whatever the size: rules are read, statements planned, the first take of each stage
-has some sixty small queries. It is what the same command costs, in the same process and right afterwards, that has one
-row to do; imports and the like come before both. It is taken off, and shown; of what is left to a size the median of
-its runs counts. `relearn` looks at all series again whatever is new: its price is that in the smallest store.
+A command has its price, paid once whatever the size: files are opened, rules read, statements planned, the first take
+of each stage has some sixty small queries. It is what the same command costs, in the same process and right afterwards,
+that has as many files and one row to do in each; imports and the like come before both. It is taken off, and shown; of
+what is left to a size the median of its runs counts. `relearn` looks at all series again whatever is new: its price is
+that in the smallest store.
 
 `python -m tests.soak.run chain --rows 100000000` is another size alone, held against nothing: ten weeks of ten thousand
 series.
@@ -20,10 +21,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, redirect_stdout
+from contextlib import closing, contextmanager, redirect_stdout
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from statistics import median
+from threading import Event, Thread
 
 import polars as pl
 
@@ -33,7 +35,7 @@ from jobs import cli
 from tests.soak import rows
 from tests.soak.figures import Outcome, shown
 from tests.soak.house import ROOT, House, pace
-from tests.soak.live import _postmaster, _tree
+from tests.soak.live import _cpu, _postmaster, _tree
 
 DAYS = 7
 STEPS = DAYS * 144
@@ -49,17 +51,21 @@ MEMORY = 1536
 #: In their order; `relearn` draws the maps of neighbours.
 COMMANDS = ("ingest", "relearn", "settle")
 UNITS = {"seconds": "µs", "cpu": "µs of processor"}
-#: How often one row is done.
+#: How often one row a file is done.
 IDLE = 3
+#: Between two looks at the server's vacuum [s].
+PAUSE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a command cost: seconds, processor seconds (its own, the server's meanwhile), highest memory [MiB]."""
+    """What a command cost: seconds, processor seconds (its own, the server's meanwhile), highest memory [MiB]. Those of
+    the server's vacuum stand apart: it comes when it likes, to small sizes when they are over."""
 
     seconds: float
     cpu: float
     peak: float
+    vacuum: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +109,11 @@ def measure(dsn: str, folder: Path, size: int) -> Size:
         for first in range(0, length, FILE):
             frame = rows.readings(series, first, min(FILE, length - first))
             files.append(str(rows.write(folder / f"{first:04}.parquet", frame, series)))
-        ones = [str(rows.write(folder / f"one-{turn}.parquet", _one(turn), series)) for turn in range(IDLE + 1)]
-        words = [sys.executable, "-m", "tests.soak.sizes", dsn, *ones, *files]
+        turns = [files]
+        for turn in range(IDLE + 1):
+            names = [folder / f"one-{turn}-{number}.parquet" for number in range(len(files))]
+            turns.append([str(rows.write(name, _one(turn, FILE * at), series)) for at, name in enumerate(names)])
+        words = [sys.executable, "-m", "tests.soak.sizes", dsn, json.dumps(turns)]
         done = json.loads(subprocess.run(words, cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout)
         counted = conn.execute("SELECT count(*) FROM observation").fetchone()
         left = conn.execute("SELECT count(*) FROM stale").fetchone()
@@ -114,34 +123,62 @@ def measure(dsn: str, folder: Path, size: int) -> Size:
     return Size(series * length, work, {name: _middle([turn[name] for turn in idle]) for name in COMMANDS})
 
 
-def _one(revision: int) -> pl.DataFrame:
-    """The first reading of all, once more another one."""
-    return rows.readings(1, 0, 1).with_columns(pl.col("value") + revision, revision=pl.lit(revision, pl.Int64))
+def _one(revision: int, step: int) -> pl.DataFrame:
+    """A reading of the first series at that step, once more another one."""
+    return rows.readings(1, step, 1).with_columns(pl.col("value") + revision, revision=pl.lit(revision, pl.Int64))
 
 
 def _middle(costs: list[Cost]) -> Cost:
     return Cost(*(median(getattr(cost, field.name) for cost in costs) for field in fields(Cost)))
 
 
-def alone(dsn: str, *paths: str) -> list[dict[str, dict[str, float]]]:
-    """What the commands cost this process: with all of `paths` but the first ones, then with each of these, which hold
-    one row. With the very first it warms up, unmeasured."""
-    first, *ones = paths[: IDLE + 1]
+def alone(dsn: str, work: list[str], first: list[str], *ones: list[str]) -> list[dict[str, dict[str, float]]]:
+    """What the commands cost this process with the files `work`, and then with each of `ones`. With the `first` of
+    these it warms up, unmeasured."""
     with closing(connection.connect(dsn, application="soak")) as conn:
-        turns = [[first], paths[IDLE + 1 :], *([one] for one in ones)]
-        return [{name: asdict(command(conn, dsn, name, files)) for name in COMMANDS} for files in turns][1:]
+        turns = [{name: command(conn, dsn, name, files) for name in COMMANDS} for files in (first, work, *ones)]
+    return [{name: asdict(cost) for name, cost in turn.items()} for turn in turns[1:]]
 
 
 def command(conn: Connection, dsn: str, name: str, files: Sequence[str]) -> Cost:
     """What `greenwatch NAME` cost."""
     server = _postmaster(conn)
-    Path("/proc/self/clear_refs").write_text("5")  # the highest memory is looked for anew
-    before, began = time.process_time() + _tree(server), time.perf_counter()
     words = [name, "--dsn", dsn, *(["--format", "long", *files] if name == "ingest" else [])]
-    with open(os.devnull, "w") as sink, redirect_stdout(sink):
+    Path("/proc/self/clear_refs").write_text("5")  # the highest memory is looked for anew
+    with open(os.devnull, "w") as sink, redirect_stdout(sink), vacuums(conn) as seen:
+        before, began = time.process_time() + _tree(server), time.perf_counter()
         assert not cli.app(words, standalone_mode=False), f"{name} did not end well"
-    seconds, cpu = time.perf_counter() - began, time.process_time() + _tree(server) - before
-    return Cost(seconds, cpu, _highest(os.getpid()))
+        seconds, cpu = time.perf_counter() - began, time.process_time() + _tree(server) - before
+    vacuum = sum(late - early for early, late in seen.values())
+    return Cost(seconds, cpu - vacuum, _highest(os.getpid()), vacuum)
+
+
+@contextmanager
+def vacuums(conn: Connection) -> Iterator[dict[int, tuple[float, float]]]:
+    """Process -> CPU [s] when it was first seen and last, of those in which the server vacuums by itself meanwhile."""
+    seen: dict[int, tuple[float, float]] = {}
+    over = Event()
+
+    def look() -> None:
+        while not over.wait(PAUSE):
+            for pid in _vacuums(conn):
+                if used := _cpu(pid):
+                    seen[pid] = (seen.get(pid, (0.0, 0.0))[0], used)
+
+    for pid in _vacuums(conn):
+        seen[pid] = (_cpu(pid),) * 2
+    thread = Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        thread.join()
+
+
+def _vacuums(conn: Connection) -> list[int]:
+    query = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'autovacuum worker'"
+    return [int(str(row[0])) for row in conn.execute(query).fetchall()]
 
 
 def _highest(pid: int) -> float:
@@ -179,6 +216,8 @@ def report(out: Outcome, found: dict[int, list[Size]]) -> None:
         for done in COMMANDS:
             peak = max(run.work[done].peak for run in runs)
             out.add(f"{size:,} rows: memory of {done}, most", peak, "MiB", most=MEMORY)
+        vacuum = median(1e6 * sum(cost.vacuum for cost in run.work.values()) / run.rows for run in runs)
+        out.add(f"{size:,} rows: vacuum meanwhile, not counted, a row", vacuum, "µs of processor")
     for what, word in (("cpu", "processor"), ("seconds", "time")):
         if len(found) > 1:
             dearest = max(costs[what].values()) / min(costs[what].values())
@@ -189,4 +228,4 @@ def report(out: Outcome, found: dict[int, list[Size]]) -> None:
 
 
 if __name__ == "__main__":
-    print(json.dumps(alone(*sys.argv[1:])))
+    print(json.dumps(alone(sys.argv[1], *json.loads(sys.argv[2]))))
