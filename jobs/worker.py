@@ -157,7 +157,7 @@ class Live:
         return self._leads or health.behind(self.conn, self.clock(), since) >= BEHIND
 
     def _pass(self, names: Sequence[str], lane: Lane, budget: int, until: float) -> int:
-        """Number of takes of the stages `names`, of what is in the `lane`; none begins after `until` but one."""
+        """Number of takes of the stages `names`, of what is in the `lane`; but one, none is made after `until`."""
         took, live = 0, lane.since > WHOLE.since
         marks = chain.due(self.conn, self.clock(), lane)
         for name in names:
@@ -174,7 +174,8 @@ class Live:
                     more = self._take(name, shards, lane, budget)
                     took += more
                     self.enter()
-                    if time.monotonic() >= until:  # whatever there is to do, each stage has its turn
+                    # Whatever there is to do, each stage has its turn; one that has to wait for another has had none.
+                    if more and time.monotonic() >= until:
                         self._turn = (list(chain.STAGES).index(name) + 1) % len(chain.STAGES)
                         return took
                     more = more and chain.STAGES[name][0].abreast
