@@ -24,6 +24,8 @@ SPAN = Frame(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC),
 
 
 # --- the files
+#: A word that marks unfinished work, which is looked for here and marks nothing; a host of somebody else.
+NOT_TO_SHIP = re.compile(r"TODO|https?://")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -42,8 +44,7 @@ def test_a_dashboard_is_for_reading(name: str) -> None:
     assert found["editable"] is False
     assert found["schemaVersion"] == 42
     assert "id" not in found
-    # Neither a word that marks unfinished work nor a host of somebody else may ship in a dashboard.
-    assert not re.search(r"TODO|https?://", json.dumps(found))
+    assert not NOT_TO_SHIP.search(json.dumps(found))
     assert [variable["name"] for variable in found["templating"]["list"]][:3] == ["sql", "prom", "district"]
 
 

@@ -19,7 +19,7 @@ def run(house: House, _: int) -> Outcome:
     examples = int(os.environ.get("GREENWATCH_LAW_EXAMPLES", EXAMPLES))
     environ = os.environ | {"GREENWATCH_TEST_DSN": house.dsn, "GREENWATCH_LAW_EXAMPLES": str(examples)}
     files = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "tests").rglob("test_laws.py"))]
-    files += ["tests/test_ledger.py", "tests/test_priorities.py", "tests/detection/test_stage.py"]
+    files += ["tests/ledger", "tests/test_priorities.py", "tests/detection/test_stage.py"]
     words = ["-m", "pytest", "-p", "no:cacheprovider", "-vv", *files]
     began, lines, total = time.perf_counter(), [""], 0.0
     with (
