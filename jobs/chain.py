@@ -225,6 +225,8 @@ class Work:
     read: int = 0
     written: int = 0
     seconds: float = field(default=0.0)
+    #: whether the last take left something of its shards
+    left: bool = False
 
 
 def settle(
@@ -245,11 +247,10 @@ def settle(
         for name in STAGES:
             for shards in packs(STAGES[name][0], marks.get(name, {})):
                 more = True
-                while more:
-                    more = take_once(conn, name, shards, book, clock, budget, work[name])
+                while more:  # all of it: who has neighbours in the next take would be compared again after that
+                    took += take_once(conn, name, shards, book, clock, budget, work[name])
                     notice(work[name], sum(item.marks for item in work.values()))
-                    took += more
-                    more = more and STAGES[name][0].abreast  # what waits for it waits for all of it
+                    more = work[name].left
             if took:
                 marks = due(conn, clock())  # what a stage marked, the next one does in the same round
         if not took:
@@ -273,11 +274,13 @@ def take_once(
     """
     began = time.perf_counter()
     stage, run = STAGES[name]
+    work.left = False
     with ledger.take(conn, stage, shards, clock(), lambda subjects: steps(conn, stage, subjects), budget, lane) as take:
         if take is None:
             return False
         run(take, book.open(conn))
     work.takes += 1
+    work.left = take.left
     work.marks += take.marks
     work.reach += round((take.affected["stop"] - take.affected["start"]).sum() / _HOUR)  # type: ignore[operator]  # a time
     work.read += take.read
@@ -305,16 +308,20 @@ def due(conn: Connection, now: datetime, lane: Lane = WHOLE) -> dict[str, dict[i
 def gathering(conn: Connection, name: str, marks: Mapping[str, Mapping[int, int]], since: datetime) -> set[int]:
     """Shards of the stage `name` that are better left: what makes them due is still at work, and none waits `since`.
 
-    A station's stages are due by each of its series: taken after each, a station would be made as often as it has any.
+    A station's stages are due by each of its series, and `compare` by each neighbour: taken after each, a station would
+    be made as often as it has series, a series compared as often as it has neighbours. Of what goes abreast all shards
+    are left, or none.
     """
     stage, _ = STAGES[name]
-    if stage.subject != "station" or all(STAGES[other][0].subject == "station" for other in marks):
+    by_series = stage.subject == "station" and any(STAGES[other][0].subject == "series" for other in marks)
+    if not (by_series or (stage.abreast and ledger.READINGS.name in marks)):
         return set()
     rows = conn.execute(
         "SELECT subject %% %s FROM stale WHERE stage = %s GROUP BY 1 HAVING min(due) > %s",
         [ledger.SHARDS, stage.code, since],
     ).fetchall()
-    return {int(str(row[0])) for row in rows}
+    early = {int(str(row[0])) for row in rows}
+    return set() if stage.abreast and not early.issuperset(marks.get(name, {})) else early
 
 
 def packs(stage: Stage, weights: Mapping[int, int]) -> Iterator[list[int]]:

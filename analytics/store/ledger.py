@@ -117,6 +117,8 @@ class Take:
     affected: pl.DataFrame
     load: pl.DataFrame
     marks: int = 0
+    #: whether some of what was due was more than the budget allows
+    left: bool = False
     read: int = field(default=0)
     written: int = field(default=0)
 
@@ -148,6 +150,7 @@ def take(
         newer, older = parted(claimed, lane.since)
         whole = merge(newer)
         kept, rest = cut_abreast(whole, stage, cadences, budget) if stage.abreast else cut(whole, cadences, budget)
+        left = not rest.is_empty() or claimed.height == _MARKS
         mark(conn, stage, pl.concat([rest, older]), now)
         affected = merge(widen(kept, stage, cadences, stage.forward, stage.back))
         if stage.sealed:
@@ -156,7 +159,7 @@ def take(
                 yield None
                 return
         load = merge(widen(affected, stage, cadences, stage.back, stage.forward))
-        yield Take(conn, stage, now, kept, affected, load, marks=claimed.height)
+        yield Take(conn, stage, now, kept, affected, load, claimed.height, left)
 
 
 def _sealed(conn: Connection, stage: Stage, cadences: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:

@@ -16,6 +16,7 @@ from jobs.timetable import Books
 from jobs.worker import Live
 from tests import world
 from tests.conftest import NOW
+from tests.neighbours.town import Town
 from tests.worker.clock import Clock
 from tests.world import HOUR, T0
 
@@ -96,6 +97,37 @@ def test_every_stage_has_its_turn(conn: Connection, seen: Seen, monkeypatch: pyt
         live.round()
     assert {name for name, _, _ in seen} >= {"flag", "hour", "average", "assess", "detect"}
     assert conn.execute("SELECT count(*) > 0 FROM assessment").fetchone() == (True,)
+
+
+def test_of_older_work_neighbours_and_stations_are_done_once_but_wait_no_longer_than_they_may(
+    conn: Connection, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    town = Town(conn, 4)
+    for revision in (0, 1):
+        town.send({n: [30.0 + revision + hour % 9 for hour in range(200)] for n in range(4)}, revision=revision)
+        if revision == 0:
+            town.learn()
+            town.settle()
+    del seen[:]
+    monkeypatch.setattr(worker, "PAST", 150)
+    clock = Clock(NOW)
+    live = Live(conn, Books(), Event(), pause=0.0, clock=clock)
+    while live.round():
+        pass
+    names = [name for name, _, _ in seen]
+    assert names.count("flag") > 3
+    for name, makers in (("compare", {"flag"}), ("assess", {"flag", "compare", "hour", "average"})):
+        assert names.index(name) > max(at for at, other in enumerate(names) if other in makers)
+    # What comes in all the time keeps nothing waiting for ever.
+    del seen[:]
+    began = clock.now
+    while not {"compare", "assess"} <= {name for name, _, _ in seen}:
+        clock.now += timedelta(seconds=worker.PAUSE)
+        assert clock.now - began < 4 * timedelta(seconds=worker.GATHER)
+        first = 200 + 30 * round((clock.now - began).total_seconds())
+        world.send(conn, [(n, first + hour, 30.0, 0, None) for n in town.series for hour in range(90)], now=clock.now)
+        live.round()
+        assert "flag" in chain.due(conn, clock.now)
 
 
 def test_a_window_that_reaches_from_the_past_into_live_work_is_parted(conn: Connection, seen: Seen) -> None:

@@ -255,6 +255,19 @@ def test_one_in_a_hundred_series_days_reads_no_more_than_it_may(conn: Connection
     assert share <= 0.03 * (1 + around)
 
 
+def test_in_small_takes_nothing_is_compared_again_for_neighbours_that_come_later(conn: Connection) -> None:
+    """Where a budget lets a stage judge one series after the other, those around them wait until all are judged."""
+    town = Town(conn, 8)
+    hours = {}
+    for revision, budget in enumerate((chain.BUDGET, chain.BUDGET, 400)):
+        town.send({n: [float(30 + revision + (hour + n) % 9) for hour in range(240)] for n in range(8)}, 0, revision)
+        town.learn()
+        work = {item.stage: item for item in chain.settle(conn, lambda: NOW, budget=budget)}
+        hours[budget] = work["compare"].reach
+    assert work["flag"].takes > 3
+    assert hours[400] <= 1.5 * hours[chain.BUDGET]
+
+
 def test_a_parameter_without_limits_for_neighbours_has_no_map(conn: Connection) -> None:
     series = world.settle_world(conn, [(f"T{number}", "rain") for number in range(4)])
     conn.execute("UPDATE station SET longitude = 116, latitude = 40")
