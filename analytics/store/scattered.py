@@ -56,8 +56,9 @@ def _fetch(
     only: Mapping[str, list[int]],
 ) -> pl.DataFrame:
     subjects, start, stop = windows.columns[0], windows["start"], windows["stop"]
-    # LATERAL with OFFSET 0 keeps it an index scan a window, whatever the planner thinks of a table it never analysed;
-    # the outer bounds let TimescaleDB leave out chunks before it starts.
+    # LATERAL with OFFSET 0, and what a page costs on our connections, keep it an index scan a window, whatever the
+    # planner thinks of a table it never analysed or analysed too early; the outer bounds let TimescaleDB leave out
+    # chunks before it starts.
     query = sql.SQL(
         """
         SELECT o.* FROM unnest(%s::int4[], %s::timestamptz[], %s::timestamptz[]) AS w (subject, start, stop)
