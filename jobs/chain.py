@@ -305,16 +305,19 @@ def due(conn: Connection, now: datetime, lane: Lane = WHOLE) -> dict[str, dict[i
     return found
 
 
-def gathering(conn: Connection, name: str, marks: Mapping[str, Mapping[int, int]], since: datetime) -> set[int]:
+def gathering(
+    conn: Connection, name: str, marks: Mapping[str, Mapping[int, int]], since: datetime, little: int
+) -> set[int]:
     """Shards of the stage `name` that are better left: what makes them due is still at work, and none waits `since`.
 
     A station's stages are due by each of its series, and `compare` by each neighbour: taken after each, a station would
     be made as often as it has series, a series compared as often as it has neighbours. Of what goes abreast all shards
-    are left, or none.
+    are left, or none; and none for a weight of `little` that is still to be judged: so much comes in all the time.
     """
     stage, _ = STAGES[name]
     by_series = stage.subject == "station" and any(STAGES[other][0].subject == "series" for other in marks)
-    if not (by_series or (stage.abreast and ledger.READINGS.name in marks)):
+    ahead = sum(marks.get(ledger.READINGS.name, {}).values())
+    if not (by_series or (stage.abreast and ahead > little)):
         return set()
     rows = conn.execute(
         "SELECT subject %% %s FROM stale WHERE stage = %s GROUP BY 1 HAVING min(due) > %s",

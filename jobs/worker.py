@@ -134,7 +134,7 @@ class Live:
         self.enter(now=True)
 
     def round(self) -> int:
-        """Number of takes: each due shard of each stage once, what one stage marks in the next one's turn.
+        """Number of takes: of live work each due shard of each stage once, what one stage marks in the next one's turn.
 
         First all live work; then what is older, in small takes, as long as the next live round has time.
         """
@@ -143,7 +143,11 @@ class Live:
         names, took, lane = list(chain.STAGES), 0, Lane(before=since)
         if self._is_for_me(since):
             took, lane = self._pass(names, Lane(since), chain.BUDGET, math.inf), WHOLE
-        return took + self._pass([*names[self._turn :], *names[: self._turn]], lane, PAST, until)
+        while more := self._pass([*names[self._turn :], *names[: self._turn]], lane, PAST, until):
+            took += more
+            if time.monotonic() >= until:
+                break
+        return took
 
     def _is_for_me(self, since: datetime) -> bool:
         """Whether this worker does the live work, which is what changed after `since`.
@@ -164,7 +168,7 @@ class Live:
             before, weights = took, marks.get(name, {})
             if weights and not live:
                 ripe = self.clock() - timedelta(seconds=GATHER)
-                early = chain.gathering(self.conn, name, marks, ripe)
+                early = chain.gathering(self.conn, name, marks, ripe, budget // 10)
                 weights = {shard: weight for shard, weight in weights.items() if shard not in early}
             for shards in self._packs(name, weights):
                 more = True

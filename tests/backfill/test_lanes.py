@@ -130,6 +130,23 @@ def test_of_older_work_neighbours_and_stations_are_done_once_but_wait_no_longer_
         assert "flag" in chain.due(conn, clock.now)
 
 
+def test_what_trickles_in_keeps_no_neighbours_waiting(conn: Connection) -> None:
+    town = Town(conn, 4)
+    town.send({n: [30.0 + hour % 9 for hour in range(50)] for n in range(4)})
+    town.learn()
+    due = chain.due(conn, NOW)["compare"]
+    for little, left in ((9, set(due)), (10, set())):
+        assert chain.gathering(conn, "compare", {"flag": {0: 10}, "compare": due}, T0 - 9999 * HOUR, little) == left
+
+
+def test_a_round_goes_on_while_there_is_time(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    [series] = world.settle_world(conn, [("A", "pm25")])
+    world.send(conn, hours(series, 0, 900))
+    monkeypatch.setattr(worker, "PAST", 200)
+    rounds(conn, 60.0).round()
+    assert not chain.due(conn, NOW)
+
+
 def test_a_window_that_reaches_from_the_past_into_live_work_is_parted(conn: Connection, seen: Seen) -> None:
     [series] = world.settle_world(conn, [("A", "pm25")])
     world.send(conn, hours(series, EDGE - 400, 400))
