@@ -351,7 +351,7 @@ def steps(conn: Connection, stage: Stage, subjects: list[int]) -> pl.DataFrame:
     """`subject`, `cadence` [s] as registered, and `step` [s] between the rows a subject of `stage` really reads.
 
     A series may be far denser than it was registered: what a take loads is bounded by what is there. Where subjects go
-    abreast also of those that they read, and whom each of them `reads`.
+    abreast also of those that they read, whom each of them `reads`, and the times of its `first` and `last` reading.
     """
     reads = compare_job.around(conn, subjects) if stage.abreast else None
     asked = subjects if reads is None else reads["reads"].explode(empty_as_null=False).unique().to_list()
@@ -363,5 +363,5 @@ def steps(conn: Connection, stage: Stage, subjects: list[int]) -> pl.DataFrame:
     step = pl.lit(3600.0) if hourly else pl.min_horizontal(pl.col("cadence").cast(pl.Float64), "spacing")
     if stage.name == "decide":  # several rows compete for each, and savers of the series wait while it is decided
         step = step / 5
-    found = series.select(pl.col("series").alias("subject"), "cadence", step.alias("step"))
-    return found if reads is None else found.join(reads, on="subject", how="left")
+    found = series.select(pl.col("series").alias("subject"), "cadence", step.alias("step"), "first", "last")
+    return found.drop("first", "last") if reads is None else found.join(reads, on="subject", how="left")

@@ -283,8 +283,9 @@ def cut_abreast(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """`windows` up to a time, before which about `budget` rows are read, an hour at least; and after it.
 
-    `cadences` says, beside `subject` and `step` [s], whom a subject `reads`, itself among them, and the steps of those:
-    in one take the rows of a subject are read once, however many read them.
+    `cadences` says, beside `subject` and `step` [s], whom a subject `reads`, itself among them, and the steps of those,
+    and the times of their `first` and `last` row, null where there is none: in one take the rows of a subject are read
+    once, however many read them, and a neighbour that is new has none of the past.
     """
     affected = merge(widen(windows, stage, cadences, stage.forward, stage.back))
     load = merge(widen(affected, stage, cadences, stage.back, stage.forward))
@@ -292,7 +293,13 @@ def cut_abreast(
     asked = load.join(cadences, on="subject", how="left").select(reads.alias("subject"), "start", "stop")
     rate = (1 / pl.col("step").fill_null(3600.0)).alias("rate")
     whole = merge(asked.explode("subject", empty_as_null=False)).join(cadences, on="subject", how="left")
-    whole = whole.select("start", "stop", rate)
+    known = pl.col("step").is_not_null()
+    start = pl.when(known).then(pl.max_horizontal("start", "first")).otherwise("start").alias("start")
+    stop = pl.when(known).then(pl.min_horizontal("stop", pl.col("last") + _INSTANT)).otherwise("stop").alias("stop")
+    there = ~known | pl.col("first").is_not_null()
+    whole = whole.filter(there).select(start, stop, rate).filter(pl.col("start") < pl.col("stop"))
+    if whole.is_empty():
+        return windows, windows.clear()
     edges = pl.concat([whole.select("rate", time="start"), whole.select(-pl.col("rate"), time="stop")])
     length = (pl.col("time").shift(-1) - pl.col("time")).dt.total_microseconds() / 1e6
     read = (

@@ -81,20 +81,25 @@ def hold(conn: Connection, ids: list[int]) -> pl.DataFrame:
 
 
 def load_density(conn: Connection, subject: str, ids: list[int]) -> pl.DataFrame:
-    """`series`, `station`, `cadence` [s], `spacing` [s]: the mean step between its readings, null where unknown.
+    """`series`, `station`, `cadence` [s], `first` and `last`: times of its readings, null where there is none, and
+    `spacing` [s]: the mean step between them, null where unknown.
 
     Of the series `ids`, or of all series of the stations `ids`: `subject` says which.
     """
     column = {"series": "id", "station": "station"}[subject]
     rows = conn.execute(
         """
-        SELECT s.id, s.station, s.cadence,
+        SELECT s.id, s.station, s.cadence, l.first, l.time,
                extract(epoch FROM l.time - l.first)::float8 / nullif(l.rows - 1, 0)
         FROM series s LEFT JOIN latest l ON l.series = s.id WHERE s.{} = ANY(%s)
         """.format(column),  # noqa: UP032  # the braces of SQL are none of Python's
         [ids],
     ).fetchall()
-    schema = {"series": pl.Int32, "station": pl.Int32, "cadence": pl.Int32, "spacing": pl.Float64}
+    schema = {
+        **dict.fromkeys(("series", "station", "cadence"), pl.Int32()),
+        **dict.fromkeys(("first", "last"), TIME),
+        "spacing": pl.Float64(),
+    }
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 

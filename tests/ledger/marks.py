@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from analytics.frames import TIME
 from analytics.store.ledger import WINDOWS
 from tests.world import HOUR, T0
 
@@ -12,9 +13,11 @@ def windows(*rows: tuple[int, int, int]) -> pl.DataFrame:
 
 
 def steps(*seconds: int) -> pl.DataFrame:
-    """Cadences [s] of subjects 1, 2, ..., and as dense as that."""
+    """Cadences [s] of subjects 1, 2, ..., and as dense as that, for years."""
     rows = list(enumerate(seconds, start=1))
     schema = {"subject": pl.Int32, "cadence": pl.Int32}
     return pl.DataFrame(rows, schema=schema, orient="row").with_columns(
-        pl.col("cadence").cast(pl.Float64).alias("step")
+        pl.col("cadence").cast(pl.Float64).alias("step"),
+        pl.lit(T0 - 9999 * HOUR, TIME).alias("first"),
+        pl.lit(T0 + 9999 * HOUR, TIME).alias("last"),
     )

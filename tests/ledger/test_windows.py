@@ -7,6 +7,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analytics.frames import TIME
 from analytics.store import ledger
 from analytics.store.ledger import WINDOWS, Stage
 from jobs import chain
@@ -59,6 +60,19 @@ def test_abreast_each_is_counted_by_its_own_step() -> None:
     kept, _ = ledger.cut_abreast(given, NEAR, cadences, 560)
     assert kept.equals(windows((1, 0, 500), (2, 10, 11)))
     assert ledger.cut_abreast(windows((7, 0, 10)), NEAR, cadences, 4)[0].equals(windows((7, 0, 4)))
+
+
+def test_abreast_a_neighbour_counts_from_its_first_row_to_its_last() -> None:
+    """Of two series of minutes around one of hours one is newer than most that is due, the other has no row yet."""
+    cadences = beside(steps(3600, 60, 60), [1, 2, 3], None, None).with_columns(
+        first=pl.Series([T0 - HOUR, T0 + 700 * HOUR, None], dtype=TIME),
+        last=pl.Series([T0 + 800 * HOUR, T0 + 702 * HOUR, None], dtype=TIME),
+    )
+    given = windows((1, 0, 1000))
+    for budget, stop in ((650, 650), (700 + 61, 701), (10_000, 1000)):
+        assert ledger.cut_abreast(given, NEAR, cadences, budget)[0].equals(windows((1, 0, stop)))
+    nowhere = cadences.with_columns(pl.lit(None, TIME).alias(name) for name in ("first", "last"))
+    assert ledger.cut_abreast(given, NEAR, nowhere, 10)[0].equals(given)
 
 
 def test_abreast_the_rows_of_the_reach_count_as_well() -> None:
