@@ -24,8 +24,8 @@ CLASSES = standards.load().classes.unique("level", keep="last").sort("level")
 STATION = {"title": "Synthetic station", "title_zh": "合成站点", "hours": 90, "expected": 100, "suspect": 3, "fail": 1}
 LIMITS = {"standard": "GB 3095-2012", "phase": "base", "limit": 75.0, "unit": "µg/m³"}
 EDITION = {"standard": "HJ 633-2012", "certain": 100, "found": 7, "memory": 3}
-WORK = [chain.Work(stage, written=written, seconds=1.0) for stage, written in (("flag", 100), ("hour", 900))]
-LATE = [chain.Work(stage, written=written, seconds=0.1) for stage, written in (("flag", 1), ("hour", 9))]
+WORK = [chain.Work(stage, written={"flag": 100, "hour": 900}.get(stage, 0), seconds=1.0) for stage in chain.STAGES]
+LATE = [chain.Work(stage, written={"flag": 1, "hour": 9}.get(stage, 0), seconds=0.1) for stage in chain.STAGES]
 
 
 def facts(classes: Mapping[str, Sequence[int | None]], first: date = date(2026, 1, 30)) -> Facts:
@@ -185,6 +185,12 @@ def test_the_repair_is_shown_against_everything() -> None:
     lines = drawn(facts({"A": [1, 2]}), run=run)
     assert any(line.split()[:5] == ["all", "合计", "1,000", "10", "1.0%"] for line in lines)
     assert any("9 readings arrived" in line for line in lines)
+    assert any("hours" in line for line in lines)
+    assert not any("derived" in line for line in lines)
+    busy = [chain.Work(stage, written=5, seconds=0.1) for stage in chain.STAGES]
+    names = [TEXTS[f"stage_{stage}"][0] for stage in chain.STAGES]
+    everything = drawn(facts({"A": [1, 2]}), run=replace(run, settle=busy, repair=busy))
+    assert all(any(name in line for line in everything) for name in names)
     assert any('psql "$DSN"' in line for line in lines)
 
 

@@ -215,6 +215,8 @@ def repair_table(run: Run, language: Language) -> Iterator[RenderableType]:
     table = table_of(language, "stage", "full", "touched", "share", "seconds", left=(0,))
     works = [*zip(run.settle, run.repair, strict=True), (_total(run.settle), _total(run.repair))]
     for full, late in works:
+        if not (full.written or late.written):
+            continue  # no source disagrees, nothing is derived
         name = text("all" if full.stage == "all" else f"stage_{full.stage}", language)
         share = f"{late.written / full.written:.1%}" if full.written else "-"
         times = f"{full.seconds:.2f} → {late.seconds:.2f}"
