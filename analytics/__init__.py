@@ -4,6 +4,7 @@ frames         the columns every stage speaks; conform, settle
 units          into the parameter's unit
 family         a folder as a registry
 texts          words for people, Chinese and English
+telemetry/     what devices say on a line, a folder a protocol: bytes to messages, leftovers and faults
 tables/        what is true everywhere, each row with its source
 parameters     what is measured
 standards      dated limits, index breakpoints, adoptions
@@ -23,6 +24,7 @@ detection/     hours and dated fits to scores, a file a detector
 alarms         watch(states, evidence, now): states, events
 forecasting/   history to the hours ahead, a file a forecaster
 irrigation     soil water balance, advice
+spool/         what came in, byte for byte, safe on the disk; the only package that writes files
 store/         the only package that speaks SQL, a file a noun
 metrics        the only module that speaks Prometheus
 """

@@ -183,6 +183,10 @@ class Batch:
     #: what the source itself says of its stations, by code, for `--register`: utc_offset [min], memberships, title,
     #: cadence [s] of its series, cadences {channel: s} where they differ
     stations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    #: where each of the cells, and each missing one, stands in the source (line or row): of sources a value a row,
+    #: whose sender may want to hear of each
+    places: pl.Series | None = None
+    vacant: pl.Series | None = None
 
     @property
     def read(self) -> int:

@@ -14,6 +14,7 @@ import polars as pl
 from prometheus_client import (
     CollectorRegistry,
     Counter,
+    Gauge,
     GCCollector,
     Histogram,
     ProcessCollector,
@@ -45,6 +46,7 @@ class Family:
 
 
 _QUANTITY = ("station", "parameter", "position", "domain")
+_DOOR = ("door",)
 
 FAMILIES = (
     Family(
@@ -114,6 +116,31 @@ FAMILIES = (
     Family(
         "greenwatch_work_success_timestamp_seconds", "gauge", "When one last ended well.", "work", "succeeded", ("job",)
     ),
+    Family("greenwatch_spool_bytes", "gauge", "Acknowledged bytes that wait for the store.", "spools", "bytes", _DOOR),
+    Family("greenwatch_spool_records", "gauge", "Records that wait for the store.", "spools", "records", _DOOR),
+    Family(
+        "greenwatch_spool_oldest_timestamp_seconds",
+        "gauge",
+        "When the oldest record that waits was received; absent where none waits.",
+        "spools",
+        "oldest",
+        _DOOR,
+    ),
+    Family("greenwatch_spool_full", "gauge", "Whether the last record was refused for room.", "spools", "full", _DOOR),
+    Family(
+        "greenwatch_spool_told_timestamp_seconds",
+        "gauge",
+        "When the owner of the spool last told of it; it does so every few seconds.",
+        "spools",
+        "told",
+        _DOOR,
+    ),
+    Family("greenwatch_spool_appended_total", "counter", "Records acknowledged.", "spools", "appended", _DOOR),
+    Family(
+        "greenwatch_spool_refused_total", "counter", "Records refused for want of room.", "spools", "refused", _DOOR
+    ),
+    Family("greenwatch_spool_syncs_total", "counter", "How often the disk was asked.", "spools", "syncs", _DOOR),
+    Family("greenwatch_spool_sync_seconds_total", "counter", "Time it took.", "spools", "sync_seconds", _DOOR),
 )
 
 #: Unit of a parameter -> how its newest value is served: `greenwatch_latest_<base unit>`, times, divided by.
@@ -129,6 +156,8 @@ UNITS: Mapping[str, tuple[str, int, int]] = {
     "1": ("dimensionless", 1, 1),
     "NTU": ("ntu", 1, 1),
     "PSU": ("psu", 1, 1),
+    "QSU": ("qsu", 1, 1),
+    "1/m": ("per_meter", 1, 1),
     "°C": ("celsius", 1, 1),
     "°": ("degrees", 1, 1),
     "°C·d": ("celsius_days", 1, 1),
@@ -234,12 +263,8 @@ class Exporter(Collector):
 
     def page(self, accept: str) -> tuple[bytes, str]:
         """The answer to a scrape that accepts `accept`, and its content type."""
-        try:
-            encode, kind = choose_encoder(accept)
-        except TypeError:  # the library compares a version that is none with numbers
-            encode, kind = choose_encoder("")
         with self._lock:  # two scrapes at once cost no more memory than one
-            return encode(self._registry), kind
+            return _encoded(self._registry, accept)
 
     def collect(self) -> Iterable[Metric]:
         """The metrics of the newest snapshot, and whether there is a fresh one."""
@@ -249,3 +274,65 @@ class Exporter(Collector):
         )
         if self._snapshot is not None:
             yield from families(self._snapshot)
+
+
+#: From the last byte of a frame to the commit of its figures [s].
+WAITS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
+#: Devices whose last word has a sample of its own: a district has some thousand, a mistake any number.
+DEVICES = 5_000
+
+
+class Line:
+    """What /metrics of a listener answers: its connections, what came through them, how soon it was in the store."""
+
+    def __init__(self, version: str) -> None:
+        """Nothing was heard yet."""
+        registry = self._registry = CollectorRegistry(auto_describe=False)
+        ProcessCollector(registry=registry)
+        GCCollector(registry=registry)
+        name = "greenwatch_listen"
+        Gauge("greenwatch_listen_build", "What listens here.", ["version"], registry=registry).labels(version).set(1)
+        self.connections = Gauge(f"{name}_connections", "Connections that are open.", registry=registry)
+        self.closed = Counter(f"{name}_closed", "Connections we ended, by why.", ["reason"], registry=registry)
+        self.frames = Counter(f"{name}_frames", "Frames of known devices, by command.", ["command"], registry=registry)
+        self.faults = Counter(
+            f"{name}_faults", "What was no frame, or nobody's who may speak.", ["fault"], registry=registry
+        )
+        self.bends = Counter(f"{name}_bends", "Rules that taken frames did not keep.", ["rule"], registry=registry)
+        self.unanswered = Counter(
+            f"{name}_unanswered", "Frames not kept, and so not answered.", ["reason"], registry=registry
+        )
+        self.requests = Counter(f"{name}_requests", "Requests sent to devices.", ["command"], registry=registry)
+        self.results = Counter(f"{name}_results", "How requests ended.", ["outcome"], registry=registry)
+        self.commit = Histogram(
+            f"{name}_commit_seconds", "From a frame's receipt to its commit.", buckets=WAITS, registry=registry
+        )
+        self.drained = Gauge(
+            f"{name}_drained_timestamp_seconds", "When the store last had what waited for it.", registry=registry
+        )
+        self._seen = Gauge(
+            f"{name}_seen_timestamp_seconds", "When a device was last heard.", ["device"], registry=registry
+        )
+        self._devices: set[str] = set()
+        self._lock = Lock()
+
+    def heard(self, device: str, at: datetime) -> None:
+        """Nothing; `device` spoke. Beyond DEVICES all others are one."""
+        if device not in self._devices:
+            if len(self._devices) >= DEVICES:
+                device = "others"
+            self._devices.add(device)
+        self._seen.labels(device).set(at.timestamp())
+
+    def page(self, accept: str) -> tuple[bytes, str]:
+        """The answer to a scrape that accepts `accept`, and its content type."""
+        with self._lock:
+            return _encoded(self._registry, accept)
+
+
+def _encoded(registry: CollectorRegistry, accept: str) -> tuple[bytes, str]:
+    try:
+        encode, kind = choose_encoder(accept)
+    except TypeError:  # the library compares a version that is none with numbers
+        encode, kind = choose_encoder("")
+    return encode(registry), kind

@@ -26,6 +26,7 @@ class Change(NamedTuple):
 CHANGES: Mapping[tuple[str, str], Change] = {
     ("µg/m³", "mg/m³"): Change(over=1000.0),
     ("mg/m³", "µg/m³"): Change(times=1000.0),
+    ("ng/m³", "µg/m³"): Change(over=1000.0),
     ("µg/L", "mg/L"): Change(over=1000.0),
     ("mg/L", "µg/L"): Change(times=1000.0),
     ("mS/cm", "µS/cm"): Change(times=1000.0),
@@ -34,6 +35,10 @@ CHANGES: Mapping[tuple[str, str], Change] = {
     ("m³/m³", "%"): Change(times=100.0),
     ("mV", "V"): Change(over=1000.0),
     ("MJ/(m²·h)", "W/m²"): Change(times=1e6, over=3600.0),
+    ("MJ/(m²·d)", "W/m²"): Change(times=1e6, over=86_400.0),
+    # A langley is a thermochemical calorie per cm²: 41,840 J/m² (SP 811, B.8).
+    ("ly/h", "W/m²"): Change(times=41_840.0, over=3600.0),
+    ("ly/d", "W/m²"): Change(times=41_840.0, over=86_400.0),
     ("rad", "°"): Change(times=180.0, over=pi),
     ("Pa", "hPa"): Change(over=100.0),
     ("kPa", "hPa"): Change(times=10.0),
@@ -41,6 +46,17 @@ CHANGES: Mapping[tuple[str, str], Change] = {
     ("K", "°C"): Change(shift=-273.15),
     ("°F", "°C"): Change(shift=-32.0, times=5.0, over=9.0),
     ("km/h", "m/s"): Change(over=3.6),
+    ("mi/h", "m/s"): Change(times=0.44704),
+    ("ft³/s", "m³/s"): Change(times=0.028316846592),
+    ("L/s", "m³/s"): Change(over=1000.0),
+    ("L/min", "m³/s"): Change(over=60_000.0),
+    ("m³/h", "m³/s"): Change(over=3600.0),
+    ("mbar", "hPa"): Change(),
+    ("mbar", "kPa"): Change(over=10.0),
+    # Both scales are set by the same formazin (ISO 7027-1:2016; EPA 180.1): the number stays. On natural water the two
+    # kinds of instrument differ by their light and angle, which no factor undoes.
+    ("FNU", "NTU"): Change(),
+    ("psu", "PSU"): Change(),
     ("cm", "m"): Change(over=100.0),
     ("mm", "m"): Change(over=1000.0),
 }

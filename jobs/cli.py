@@ -8,6 +8,7 @@ import psycopg
 import typer
 
 from analytics.ingest import UnknownFormat, UnreadableSource
+from analytics.spool import SpoolError
 from analytics.store.errors import StoreError
 from analytics.tables import TableError
 from jobs import (
@@ -18,9 +19,11 @@ from jobs import (
     forecast,
     ingest,
     irrigate,
+    listen,
     migrate,
     register,
     relearn,
+    replay,
     serve,
     settle,
     source,
@@ -33,6 +36,7 @@ from jobs.correct import app as correct
 from jobs.database.cli import app as database
 from jobs.database.errors import DatabaseError
 from jobs.keep import app as keep
+from jobs.key import app as key
 from jobs.review import app as review
 from jobs.simulate import app as simulate
 
@@ -49,6 +53,7 @@ app.command("migrate", epilog=migrate.EXAMPLE)(migrate.main)
 app.command("register", epilog=register.EXAMPLE)(register.main)
 app.command("source", epilog=source.EXAMPLE)(source.main)
 app.command("ingest", epilog=ingest.EXAMPLE)(ingest.main)
+app.command("replay", epilog=replay.EXAMPLE)(replay.main)
 app.command("settle", epilog=settle.EXAMPLE)(settle.main)
 app.command("relearn", epilog=relearn.EXAMPLE)(relearn.main)
 app.command("watch", epilog=watch.EXAMPLE)(watch.main)
@@ -59,9 +64,11 @@ app.add_typer(correct, name="correct")
 app.add_typer(review, name="review")
 app.add_typer(keep, name="keep")
 app.command("doctor", epilog=doctor.EXAMPLE)(doctor.main)
+app.add_typer(key, name="key")
 app.add_typer(backfill, name="backfill")
 app.add_typer(simulate, name="simulate")
 app.command("serve", epilog=serve.EXAMPLE)(serve.main)
+app.command("listen", epilog=listen.EXAMPLE)(listen.main)
 app.command("worker", epilog=worker.EXAMPLE)(worker.main)
 app.command("up", epilog=up.EXAMPLE)(up.main)
 app.command("demo", epilog=demo.EXAMPLE)(demo.main)
@@ -90,7 +97,15 @@ def main() -> None:
     signal.signal(signal.SIGTERM, console.stop)
     try:
         app()
-    except (StoreError, DatabaseError, UnknownFormat, UnreadableSource, TableError, console.NotAsAsked) as problem:
+    except (
+        StoreError,
+        DatabaseError,
+        UnknownFormat,
+        UnreadableSource,
+        SpoolError,
+        TableError,
+        console.NotAsAsked,
+    ) as problem:
         _fail(str(problem))
     except psycopg.errors.InsufficientPrivilege as problem:
         _fail(f"this user may not do that: {problem.diag.message_primary}. {problem.diag.message_hint or ''}".strip())

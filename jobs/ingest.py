@@ -22,7 +22,7 @@ from analytics.frames import REJECTS, Batch
 from analytics.parameters import Parameter
 from analytics.store import observations, register, registry, rejects
 from analytics.store.connection import Connection, Deadlock
-from analytics.store.observations import READINGS, Counts, Origin
+from analytics.store.observations import READINGS, Counts, Origin, Saved
 from jobs import chain, console
 from jobs.spread import spread
 
@@ -97,9 +97,17 @@ class Sent:
 def main(
     *,
     paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH...", help="Files: CSV, NDJSON or JSON (also .gz), or Parquet.")
+        list[Path], typer.Argument(metavar="PATH...", help="Files: CSV, NDJSON or JSON (also .gz), Parquet, or zip.")
     ],
     sent: Sent,
+    mapping: Annotated[
+        Path | None,
+        typer.Option(
+            "--mapping",
+            help="A file (TOML) that says what the columns of these files are; its words stand in "
+            "analytics/tables/mappings/README.md. Its name is the format's.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -112,13 +120,14 @@ def main(
 ) -> None:
     """Read files into the store. Sending the same file again changes nothing; every cell is counted."""
     order = replace(sent.order(), dry_run=dry_run)
+    mapped = None if mapping is None else _mapped(mapping, order)
     total, failed = Counts(), []
     rows: dict[str, Counts] = {}
     with console.store(dsn) as conn, conn.transaction(force_rollback=True) if dry_run else nullcontext():
         intake = Intake(conn, order)
         for path in paths:
             try:
-                counts = intake.file(path)
+                counts = intake.file(path, mapped)
             except (formats.UnknownFormat, formats.UnreadableSource, OSError) as problem:
                 console.people.print(Text.assemble(("not read: ", "red"), str(problem)))
                 failed.append(path)
@@ -147,6 +156,19 @@ def main(
         raise console.NotAsAsked(f"{len(failed)} of {len(paths)} files could not be read; the others are in")
 
 
+def _mapped(path: Path, order: Order) -> formats.Mapped:
+    """The mapping that a user wrote. Raises `typer.BadParameter`, `TableError`."""
+    if order.format is not None:
+        raise typer.BadParameter("a mapping is a format of its own: say one of them", param_hint="--mapping, --format")
+    if path.stem in formats.FORMATS:
+        raise typer.BadParameter(f"{path.stem!r} is a format there is: call the file otherwise", param_hint="--mapping")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise typer.BadParameter(f"{path} cannot be read: {problem}", param_hint="--mapping") from problem
+    return formats.mapping(text, path.stem)
+
+
 #: Which channel of a station is which series; `cadence` [s] is the step that was asked for, null: the one that speaks.
 CHANNELS = {"station": pl.String, "channel": pl.String, "cadence": pl.Int32, "series": pl.Int32}
 _CHANNEL = ("station", "channel", "cadence")
@@ -168,20 +190,26 @@ class Intake:
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     known: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CHANNELS))
     refused: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=dict(rejects.ROWS)))
+    #: whether to remember of the last block what `verdicts.of` asks for
+    rows: bool = False
+    #: READINGS of its cells, one by one, without a series where there is none for a `reason`; what became of them
+    placed: pl.DataFrame = field(default_factory=pl.DataFrame)
+    saved: Saved | None = None
 
     def __post_init__(self) -> None:
         if not self.parameters:
             self.parameters = chain.load_rules(self.conn)[-1].parameters
 
-    def file(self, path: Path) -> Counts:
+    def file(self, path: Path, mapped: formats.Mapped | None = None) -> Counts:
         """Counts of one file, each block durable by itself. Raises `UnknownFormat`, `UnreadableSource`, `OSError`."""
         source = formats.Source(path)
-        name = self.order.format or formats.recognise(source)
+        name = mapped.name if mapped else self.order.format or formats.recognise(source)
+        batches = formats.read_as(mapped, source) if mapped else formats.read(source, name)
         digest = _sha256(path)
         total = Counts()
         with console.progress("cells") as bar:
             task = bar.add_task(path.name, total=max(source.size, 1))
-            for batch in ahead(formats.read(source, name)):
+            for batch in ahead(batches):
                 total += self.surely(batch, name, str(path), digest)
                 bar.update(task, completed=min(source.position, source.size), cells=total.read)
         log.info("ingested", file=str(path), format=name, **asdict(total))
@@ -224,15 +252,27 @@ class Intake:
             refused = pl.concat([rejected(batch.rejects), _waiting(unknown)])
             self.waiting += unknown.filter(~pl.col("reason").is_in(registry.HOPELESS)).height
         self.refused = refused
+        if self.rows:
+            self.placed = joined.select(*READINGS, "reason")
         source = registry.source(self.conn, self.order.source or decoder)
         return self._keep(readings, refused, Origin(source, decoder, place, sha256, self.order.kind), batch.missing)
 
     def _keep(self, readings: pl.DataFrame, refused: pl.DataFrame, origin: Origin, missing: int) -> Counts:
         counts = observations.save(
-            self.conn, readings, refused, origin, console.now(), missing=missing, trial=self.order.dry_run
+            self.conn,
+            readings,
+            refused,
+            origin,
+            console.now(),
+            missing=missing,
+            trial=self.order.dry_run,
+            note=self._hear,
         )
         self.held += counts.rejects - refused.height
         return counts
+
+    def _hear(self, saved: Saved) -> None:
+        self.saved = saved if self.rows else None
 
     def _resolve(self, cells: pl.DataFrame, batch: Batch) -> pl.DataFrame:
         """CHANNELS and `reason` of every pair in `cells`, new ones made if that was asked for."""

@@ -1,5 +1,6 @@
 """`greenwatch register`: what is true at a site, from a file into the store."""
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
 from typing import Annotated
@@ -18,7 +19,7 @@ from analytics.store.connection import Connection
 from analytics.store.errors import NotMigrated
 from analytics.store.priorities import Difference
 from analytics.store.register import Change, Draft, Effect, Plan
-from jobs import chain, console
+from jobs import chain, console, pepper
 from jobs.ingest import readmit
 
 EXAMPLE = "Example: greenwatch register district.toml --plan && greenwatch register district.toml"
@@ -27,7 +28,9 @@ log = structlog.get_logger()
 
 
 def main(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Stations, series, sources, zones, ...: .toml or .csv.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Stations, series, sources, zones, devices, ...: .toml or .csv.")
+    ],
     plan: Annotated[bool, typer.Option("--plan", help="Say what would change, change nothing.")] = False,
     dsn: console.Dsn = None,
 ) -> None:
@@ -35,7 +38,8 @@ def main(
     raw = _bytes(file)
     with console.store(dsn) as conn:
         known, adoptable, land, kinds = rules(conn)
-        draft = register.read(raw, str(file), known, adoptable, land, kinds)
+        secrets = register.Secrets(pepper.read(), os.environ)
+        draft = register.read(raw, str(file), known, adoptable, land, kinds, secrets)
         if plan:
             there_is = look(conn, draft)
             show(there_is)

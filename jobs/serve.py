@@ -4,6 +4,7 @@ import errno
 import ipaddress
 import logging
 import os
+import re
 import resource
 import signal
 import socket
@@ -14,11 +15,13 @@ import typer
 import uvicorn
 
 from analytics.store import connection, migrations
+from analytics.store.connection import Connection
 from jobs import console
 from jobs.database.dsn import find_dsn
+from jobs.database.home import home
 from jobs.web.app import build
 from jobs.web.prompt import Prompt
-from jobs.web.site import LOOPBACK, Settings
+from jobs.web.site import LOOPBACK, RATE, Settings
 
 EXAMPLE = "Example: greenwatch serve --port 8080"
 
@@ -40,15 +43,33 @@ Names = Annotated[
 ]
 Register = Annotated[bool, typer.Option("--register", help="Let POST make stations and series (register=1).")]
 
+Keys = Annotated[
+    bool, typer.Option("--keys", help="Ask everybody who sends or reads for a key, before the first one is made, too.")
+]
+Rate = Annotated[float, typer.Option(min=1, help="Rows a second that a key may send in the long run.")]
+Spooling = Annotated[
+    bool,
+    typer.Option("--spool/--no-spool", help="Keep on the disk what the database is too slow for (202), or refuse."),
+]
+
 
 def main(
-    host: Host = HOST, port: Port = PORT, name: Names = None, register: Register = False, dsn: console.Dsn = None
+    host: Host = HOST,
+    port: Port = PORT,
+    name: Names = None,
+    register: Register = False,
+    keys: Keys = False,
+    rate: Rate = RATE,
+    spool: Spooling = True,
+    dsn: console.Dsn = None,
 ) -> None:
-    """Serve pages, /metrics and POST /observations until stopped. GREENWATCH_TOKEN is asked for where it is set."""
+    """Serve pages, /metrics and the API (/openapi.json) until stopped. GREENWATCH_TOKEN is asked for where set."""
     token = os.environ.get("GREENWATCH_TOKEN") or None
-    settings = Settings(find_dsn(dsn), token, names(host, name or [], token), register)
-    with closing(connection.connect(settings.dsn)) as conn:
+    where, reached = find_dsn(dsn), names(host, name or [], token)
+    with closing(connection.connect(where)) as conn:
         migrations.require(conn)
+        door = named(conn) if spool else None
+    settings = Settings(where, token, reached, register, keys, rate, door)
     with closing(listen(host, port)) as listener:
         address = listener.getsockname()
         console.people.print(f"serving on http://{shown(address[0])}:{address[1]}", markup=False)
@@ -136,6 +157,14 @@ def names(host: str, more: list[str], token: str | None) -> tuple[str, ...]:
             f"{host} can be reached from other machines: set GREENWATCH_TOKEN to a secret that senders and readers know"
         )
     return tuple(dict.fromkeys([*LOOPBACK, shown(host), *more])) if more else ("*",)
+
+
+def named(conn: Connection) -> str:
+    """The name of the spool of posts for the database of `conn`: what waits for one must not come into another."""
+    place = conn.info.host
+    if place.startswith(str(home())):
+        return "http"
+    return "http@" + re.sub(r"[^A-Za-z0-9_-]+", "_", f"{place}_{conn.info.port}_{conn.info.dbname}").strip("_")
 
 
 def shown(host: str) -> str:

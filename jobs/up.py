@@ -34,6 +34,7 @@ def main(
     port: serve.Port = serve.PORT,
     name: serve.Names = None,
     register: serve.Register = False,
+    keys: serve.Keys = False,
     dsn: console.Dsn = None,
 ) -> None:
     """Start the database if there is none, make its tables, then serve and work until stopped."""
@@ -46,7 +47,7 @@ def main(
     words = [f"--host={host}", f"--port={port}", *(f"--name={item}" for item in name or [])]
     family = Family()
     with family.heeding():
-        family.start("serve", [*words, *(["--register"] if register else []), *place])
+        family.start("serve", [*words, *(["--register"] * register), *(["--keys"] * keys), *place])
         family.start("worker", place)
         if family.answers(f"http://{serve.shown('127.0.0.1' if host in ('0.0.0.0', '::') else host)}:{port}"):
             console.out.print(f"greenwatch is up: http://{serve.shown(host)}:{port}", markup=False)

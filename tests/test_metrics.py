@@ -10,6 +10,7 @@ import pytest
 from analytics import metrics, parameters
 from analytics.frames import TIME
 from analytics.metrics import FAMILIES, UNITS, Exporter, Snapshot
+from analytics.store import spools
 from tests import tools
 from tests.scrape import key, scrape
 
@@ -41,6 +42,11 @@ WORK = pl.DataFrame(
     | {"failures": pl.Int64, "succeeded": TIME},
     orient="row",
 )
+SPOOLS = pl.DataFrame(
+    [("hj212", T, 900, 3, T, True, 41, 2, 12, 0.25, ""), ("http", T, 0, 0, None, False, 0, 0, 0, 0.0, "")],
+    schema=dict(spools.SPOOLS),
+    orient="row",
+)
 FRAMES = {
     "latest": LATEST,
     "alarms": ALARMS,
@@ -52,6 +58,7 @@ FRAMES = {
     "backfill_chunks": pl.DataFrame({"state": ["waiting", "failed"], "chunks": [5, 1]}),
     "backfill_rows": pl.DataFrame({"rows": [4_000_000]}),
     "work": WORK,
+    "spools": SPOOLS,
 }
 
 
@@ -119,6 +126,15 @@ def test_a_time_that_is_not_there_is_no_sample(exporter: Exporter) -> None:
     assert found[key("greenwatch_work_success_timestamp_seconds", job="flag")] == T.timestamp()
     assert key("greenwatch_work_success_timestamp_seconds", job="forecast") not in found
     assert found[key("greenwatch_work_failures_total", job="forecast")] == 1
+
+
+def test_what_waits_in_a_spool_is_served_by_its_door(exporter: Exporter) -> None:
+    found = scrape(exporter)
+    assert found[key("greenwatch_spool_records", door="hj212")] == 3
+    assert found[key("greenwatch_spool_full", door="hj212")] == 1
+    assert found[key("greenwatch_spool_full", door="http")] == 0
+    assert found[key("greenwatch_spool_oldest_timestamp_seconds", door="hj212")] == T.timestamp()
+    assert key("greenwatch_spool_oldest_timestamp_seconds", door="http") not in found  # nothing waits there
 
 
 def test_every_unit_of_the_parameters_has_a_base_unit() -> None:

@@ -1,29 +1,39 @@
-"""Files into batches of cells: a module a format, found by its name. No cell of a file is lost on the way.
+"""Files into batches of cells: a module or a mapping a format, found by its name. No cell of a file is lost on the way.
 
-Every format module has `read(source) -> Iterator[Batch]` and `recognises(source) -> bool`. The sum of `Batch.read`
-over a file is the number of its value cells, and one for each line (or rest of a damaged file) that could not be taken
-apart.
+Every format module has `read(source) -> Iterator[Batch]` and `recognises(source) -> bool`; a mapping is a file of
+`tables/mappings` that says what the columns of a table are. The sum of `Batch.read` over a file is the number of its
+value cells, and one for each line (or rest of a damaged file) that could not be taken apart.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from importlib import import_module
 
 from analytics.family import members
 from analytics.frames import Batch
+from analytics.ingest import _columnar, _mapping, long, ndjson
+from analytics.ingest._mapping import Mapped
 from analytics.ingest._part import Cut, cuts, part
 from analytics.ingest._source import Source, UnreadableSource
 from analytics.ingest._tables import columns
 
 __all__ = [
+    "BODIES",
     "FORMATS",
+    "MAPPINGS",
+    "MODULES",
     "RECOGNISERS",
     "Cut",
+    "Mapped",
     "Source",
     "UnknownFormat",
     "UnreadableSource",
     "cut",
+    "known",
+    "mapping",
     "part",
     "read",
+    "read_as",
     "recognise",
 ]
 
@@ -32,14 +42,37 @@ class UnknownFormat(Exception):
     """No format, or no single one, knows the file or has the name."""
 
 
-FORMATS = members(__name__, "read")
+def _mapped(name: str, source: Source) -> Iterator[Batch]:
+    return _mapping.read(_mapping.load(name), source)
+
+
+#: Formats that are modules, those that are tables, and all; each is read by its function.
+MODULES = members(__name__, "read")
+MAPPINGS = tuple(_mapping.names())
+_ALL: Mapping[str, Callable[[Source], Iterator[Batch]]] = MODULES | {name: partial(_mapped, name) for name in MAPPINGS}
+FORMATS = {name: _ALL[name] for name in sorted(_ALL)}
 RECOGNISERS = members(__name__, "recognises")
+
+
+#: What can be read from memory, as a POST brings it: by its decoder's name, bytes to a batch that says where each of
+#: its rows stands. Raises `UnreadableSource`.
+BODIES: Mapping[str, Callable[[bytes], Batch]] = {
+    "ndjson": ndjson.batch,
+    "columnar": _columnar.batch,
+    "long": long.memory,
+}
 
 
 #: Of the formats whose lines stand each for itself, whether a header says what they mean; the others have no `HEADER`.
 HEADERS: dict[str, bool | None] = {
-    name: getattr(import_module(f"{__name__}.{name.replace('-', '_')}"), "HEADER", None) for name in FORMATS
+    name: getattr(import_module(f"{__name__}.{name.replace('-', '_')}"), "HEADER", None) for name in MODULES
 }
+
+
+def known(source: Source) -> list[str]:
+    """The names of all formats that know `source`. Raises `UnreadableSource` where nothing can be read."""
+    found = [name for name, recognises in RECOGNISERS.items() if recognises(source)]
+    return found + [mapped.name for mapped in _mapping.knowing(map(_mapping.load, MAPPINGS), source)]
 
 
 def recognise(source: Source) -> str:
@@ -47,7 +80,7 @@ def recognise(source: Source) -> str:
 
     Raises `UnknownFormat` with what was seen and which formats there are, `UnreadableSource` where nothing can be read.
     """
-    found = [name for name, recognises in RECOGNISERS.items() if recognises(source)]
+    found = known(source)
     if len(found) == 1:
         return found[0]
     seen = columns(source)
@@ -64,8 +97,17 @@ def read(source: Source, format: str) -> Iterator[Batch]:
     """
     if format not in FORMATS:
         raise UnknownFormat(f"{format}; formats are {', '.join(FORMATS)}")
-    batches: Iterator[Batch] = FORMATS[format](source)
-    return batches
+    return FORMATS[format](source)
+
+
+def mapping(text: str, name: str) -> Mapped:
+    """The mapping written in `text` (TOML). Raises `TableError` naming what is wrong in it."""
+    return _mapping.parse(text, name)
+
+
+def read_as(mapped: Mapped, source: Source) -> Iterator[Batch]:
+    """The same as `read`, by a mapping."""
+    return _mapping.read(mapped, source)
 
 
 def cut(source: Source, format: str, size: int) -> list[Cut]:
@@ -73,4 +115,5 @@ def cut(source: Source, format: str, size: int) -> list[Cut]:
 
     But for what is told of a station: that is told by the rows of each part. Raises `UnreadableSource`.
     """
-    return cuts(source, size, HEADERS[format])
+    header = HEADERS[format] if format in HEADERS else _mapping.load(format).header
+    return cuts(source, size, header)

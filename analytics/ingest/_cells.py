@@ -93,7 +93,8 @@ def batch(
     fine_rows = cells.select(fine).to_series()
     good = (cells if fine_rows.all() else cells.filter(fine_rows)).with_columns(optional)
     bad = cells.filter(~fine_rows)
-    rejected = bad.filter(words("text").is_not_null() & ~words("text").is_in(missing))
+    said = bad.select(words("text").is_not_null() & ~words("text").is_in(missing)).to_series()
+    rejected = bad.filter(said)
     rejects = rejected.select(
         station=_bounded(pl.col("station"), LONGEST_NAME),
         channel=_bounded(pl.col("channel"), LONGEST_NAME),
@@ -107,6 +108,8 @@ def batch(
         conform(pl.concat([rejects, broken]), REJECTS),
         missing=bad.height - rejected.height,
         stations=facts(good),
+        places=good["place"],
+        vacant=bad["place"].filter(~said),
     )
 
 

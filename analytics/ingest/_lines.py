@@ -4,8 +4,10 @@ A line ends at its line feed, whatever its quotes say: an odd quote spoils its o
 """
 
 import csv
+import re
 from collections.abc import Iterator
-from itertools import chain, repeat
+from functools import lru_cache
+from itertools import chain, islice, repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -25,9 +27,12 @@ DAMAGED = "unreadable rest of the file"
 #: Characters of a source's words kept in a reject.
 KEPT = 1000
 
-#: First byte of a line that cannot be used (no readable text has it), and the stand-in for a comma between quotes.
+#: First byte of a line that cannot be used (no readable text has it), and the stand-in for a delimiter between quotes.
 SPOILT, COMMA = b"\0", b"\x1f"
-_FEED, _COMMA, _QUOTE = 10, 44, 34
+_FEED, _QUOTE = 10, 34
+#: The delimiter of a table whose columns stand apart by blanks.
+BLANKS = "blanks"
+_BLANK_RUNS, _BLANK_EDGES = re.compile(rb"[ \t]+"), re.compile(rb"^ | $", re.MULTILINE)
 
 
 class Part(NamedTuple):
@@ -37,35 +42,83 @@ class Part(NamedTuple):
     broken: pl.DataFrame
 
 
+class Dialect(NamedTuple):
+    """How a delimited file is written; without a word a comma between cells, in UTF-8 or GB18030."""
+
+    #: one ASCII character, or BLANKS: any number of blanks or tabs
+    delimiter: str = ","
+    #: "" is found by the lines themselves
+    encoding: str = ""
+    #: lines, not counting blank ones, before the header and between it and the first row
+    skip: int = 0
+    after: int = 0
+    #: of a file without a header, what its columns are called
+    names: tuple[str, ...] = ()
+
+    @property
+    def cut(self) -> str:
+        """The one character between cells once `squeezed`."""
+        return " " if self.delimiter == BLANKS else self.delimiter
+
+    def header(self, head: bytes) -> tuple[str, ...]:
+        """The column names of a file that starts with `head`; none of an empty one."""
+        first = next(islice(filled(head.removeprefix(BOM)), self.skip, None), b"")
+        return self.names or fields(self.squeezed(first.rstrip(b"\r")), self.known(head), self.cut)
+
+    def known(self, head: bytes) -> tuple[str, ...]:
+        """The encodings that lines are tried in."""
+        return (self.encoding,) if self.encoding else encodings(head)
+
+    def squeezed(self, lines: bytes) -> bytes:
+        """Lines whose cells stand one character apart."""
+        if self.delimiter != BLANKS:
+            return lines
+        return _BLANK_EDGES.sub(b"", _BLANK_RUNS.sub(b" ", lines))
+
+
+PLAIN = Dialect()
+
+
 class Text:
     """A delimited file with a header: its column names, and its rows in parts."""
 
     place = "line"
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, dialect: Dialect = PLAIN) -> None:
         """Reads up to the header. Raises `UnreadableSource` where the file or its header cannot be read."""
-        self._name = source.name
-        self._encodings = encodings(source.head())
+        self._name, self._dialect = source.name, dialect
+        self._encodings = dialect.known(source.head())
         self._blocks = source.blocks()
-        self._line, first, rest = _header(self._blocks)
-        self._line = source.line or self._line
-        self._blocks = chain([rest], self._blocks)
-        self.names = fields(first, self._encodings)
-        if len(self.names) > MOST_COLUMNS or len(first) > LONGEST or bool(first.strip()) != bool(self.names):
+        self.names, self._line, first = dialect.names, 1, b""
+        if not self.names:
+            first = self._next(dialect.skip)
+            self.names = fields(dialect.squeezed(first.rstrip(b"\r")), self._encodings, dialect.cut)
+        if len(self.names) > MOST_COLUMNS or len(first) > LONGEST or bool(first.strip()) > bool(self.names):
             raise UnreadableSource(f"{source.name}: the header is none: {len(self.names)} columns, {len(first)} bytes")
+        skipped = dialect.after + (dialect.skip if dialect.names else 0)
+        if skipped:
+            self._next(skipped - 1)
+        self._line = source.line or self._line
         self.types: list[pl.DataType] = [pl.String()] * len(self.names)
+
+    def _next(self, skip: int) -> bytes:
+        """The next line that is not blank, after `skip` others."""
+        for _ in range(skip + 1):
+            self._line, first, rest = _header(self._blocks, self._line)
+            self._blocks = chain([rest], self._blocks)
+        return first
 
     def parts(self, most: int) -> Iterator[Part]:
         """The rows in parts of at most `most` lines, the damaged rest of a file as one reject."""
         line = self._line
         try:
             for raw in whole_lines(self._blocks):
-                usable = readable(raw.replace(b"\r\n", b"\n"), self._encodings)
+                usable = self._dialect.squeezed(readable(raw.replace(b"\r\n", b"\n"), self._encodings))
                 ends = np.flatnonzero(np.frombuffer(usable, np.uint8) == _FEED) + 1
                 for start in range(0, len(ends), most):
                     cut = ends[start : start + most]
                     part = usable[ends[start - 1] if start else 0 : cut[-1]]
-                    yield table(part, len(self.names), line + start)
+                    yield table(part, len(self.names), line + start, self._dialect.cut)
                 line += len(ends)
         except Damage as damage:
             text = damage.rest.decode("utf-8", "replace")
@@ -100,6 +153,7 @@ def whole_lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
         yield rest + b"\n"
 
 
+@lru_cache(maxsize=8)
 def encodings(head: bytes) -> tuple[str, ...]:
     """How the file's lines are decoded, by a vote of the lines in `head` that are not plain ASCII.
 
@@ -129,28 +183,39 @@ def decoded(line: bytes, encodings: tuple[str, ...]) -> str | None:
     return None
 
 
-def fields(line: bytes, encodings: tuple[str, ...]) -> tuple[str, ...]:
+def fields(line: bytes, encodings: tuple[str, ...], delimiter: str = ",") -> tuple[str, ...]:
     """The stripped cells of a header line; none where it is no text."""
     text = decoded(line.removeprefix(BOM), encodings)
     if text is None or "\0" in text:
         return ()
     try:
-        return tuple(name.strip() for name in next(csv.reader([text]), []))
+        return tuple(name.strip() for name in next(csv.reader([text], delimiter=delimiter), []))
     except csv.Error:
         return ()
 
 
 def first_line(head: bytes) -> bytes:
     """The first line of `head` that is not blank, without what a cut-off head lacks of its last cell."""
-    for line in head.removeprefix(BOM).split(b"\n"):
-        if line.strip():
-            return line
-    return b""
+    return next(filled(head.removeprefix(BOM)), b"")
 
 
-def _header(blocks: Iterator[bytes]) -> tuple[int, bytes, bytes]:
-    """Number of the line after the header, the header, and what follows it in its block."""
-    seen, line = b"", 1
+def filled(head: bytes) -> Iterator[bytes]:
+    """The lines of `head` that are not blank."""
+    start = 0
+    while start < len(head):
+        end = head.find(b"\n", start)
+        end = len(head) if end < 0 else end
+        if (line := head[start:end]).strip():
+            yield line
+        start = end + 1
+
+
+def _header(blocks: Iterator[bytes], line: int = 1) -> tuple[int, bytes, bytes]:
+    """Number of the line after the next that is not blank, that line, and what follows it in its block.
+
+    `line` is the number of the first line of `blocks`.
+    """
+    seen = b""
     for block in blocks:
         seen = (seen + block).removeprefix(BOM if line == 1 else b"")
         filled = seen.lstrip()
@@ -187,25 +252,25 @@ def _mended(line: bytes, encodings: tuple[str, ...]) -> bytes:
     return SPOILT + shown[:KEPT].encode()
 
 
-def table(text: bytes, columns: int, line: int) -> Part:
+def table(text: bytes, columns: int, line: int, delimiter: str = ",") -> Part:
     """The whole lines of `text` (UTF-8), the first of them number `line`, as `columns` columns of text.
 
     A line with another number of cells or with quotes that do not match is one reject; a blank line is nothing.
     """
-    codes = np.frombuffer(text, np.uint8)
+    codes, cut = np.frombuffer(text, np.uint8), ord(delimiter)
     ends = np.flatnonzero(codes == _FEED)
     starts = np.concatenate(([0], ends[:-1] + 1))
     quoted = b'"' in text
     fits = codes[starts] != SPOILT[0]
     if quoted:
-        codes, odd, dropped = _unquoted(codes, ends)
+        codes, odd, dropped = _unquoted(codes, ends, cut)
         fits &= ~odd
-    counts = np.diff(np.searchsorted(np.flatnonzero(codes == _COMMA), ends), prepend=0)
+    counts = np.diff(np.searchsorted(np.flatnonzero(codes == cut), ends), prepend=0)
     fits &= counts == columns - 1
     kept = codes if fits.all() else codes[np.repeat(fits, ends - starts + 1)]
     if quoted:
         kept = kept[~(dropped if fits.all() else dropped[np.repeat(fits, ends - starts + 1)])]
-    rows = _columns(kept.tobytes(), columns, restore=quoted and COMMA[0] in kept)
+    rows = _columns(kept.tobytes(), columns, delimiter, restore=quoted and COMMA[0] in kept)
     places = pl.Series("place", np.flatnonzero(fits) + line, pl.Int64)
     if rows.height != len(places):
         raise AssertionError(f"{rows.height} rows of {len(places)} lines")
@@ -213,9 +278,9 @@ def table(text: bytes, columns: int, line: int) -> Part:
 
 
 def _unquoted(
-    codes: npt.NDArray[np.uint8], ends: npt.NDArray[np.intp]
+    codes: npt.NDArray[np.uint8], ends: npt.NDArray[np.intp], cut: int
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Codes with commas between quotes replaced, lines whose quotes are no pairs around cells, bytes to drop.
+    """Codes with delimiters between quotes replaced, lines whose quotes are no pairs around cells, bytes to drop.
 
     RFC 4180: a cell's quotes stand at its two ends, a quote within is doubled.
     """
@@ -229,14 +294,14 @@ def _unquoted(
     twin_after = np.concatenate((twin_before[1:], [False]))
     right = np.where(
         opens,
-        (previous == _COMMA) | (previous == _FEED) | twin_before,
-        (following == _COMMA) | (following == _FEED) | twin_after,
+        (previous == cut) | (previous == _FEED) | twin_before,
+        (following == cut) | (following == _FEED) | twin_after,
     )
     odd = np.zeros(len(ends), np.bool_)
     odd[of[~right]] = True
     odd |= np.bincount(of, minlength=len(ends)) % 2 == 1
 
-    commas = np.flatnonzero(codes == _COMMA)
+    commas = np.flatnonzero(codes == cut)
     line = np.searchsorted(ends, commas)
     inside = (np.searchsorted(at, commas) - before[line]) % 2 == 1
     codes = codes.copy()
@@ -247,14 +312,14 @@ def _unquoted(
     return codes, odd, dropped
 
 
-def _columns(text: bytes, columns: int, *, restore: bool) -> pl.DataFrame:
+def _columns(text: bytes, columns: int, delimiter: str, *, restore: bool) -> pl.DataFrame:
     """Lines of exactly `columns` cells without quotes as stripped text; an empty cell is null."""
     if not text:
         return _no_rows(columns).drop("place")
     schema = {str(number): pl.String() for number in range(columns)}
-    frame = pl.read_csv(text, has_header=False, quote_char=None, infer_schema=False, schema=schema)
+    frame = pl.read_csv(text, has_header=False, quote_char=None, separator=delimiter, infer_schema=False, schema=schema)
     if restore:
-        frame = frame.with_columns(pl.all().str.replace_all(COMMA.decode(), ",", literal=True))
+        frame = frame.with_columns(pl.all().str.replace_all(COMMA.decode(), delimiter, literal=True))
     blanks = not text.isascii() or any(blank in text for blank in (b" ", b"\t", b"\r", b"\v", b"\f"))
     return frame.with_columns(pl.all().str.strip_chars()) if blanks else frame
 

@@ -29,6 +29,7 @@ class Source:
     line: int = 0
     rows: tuple[int, int] | None = None
     position: int = field(default=0, init=False)
+    _head: bytes | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self.name = self.name or self.path.name
@@ -62,10 +63,15 @@ class Source:
             yield b"".join(pieces)
 
     def head(self) -> bytes:
-        """The first 64 KiB of the content, unpacked; `position` stays.
+        """The first 64 KiB of the content, unpacked; `position` stays. It is read once, however often it is looked at.
 
         Raises `UnreadableSource` where not even a byte can be read.
         """
+        if self._head is None:
+            self._head = self._beginning()
+        return self._head
+
+    def _beginning(self) -> bytes:
         out = b""
         try:
             for _, piece in self._pieces():
@@ -117,13 +123,33 @@ class Source:
                     data = file.read(STEP)
         except zlib.error as error:
             # The call that failed gave nothing, good as most of its bytes may have been.
-            yield file.tell(), _salvaged(before, data)
+            yield file.tell(), salvaged(before, data)
             raise UnreadableSource(f"{self.name}: damaged gzip near byte {file.tell()}: {error}") from error
         if not unpack.eof:
             raise UnreadableSource(f"{self.name}: the gzip ends before its end mark: the file was cut short")
 
 
-def _salvaged(unpack: "zlib._Decompress", data: bytes) -> bytes:
+@dataclass(slots=True)
+class Held(Source):
+    """Bytes in memory, taken as they are: neither unpacked nor looked at for another kind of file."""
+
+    raw: bytes = b""
+
+    def blocks(self) -> Iterator[bytes]:
+        """The bytes at once."""
+        if self.raw:
+            yield self.raw
+
+    def head(self) -> bytes:
+        """The first 64 KiB of them."""
+        return self.raw[:HEAD]
+
+    def is_parquet(self) -> bool:
+        """Never."""
+        return False
+
+
+def salvaged(unpack: "zlib._Decompress", data: bytes) -> bytes:
     """What `data` gives byte by byte, up to the one that is wrong."""
     out = []
     try:

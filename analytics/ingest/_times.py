@@ -102,11 +102,18 @@ def stamped(times: pl.Series) -> pl.DataFrame:
     inside = (number >= EARLIEST.timestamp() * second) & (number < LATEST.timestamp() * second)
     late = pl.when(at.is_null()).then(pl.lit(UNREADABLE)).when(~inside).then(pl.lit(RANGE))
     offset = (at.dt.base_utc_offset() + at.dt.dst_offset()).dt.total_minutes().cast(pl.Int16)
+    # What is out of range is another stamp meanwhile: the functions look behind a null, too.
+    safe = pl.when(inside).then(number).otherwise(0).cast(times.dtype)
+    kept = pl.col("kept")
     return (
         times.alias("at")
         .to_frame()
-        .select(pl.when(inside).then(at).alias("at"), reason=late)
-        .select(time=at.dt.convert_time_zone("UTC").cast(TIME), offset=offset, reason="reason")
+        .select(safe.alias("at"), inside.alias("kept"), reason=late)
+        .select(
+            time=pl.when(kept).then(at.dt.convert_time_zone("UTC").cast(TIME)),
+            offset=pl.when(kept).then(offset),
+            reason="reason",
+        )
     )
 
 

@@ -14,11 +14,12 @@ A further column is an error: nothing is left out silently.
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
-from analytics.frames import Batch
+from analytics.frames import CELLS, REJECTS, Batch, empty
 from analytics.ingest._cells import Offsets, batch, spelt_out
-from analytics.ingest._source import Source, UnreadableSource
-from analytics.ingest._tables import Table, columns, hold, keys, lowered, open_table, parts
+from analytics.ingest._source import Held, Source, UnreadableSource
+from analytics.ingest._tables import MOST_CELLS, Table, columns, hold, keys, lowered, open_table, parts
 
 #: The first line says what the others mean, which stand each for itself: a file can be read in parts.
 HEADER = True
@@ -46,6 +47,18 @@ def read(source: Source) -> Iterator[Batch]:
     for part in parts(table, 1):
         rows = part.rows.rename({number: name for name, number in numbers.items()})
         yield batch(spelt_out(rows), part.broken, table.place, facts)
+
+
+def memory(raw: bytes) -> Batch:
+    """The cells, rejects and count of missing values of `raw`: a whole CSV in memory, as a POST brings it.
+
+    Raises `UnreadableSource` where the columns are not those above.
+    """
+    whole = raw if raw.endswith(b"\n") else raw + b"\n"
+    made = list(read(Held(Path("body"), raw=whole)))
+    if len(made) > 1:
+        raise UnreadableSource(f"more than {MOST_CELLS:,} rows")
+    return made[0] if made else Batch(empty(CELLS), empty(REJECTS))
 
 
 def _numbers(source: Source, table: Table) -> dict[str, str]:

@@ -8,6 +8,10 @@ knowledge     what was known when: one order of batches, corrections, changes of
 observations/ readings saved and loaded (law 1, 2, 4, 7)
 priorities    who is believed where sources disagree
 rejects       cells that could not be kept
+devices       devices as a listener knows them, and which of their figures are there
+keys          who may send and read over HTTP
+posts         what became of posts that were answered before they were saved
+spools        how far each spool is drained, what waits in it
 sandbox       trials of saves that leave no trace
 backfills     chunks, how far each is, what a backfill changed
 ledger        stale windows: marks, takes, reach

@@ -16,6 +16,12 @@ Conflict = psycopg.errors.SerializationFailure
 Busy = psycopg.errors.LockNotAvailable
 #: The server ended this session since its transaction stood still for too long.
 Hung = psycopg.errors.IdleInTransactionSessionTimeout
+#: The server refuses what it was given as data: a number or a text that no column holds, a row that cannot be.
+Unfit = (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded)
+#: Anything that is wrong between the program and the server.
+Failure = psycopg.Error
+#: The statement took longer than it may.
+Late = psycopg.errors.QueryCanceled
 #: The server is away, refuses, or gave up a statement that waited too long: nothing is known to be kept.
 Lost = psycopg.OperationalError
 

@@ -43,3 +43,7 @@ class NoSuchCorrection(StoreError):
 
 class Forgotten(StoreError):
     """What was known then was deleted for good."""
+
+
+class Passed(StoreError):
+    """The spool was drained further meanwhile."""

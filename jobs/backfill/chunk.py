@@ -17,7 +17,7 @@ from analytics.store import backfills, health, observations
 from analytics.store.backfills import Cancelled, Chunk
 from analytics.store.connection import Connection
 from analytics.store.health import Done
-from analytics.store.observations import Counts, Origin
+from analytics.store.observations import Counts, Origin, Saved
 from jobs import console
 from jobs.backfill import sources
 from jobs.ingest import Intake, Order
@@ -130,6 +130,6 @@ class Mouth(Intake):
                 self.conn, readings, refused, origin, console.now(), missing=missing, note=self._note
             )
 
-    def _note(self, counts: Counts, changed: pl.DataFrame) -> None:
-        held = counts.rejects - self.refused.height
-        backfills.bitten(self.conn, self.chunk, counts, held, changed, time.perf_counter() - self.began)
+    def _note(self, saved: Saved) -> None:
+        held, spent = saved.archived.height + saved.approved.height, time.perf_counter() - self.began
+        backfills.bitten(self.conn, self.chunk, saved.counts, held, saved.changed, spent)

@@ -30,7 +30,7 @@ from jobs.durable import sync
 
 #: What a restored store is called until it is whole.
 _ASIDE = "_restoring"
-_ROLES = ("greenwatch_writer", "greenwatch_reader", "greenwatch_duty", "greenwatch_admin")
+_ROLES = ("greenwatch_writer", "greenwatch_reader", "greenwatch_duty", "greenwatch_admin", "greenwatch_api")
 #: What a dump says in its head.
 _FROM = re.compile(r"^;\s+Dumped from database version: (\d+)", re.MULTILINE)
 _EXTENSION = re.compile(r"EXTENSION - timescaledb\b")
@@ -182,6 +182,7 @@ def _make_roles(admin: Admin) -> None:
     for name in _ROLES:
         if not admin.execute("SELECT FROM pg_roles WHERE rolname = %s", [name]).rowcount:
             admin.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(name)))
+    admin.execute("GRANT greenwatch_api TO greenwatch_writer, greenwatch_admin")  # as migration 0021 has it
 
 
 def _rename(admin: Admin, name: str, goal: str) -> None:

@@ -51,19 +51,19 @@ class Ask:
         return cls(**given)
 
 
-def as_of(conn: Connection, ask: Ask) -> Ask:
+def as_of(conn: Connection, ask: Ask, patience: float = _PATIENCE) -> Ask:
     """`ask` as of the moment it names, or of now: whatever was signed up to then is in the store when this returns.
 
-    Raises `NotAsAsked` where somebody goes on writing what may count from before that moment.
+    Raises `NotAsAsked` where somebody goes on writing what may count from before that moment, for `patience` [s].
     """
     known = knowledge.moment(conn, ask.known)
-    until, near = time.monotonic() + _PATIENCE, knowledge.moment(conn) - known < _LATE
+    until, near = time.monotonic() + patience, knowledge.moment(conn) - known < _LATE
     unfinished = set(knowledge.writing(conn)) if near else set()
     while unfinished:
         if time.monotonic() > until:
             raise console.NotAsAsked(
                 f"what is being written may count from before {known.isoformat()}, and is not done after"
-                f" {_PATIENCE:.0f} s: try again, or ask for more than {_LATE // timedelta(minutes=1)} minutes ago"
+                f" {patience:.0f} s: try again, or ask for more than {_LATE // timedelta(minutes=1)} minutes ago"
             )
         time.sleep(0.05)
         unfinished &= set(knowledge.writing(conn))

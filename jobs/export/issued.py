@@ -10,7 +10,7 @@ from jobs.export import pages
 from jobs.export.ask import Ask
 
 #: Hours that a forecast is about, at most.
-_LEADS = 168
+LEADS = 168
 
 
 def export_forecasts(conn: Connection, ask: Ask) -> Iterator[pl.DataFrame]:
@@ -18,27 +18,29 @@ def export_forecasts(conn: Connection, ask: Ask) -> Iterator[pl.DataFrame]:
     band), reason, position. Asked for by the time of issue."""
     names = pages.series(conn, ask)
     spans = forecasts.extent(conn, names["series"].to_list())
-    for page in pages.slices(spans, names, ask, pages.room(3600, rows=_LEADS)):
-        rows = forecasts.load_issues(conn, page, known=ask.known)
-        retention.require_issued(conn, "forecast", ask.known, ask.start)
-        yield (
-            rows.join(names.rename({"code": "station"}), on="series")
-            .sort("station", "parameter", "position", "statistic", "cadence", "issued", "time")
-            .select(
-                "station",
-                "parameter",
-                "issued",
-                "time",
-                "value",
-                "low",
-                "high",
-                "model",
-                "skill",
-                "level",
-                "reason",
-                "position",
-            )
+    for windows in pages.slices(spans, names, ask, pages.room(3600, rows=LEADS)):
+        yield forecasts_in(conn, windows, names, ask).select(
+            "station",
+            "parameter",
+            "issued",
+            "time",
+            "value",
+            "low",
+            "high",
+            "model",
+            "skill",
+            "level",
+            "reason",
+            "position",
         )
+
+
+def forecasts_in(conn: Connection, windows: pl.DataFrame, names: pl.DataFrame, ask: Ask) -> pl.DataFrame:
+    """What `export_forecasts` writes of what was issued in `windows` (series, start, stop), and the rest of `names`."""
+    rows = forecasts.load_issues(conn, windows, known=ask.known)
+    retention.require_issued(conn, "forecast", ask.known, ask.start)
+    found = rows.join(names.rename({"code": "station"}), on="series")
+    return found.sort("station", "parameter", "position", "statistic", "cadence", "issued", "time")
 
 
 def export_advice(conn: Connection, ask: Ask) -> Iterator[pl.DataFrame]:

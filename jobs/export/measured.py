@@ -1,19 +1,26 @@
 """What is kept of each series: readings, what they were judged to be, their means, scores."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import polars as pl
 
 from analytics import averaging, quality
 from analytics.store import derived, horizon, observations
 from analytics.store.connection import Connection
-from analytics.store.derived import Table
 from jobs import chain
 from jobs.again import load_again
 from jobs.compare import load_pairs, most
 from jobs.export import pages
 from jobs.export.ask import Ask
+from jobs.rules import Rules
+
+#: The tests that objected, in words.
+OBJECTED = pl.concat_str(
+    [pl.when(pl.col("tests") & bit != 0).then(pl.lit(name)) for name, bit in quality.BITS.items()],
+    separator=" ",
+    ignore_nulls=True,
+)
 
 
 def export_observations(conn: Connection, ask: Ask) -> Iterator[pl.DataFrame]:
@@ -22,45 +29,65 @@ def export_observations(conn: Connection, ask: Ask) -> Iterator[pl.DataFrame]:
     `value` as it was received, `corrected` as it counts, null where it is withdrawn.
     """
     for names, windows in _pages(conn, ask):
-        found = chain.load_readings(conn, windows, ask.known)
-        horizon.require(conn, windows)
-        counted = found.counted.select("series", "time", corrected="value")
-        rows = found.received.join(counted, on=["series", "time"], how="left")
-        mark = pl.col("mark").map_elements(chr, return_dtype=pl.String)
-        yield pages.named(rows.with_columns(mark.alias("mark")), names).select(
+        yield observations_in(conn, windows, names, ask.known).select(
             "station",
             "parameter",
             "time",
             "value",
             "corrected",
             "mark",
-            pl.col("revision").fill_null(0),
+            "revision",
             "position",
             "statistic",
             "cadence",
         )
 
 
+def observations_in(
+    conn: Connection, windows: pl.DataFrame, names: pl.DataFrame, known: datetime | None
+) -> pl.DataFrame:
+    """What `export_observations` writes of `windows` (series, start, stop), and `series`."""
+    found = chain.load_readings(conn, windows, known)
+    horizon.require(conn, windows)
+    counted = found.counted.select("series", "time", corrected="value")
+    rows = found.received.join(counted, on=["series", "time"], how="left")
+    mark = pl.col("mark").map_elements(chr, return_dtype=pl.String)
+    return pages.named(rows.with_columns(mark.alias("mark"), pl.col("revision").fill_null(0)), names)
+
+
 def export_verdicts(conn: Connection, ask: Ask) -> Iterator[pl.DataFrame]:
     """station, parameter, time, code (QARTOD), tests (that objected), position; a good reading has no row."""
-    objected = pl.concat_str(
-        [pl.when(pl.col("tests") & bit != 0).then(pl.lit(name)) for name, bit in quality.BITS.items()],
-        separator=" ",
-        ignore_nulls=True,
-    )
-    for rows, names in _judged(conn, ask, derived.VERDICT):
-        yield pages.named(rows.with_columns(objected.alias("tests")), names).select(
+    for names, windows, rules in _judged(conn, ask):
+        rows = verdicts_in(conn, windows, ask.known, rules)
+        yield pages.named(rows.with_columns(OBJECTED.alias("tests")), names).select(
             "station", "parameter", "time", "code", "tests", "position"
         )
 
 
 def export_averages(conn: Connection, ask: Ask) -> Iterator[pl.DataFrame]:
     """station, parameter, time, averaging, value, count, expected, position; value is null where too few came."""
-    wanted = pl.lit(True) if ask.averagings is None else pl.col("averaging").is_in(ask.averagings)
-    for rows, names in _judged(conn, ask, derived.AVERAGE, averaging.BACK):  # a day begins before its first hour
-        yield pages.named(rows.filter(wanted), names, "averaging").select(
+    for names, windows, rules in _judged(conn, ask, averaging.BACK):  # a day begins before its first hour
+        rows = averages_in(conn, windows, ask, rules)
+        yield pages.named(rows, names, "averaging").select(
             "station", "parameter", "time", "averaging", "value", "count", "expected", "position"
         )
+
+
+def verdicts_in(conn: Connection, windows: pl.DataFrame, known: datetime | None, rules: list[Rules]) -> pl.DataFrame:
+    """`frames.VERDICTS` of `windows` (series, start, stop): stored, or made again of what was `known`, by the `rules`
+    then."""
+    if known is None:
+        return derived.load(conn, derived.VERDICT, windows)
+    return load_again(conn, windows, known, rules)[0]
+
+
+def averages_in(conn: Connection, windows: pl.DataFrame, ask: Ask, rules: list[Rules]) -> pl.DataFrame:
+    """`frames.AVERAGES` asked for of `windows` (series, start, stop): stored, or made again as verdicts are."""
+    if ask.known is None:
+        only = None if ask.averagings is None else {"averaging": ask.averagings}
+        return derived.load(conn, derived.AVERAGE, windows, only)
+    made = load_again(conn, windows, ask.known, rules)[1]
+    return made if ask.averagings is None else made.filter(pl.col("averaging").is_in(ask.averagings))
 
 
 def export_scores(conn: Connection, ask: Ask) -> Iterator[pl.DataFrame]:
@@ -75,17 +102,12 @@ def export_scores(conn: Connection, ask: Ask) -> Iterator[pl.DataFrame]:
 
 
 def _judged(
-    conn: Connection, ask: Ask, table: Table, before: timedelta = timedelta(0)
-) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-    """Rows of the verdicts or averages, stored or made again, and the names of their series."""
-    if ask.known is None:
-        for names, windows in _pages(conn, ask, before):
-            yield derived.load(conn, table, windows), names
-        return
-    rules = chain.load_rules(conn, ask.known)
+    conn: Connection, ask: Ask, before: timedelta = timedelta(0)
+) -> Iterator[tuple[pl.DataFrame, pl.DataFrame, list[Rules]]]:
+    """As `_pages`, and the rules by which rows are made again; none where they are stored."""
+    rules = [] if ask.known is None else chain.load_rules(conn, ask.known)
     for names, windows in _pages(conn, ask, before):
-        verdicts, averages = load_again(conn, windows, ask.known, rules)
-        yield verdicts if table is derived.VERDICT else averages, names
+        yield names, windows, rules
 
 
 def _pages(conn: Connection, ask: Ask, before: timedelta = timedelta(0)) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:

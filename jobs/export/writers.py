@@ -58,6 +58,12 @@ def csv(page: pl.DataFrame, file: IO[bytes], *, header: bool) -> None:
     page.write_csv(file, include_header=header, datetime_format=_TIME)
 
 
+def records(page: pl.DataFrame) -> str:
+    """The rows of `page` as JSON objects, a line each, with commas between them."""
+    text = page.with_columns(selectors.datetime().dt.strftime(_TIME)).write_ndjson()
+    return text.rstrip("\n").replace("\n", ",\n")
+
+
 def _write_csv(pages: Iterator[pl.DataFrame], part: Path) -> int:
     rows = 0
     with part.open("wb") as file:
@@ -75,8 +81,7 @@ def _write_json(pages: Iterator[pl.DataFrame], part: Path) -> int:
         for page in pages:
             if page.is_empty():
                 continue
-            text = page.with_columns(selectors.datetime().dt.strftime(_TIME)).write_ndjson()
-            file.write((",\n" if rows else "\n").encode() + text.rstrip("\n").replace("\n", ",\n").encode())
+            file.write((",\n" if rows else "\n").encode() + records(page).encode())
             rows += page.height
         file.write(b"\n]\n")
     return rows

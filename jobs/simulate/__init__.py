@@ -2,7 +2,7 @@
 
 import typer
 
-from jobs.simulate import files, live, truth
+from jobs.simulate import devices, files, live, truth
 
 app = typer.Typer(
     help="A made-up district: SYNTHETIC DATA 合成数据, measured nowhere. The same seed gives the same readings.",
@@ -10,4 +10,5 @@ app = typer.Typer(
 )
 app.command("files", epilog=files.EXAMPLE)(files.main)
 app.command("live", epilog=live.EXAMPLE)(live.main)
+app.command("devices", epilog=devices.EXAMPLE)(devices.main)
 app.command("truth", epilog=truth.EXAMPLE)(truth.main)

@@ -1,4 +1,4 @@
-"""`greenwatch simulate live`: the made-up district sends, each minute's readings as they fall due, over HTTP."""
+"""`greenwatch simulate live`: the made-up district sends what falls due in each minute, over HTTP or HJ 212."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -16,8 +16,9 @@ from rich.status import Status
 from analytics.synthetic import District
 from analytics.texts import TEXTS
 from jobs import console
+from jobs.simulate.devices import PASSWORD, SCHEME, Devices
 from jobs.simulate.options import Episode, Like, Scale, Seed, continued, district, moment
-from jobs.simulate.sender import Sender, body
+from jobs.simulate.sender import Sender
 
 EXAMPLE = "Example: greenwatch simulate live --url http://127.0.0.1:8080 --like /tmp/district/district.toml"
 
@@ -33,7 +34,9 @@ LOGGED = MINUTE
 
 
 def main(
-    url: Annotated[str, typer.Option(help="The server, as http://127.0.0.1:8080.")] = "http://127.0.0.1:8080",
+    url: Annotated[
+        str, typer.Option(help="The server, as http://127.0.0.1:8080; or a listener, as hj212://127.0.0.1:9212.")
+    ] = "http://127.0.0.1:8080",
     seed: Seed = 1,
     speed: Annotated[
         float, typer.Option(min=0.01, max=100_000, help="Times the clock; above 1 it begins in the past (--from).")
@@ -65,7 +68,11 @@ def main(
     stop = None if until is None else moment(until, "--until")
     console.people.print(*TEXTS["synthetic"], sep="\n", style="bold")
     feed = Feed(made, start, stations)
-    sender = Sender(url, os.environ.get("GREENWATCH_TOKEN"))
+    sender: Taker
+    if url.startswith(f"{SCHEME}://"):
+        sender = Devices(made, url, os.environ.get("GREENWATCH_DEVICE_PASSWORD", PASSWORD))
+    else:
+        sender = Sender(url, os.environ.get("GREENWATCH_TOKEN"))
     with suppress(console.Stopped, KeyboardInterrupt), feed, sender, display() as show:
         run(feed, sender, Pace(start, speed, console.now), stop, show=show)
     console.people.print(f"{sender.sums()}; all before {feed.sent:%Y-%m-%dT%H:%MZ} is there, go on with --from")
@@ -130,15 +137,31 @@ class Pace:
         return min(max((moment - self.now()).total_seconds() / max(self.speed, 1e-9), 0.001), 1.0)
 
 
+class Taker(Protocol):
+    """Whoever brings rows to a server, and counts them."""
+
+    rows: int
+
+    def __enter__(self) -> "Taker": ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def take(self, rows: pl.DataFrame, cadence: int) -> None: ...
+
+    def rate(self) -> float: ...
+
+    def sums(self) -> str: ...
+
+
 class Show(Protocol):
     """Tells people how far it is."""
 
-    def __call__(self, feed: Feed, sender: Sender, now: datetime) -> None: ...
+    def __call__(self, feed: Feed, sender: Taker, now: datetime) -> None: ...
 
 
 def run(
     feed: Feed,
-    sender: Sender,
+    sender: Taker,
     pace: Pace,
     stop: datetime | None = None,
     *,
@@ -153,7 +176,7 @@ def run(
         if edge <= feed.sent:
             rest(pace.wait(feed.sent))
         for cadence, rows in feed.due(edge):
-            sender.send(body(rows), rows.height, cadence)
+            sender.take(rows, cadence)
         if show is not None:
             show(feed, sender, now)
 
@@ -176,7 +199,7 @@ class _Line:
     def __exit__(self, *_: object) -> None:
         self._status.stop()
 
-    def __call__(self, feed: Feed, sender: Sender, now: datetime) -> None:
+    def __call__(self, feed: Feed, sender: Taker, now: datetime) -> None:
         lag = max((now - feed.sent).total_seconds(), 0)
         self._status.update(
             f"{feed.sent:%Y-%m-%d %H:%M}Z  {sender.rate():,.0f} rows/s  lag {lag:.0f} s  {sender.sums()}"
@@ -189,7 +212,7 @@ class _Log:
     def __init__(self) -> None:
         self._last: datetime | None = None
 
-    def __call__(self, feed: Feed, sender: Sender, now: datetime) -> None:
+    def __call__(self, feed: Feed, sender: Taker, now: datetime) -> None:
         if self._last is None or console.now() - self._last >= LOGGED:
             self._last = console.now()
             said: dict[str, Any] = {"sent": feed.sent.isoformat(), "rows": sender.rows, "rate": round(sender.rate(), 1)}

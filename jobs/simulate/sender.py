@@ -36,7 +36,29 @@ def body(rows: pl.DataFrame) -> bytes:
     return lines.write_ndjson().encode()
 
 
-class Sender:
+class Counting:
+    """Counts rows that the other side has, and how many a second."""
+
+    def __init__(self) -> None:
+        """Nothing was sent yet."""
+        self._recent: deque[tuple[float, int]] = deque()
+        self.rows = 0
+
+    def count(self, rows: int) -> None:
+        """Nothing; the other side has so many more."""
+        self.rows += rows
+        self._recent.append((time.monotonic(), rows))
+
+    def rate(self) -> float:
+        """Rows a second that the server took in the last minute."""
+        now = time.monotonic()
+        while self._recent and now - self._recent[0][0] > SPAN:
+            self._recent.popleft()
+        total = sum(count for _, count in self._recent)
+        return total / max(now - self._recent[0][0], 1.0) if self._recent else 0.0
+
+
+class Sender(Counting):
     """A connection to a server; counts what it was told about the rows. Rows are never dropped: `send` returns when
     the server has them, however long that takes."""
 
@@ -51,9 +73,9 @@ class Sender:
             self._client = httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT, trust_env=False)
         except (httpx.InvalidURL, ValueError) as problem:
             raise console.NotAsAsked(f"--url {url!r}: {problem}") from None
+        super().__init__()
         self._rest, self._pause = rest, pause
-        self._recent: deque[tuple[float, int]] = deque()
-        self.rows = self.posts = self.tries = self.rejects = 0
+        self.posts = self.tries = self.rejects = 0
 
     def __enter__(self) -> Self:
         """Itself."""
@@ -62,6 +84,10 @@ class Sender:
     def __exit__(self, *_: object) -> None:
         """Nothing; the connection is closed."""
         self._client.close()
+
+    def take(self, rows: pl.DataFrame, cadence: int) -> None:
+        """Nothing, when the server has `rows` (station, parameter, time, value). Raises `NotAsAsked`."""
+        self.send(body(rows), rows.height, cadence)
 
     def send(self, lines: bytes, count: int, cadence: int) -> None:
         """Nothing, when the server has the `count` lines. Raises `NotAsAsked` where it will never take them."""
@@ -97,14 +123,6 @@ class Sender:
             self._rest(wait)
             pause = min(2 * pause, LONGEST)
 
-    def rate(self) -> float:
-        """Rows a second that the server took in the last minute."""
-        now = time.monotonic()
-        while self._recent and now - self._recent[0][0] > SPAN:
-            self._recent.popleft()
-        total = sum(count for _, count in self._recent)
-        return total / max(now - self._recent[0][0], 1.0) if self._recent else 0.0
-
     def sums(self) -> str:
         """What was sent, in words."""
         refused = f", {self.rejects:,} of them refused" if self.rejects else ""
@@ -119,8 +137,7 @@ class Sender:
 
     def _acknowledge(self, answer: httpx.Response, count: int) -> None:
         self.posts += 1
-        self.rows += count
-        self._recent.append((time.monotonic(), count))
+        self.count(count)
         try:
             told = answer.json()
             rejects, reasons = int(told.get("rejects", 0)), told.get("reasons")
@@ -139,7 +156,7 @@ def _query(cadence: int) -> dict[str, str]:
 
 def _words(answer: httpx.Response) -> str:
     try:
-        return str(answer.json().get("error", ""))[:300]
+        return str(answer.json().get("detail", ""))[:300]
     except (ValueError, AttributeError):
         return answer.reason_phrase
 

@@ -1,23 +1,28 @@
 """The application: routes of each module, behind one guard.
 
 A module of handlers has `ROUTES`, a list of Starlette routes; a handler is a function of a request, which asks
-`site(request)` for the store. A handler without `async` runs in a thread and may wait for the database.
+`site(request)` for the store. A handler without `async` runs in a thread and may wait for the database. What programs
+may ask is described beside it (`api`).
 """
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import ModuleType
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from analytics.store.connection import Lost
-from jobs.web import intake, pages, service
+from jobs.web import api, intake, pages, problems, read, service
 from jobs.web.guard import Guard
 from jobs.web.meter import Meter
 from jobs.web.site import Settings, Site
+
+#: All that answers.
+MODULES: tuple[ModuleType, ...] = (intake, read, service, api, problems, pages)
 
 
 def build(settings: Settings) -> Starlette:
@@ -30,26 +35,38 @@ def build(settings: Settings) -> Starlette:
             yield
 
     app = Starlette(
-        routes=[*intake.ROUTES, *service.ROUTES, *pages.ROUTES],
+        routes=[route for module in MODULES for route in getattr(module, "ROUTES", ())],
         middleware=[
             Middleware(Meter, exporter=home.exporter),
-            # A page of another name that resolves to this machine (DNS rebinding) is refused by its Host.
-            Middleware(TrustedHostMiddleware, allowed_hosts=list(settings.hosts), www_redirect=False),
-            Middleware(Guard, token=settings.token),
+            Middleware(Guard, token=settings.token, keys=home.keys, hosts=settings.hosts),
         ],
-        exception_handlers={Lost: _away, Exception: _failed},
+        exception_handlers={
+            problems.Refused: problems.refused,
+            HTTPException: _none,
+            Lost: _away,
+            Exception: _failed,
+        },
         lifespan=life,
     )
-    app.state.site = home
+    app.state.site, app.state.described = home, api.document(MODULES)
     return app
+
+
+async def _none(request: Request, problem: Exception) -> Response:
+    """What is said where no route, or no method of it, was found."""
+    assert isinstance(problem, HTTPException)
+    if problem.status_code == 405:
+        return problems.answer("wrong-method", f"not {request.method} here", problem.headers)
+    if problem.status_code == 404:
+        return problems.answer("not-found", "there is nothing at this address")
+    return problems.answer("bad-request", str(problem.detail))
 
 
 async def _away(request: Request, problem: Exception) -> Response:
     """What a database that is away, or too slow, looks like from outside."""
-    words = "the database does not answer, try again"
-    return JSONResponse({"error": words}, status_code=503, headers={"Retry-After": "5"})
+    return problems.answer("away", "the database does not answer, or not in time", {"Retry-After": "5"})
 
 
 async def _failed(request: Request, problem: Exception) -> Response:
     """What a mistake of ours looks like from outside: no traceback leaves the machine."""
-    return JSONResponse({"error": "this request could not be answered, its reason is in the log"}, status_code=500)
+    return problems.answer("failed", "this request could not be answered")

@@ -1,31 +1,66 @@
-"""Who may ask: whoever knows the token, if there is one; and no page of another site in the user's browser."""
+"""Who may ask: whoever has the token or a key, if there are any; by a name of ours; and no page of another site.
+
+What a request asks for needs
+
+- nothing: whether the service is well, and what its API is (OPEN);
+- `write`: whatever changes something;
+- `read`: /v1, and what became of one's own posts (for which `write` does as well);
+- to look: pages and /metrics.
+
+The token opens all. A key opens its scopes, and to look where it reads of any station. Who has neither may look as long
+as there is no token; and write or read as long as there is no token and no key was ever made for that.
+"""
 
 import base64
 import binascii
 import hmac
+import re
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse, Response
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from analytics.store.keys import Key
+from jobs.web import problems
+from jobs.web.keys import PREFIX, Keys
+
 #: Asked by machines that hold no token; they say nothing of the data.
-OPEN = frozenset({"/healthz"})
+OPEN = ("/healthz", "/openapi.json", problems.PLACE)
+#: What may be read by programs, and by which scopes.
+READ: Mapping[str, tuple[str, ...]] = {"/v1/": ("read",), "/batches/": ("write", "read")}
 _READING = frozenset({"GET", "HEAD"})
 #: Every answer's: a browser takes our types as they are, and tells no other site where the user was.
 _ALWAYS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin"}
+_REALM = 'realm="greenwatch"'
+#: RFC 9110, 7.2: a name or an address, in brackets where it has colons, and a port.
+_HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[^\s:/@\[\]]+)(:[0-9]*)?\Z")
+
+
+def key(request: Request) -> Key | None:
+    """The key by which `request` was let in; None where it needed none, or had the token."""
+    found: Key | None = getattr(request.state, "key", None)
+    return found
+
+
+def stations(request: Request) -> frozenset[str] | None:
+    """Codes of the stations that `request` may ask for and send of; None for any."""
+    found = key(request)
+    return None if found is None else found.stations
 
 
 class Guard:
-    """Middleware: 401 without the token, 403 for what a browser sends on behalf of another site.
+    """Middleware: 400 for another Host, 401 without what is needed, 403 for what is not allowed.
 
-    The token comes as `Authorization: Bearer TOKEN`; reading also as the password of any user (`Basic`), which is how
-    a browser asks for it.
+    A token or key comes as `Authorization: Bearer ...`; reading also as the password of any user (`Basic`), which is
+    how a browser asks for it.
     """
 
-    def __init__(self, app: ASGIApp, token: str | None) -> None:
-        """`app` behind the guard; no `token` lets everybody in."""
-        self.app = app
+    def __init__(self, app: ASGIApp, token: str | None, keys: Keys, hosts: Sequence[str]) -> None:
+        """`app` behind the guard; without a `token` and without keys everybody is let in. `hosts` are our names."""
+        self.app, self.keys, self.hosts = app, keys, tuple(name.lower() for name in hosts)
         self.token = token.encode() if token else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,32 +83,90 @@ class Guard:
 
     def _refuse(self, scope: Scope) -> Response | None:
         headers, reading = Headers(scope=scope), scope["method"] in _READING
+        if not self._ours(headers.get("host", "")):
+            return problems.answer("other-host", "the Host of the request is no name of this server")
         origin = headers.get("origin")
-        if not reading and origin is not None and not _ours(origin, headers.get("host")):
-            return JSONResponse({"error": "requests of other sites are refused"}, status_code=403)
-        if self.token is None or scope["path"] in OPEN or self._knows(headers.get("authorization", ""), reading):
+        if not reading and origin is not None and not _same(origin, headers.get("host")):
+            return problems.answer("other-site", "the request comes from a page of another site")
+        if scope["path"].startswith(OPEN):
             return None
-        return JSONResponse(
-            {"error": "needs the token of GREENWATCH_TOKEN: Authorization: Bearer TOKEN"},
-            status_code=401,
-            headers={"WWW-Authenticate": 'Basic realm="greenwatch", charset="UTF-8"' if reading else "Bearer"},
+        return self._unknown(scope, headers.get("authorization", ""), reading)
+
+    def _unknown(self, scope: Scope, said: str, reading: bool) -> Response | None:
+        """The refusal of whoever is not allowed to ask this; None, and the key in the scope, where they are."""
+        secret = _secret(said, reading)
+        if self._is_token(secret):
+            return None
+        scopes = ("write",) if not reading else _scopes(scope["path"])
+        if secret.startswith(PREFIX.encode()):
+            return self._unfit(scope, secret.decode("latin-1"), scopes)
+        if self.token is not None:
+            words = "send the token of GREENWATCH_TOKEN or a key: Authorization: Bearer TOKEN"
+            kind = f'Basic {_REALM}, charset="UTF-8"' if reading else f"Bearer {_REALM}"
+            return problems.answer("no-key", words, {"WWW-Authenticate": kind})
+        if not scopes:
+            return None
+        if not self.keys.known:
+            return _not_yet()
+        if any(self.keys.needed(name) for name in scopes):
+            words = f"a key with the scope {' or '.join(scopes)} is needed: Authorization: Bearer KEY"
+            return problems.answer("no-key", words, {"WWW-Authenticate": f"Bearer {_REALM}"})
+        return None
+
+    def _unfit(self, scope: Scope, secret: str, scopes: tuple[str, ...]) -> Response | None:
+        """The refusal of the key `secret` where it is none, or is for something else; None where it opens this."""
+        found = self.keys.find(secret)
+        if found is None:
+            if not self.keys.known:
+                return _not_yet()
+            bearer = f'Bearer {_REALM}, error="invalid_token"'
+            words = "this key is none of ours, or it was revoked"
+            return problems.answer("wrong-key", words, {"WWW-Authenticate": bearer})
+        allowed = found.scopes.intersection(scopes) if scopes else "read" in found.scopes and found.stations is None
+        if not allowed:
+            wanted = " or ".join(scopes) or "read, for any station"
+            return problems.answer("outside-scope", f"needs a key with the scope {wanted}; this one has not that")
+        scope.setdefault("state", {})["key"] = found
+        return None
+
+    def _is_token(self, secret: bytes) -> bool:
+        # In constant time: how long a refusal takes must not tell how much of a guess was right.
+        return self.token is not None and hmac.compare_digest(secret, self.token)
+
+    def _ours(self, host: str) -> bool:
+        """Whether `host` is a name of this server: a page of another name that resolves to this machine (DNS rebinding)
+        is refused by it."""
+        found = _HOST.match(host.lower())
+        name = found["name"] if found else None
+        return any(
+            own in ("*", name) or (name is not None and own.startswith("*.") and name.endswith(own[1:]))
+            for own in self.hosts
         )
 
-    def _knows(self, said: str, reading: bool) -> bool:
-        kind, _, words = said.partition(" ")
-        given = words.strip().encode("latin-1")  # the bytes as they came
-        if reading and kind.lower() == "basic":
-            try:
-                given = base64.b64decode(given, validate=True).partition(b":")[2]
-            except binascii.Error:
-                return False
-        elif kind.lower() != "bearer":
-            return False
-        # In constant time: how long a refusal takes must not tell how much of a guess was right.
-        return self.token is not None and hmac.compare_digest(given, self.token)
+
+def _not_yet() -> Response:
+    return problems.answer("away", "the keys were not loaded yet", {"Retry-After": "2"})
 
 
-def _ours(origin: str, host: str | None) -> bool:
+def _scopes(path: str) -> tuple[str, ...]:
+    return next((scopes for prefix, scopes in READ.items() if path.startswith(prefix)), ())
+
+
+def _secret(said: str, reading: bool) -> bytes:
+    """The token or key in the header Authorization, as the bytes that came; nothing where there is none."""
+    kind, _, words = said.partition(" ")
+    given = words.strip().encode("latin-1")
+    if kind.lower() == "bearer":
+        return given
+    if not reading or kind.lower() != "basic":
+        return b""
+    try:
+        return base64.b64decode(given, validate=True).partition(b":")[2]
+    except binascii.Error:
+        return b""
+
+
+def _same(origin: str, host: str | None) -> bool:
     """Whether a page of `origin` came from `host`; an origin that is hidden ("null"), or none at all, did not."""
     try:
         return bool(host) and urlsplit(origin).netloc == host

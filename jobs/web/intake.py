@@ -1,220 +1,181 @@
-"""`POST /observations`: newline-delimited JSON in, answered after the commit.
+"""`POST /observations`: readings in, answered when they are safe; `GET /batches/{id}`: what became of those that wait.
 
-    POST /observations?source=NAME&cadence=SECONDS&kind=live|late|backfill&register=0|1
-    Content-Type: application/x-ndjson
+    POST /observations?source=NAME&cadence=SECONDS&kind=live|late|backfill&register=0|1&rows=0|1
+    Content-Type: application/x-ndjson | application/json | text/csv
     {"station": "A-01", "channel": "pm25", "time": "2026-11-21T08:00:00+08:00", "value": 35.2}
 
-The answer counts what became of every cell and names the first reasons why some were not kept. It is 200 only when
-everything that can be kept is durable: sent again, the same body finds duplicates. 503 acknowledges nothing.
+200: all that can be kept is in the store. The answer counts what became of the rows and names the first reasons why
+some were not kept; with `rows=1` it says so of each. That is a parameter, and neither `Prefer` (RFC 7240) nor `Accept`:
+it is a wish like the others of the address, kept with the body where that waits; a proxy or a client that does not know
+the header may drop it, and one sees in a log what was asked.
+
+202: the body is safe on the disk and comes into the store by itself: do not send it again. The answer names it.
+
+503: nothing is acknowledged. Sent again, whatever became of it the first time, the same body finds duplicates.
 """
 
-import gzip
-import hashlib
-import io
-import zlib
-from dataclasses import asdict, replace
-from datetime import datetime, timedelta
-from typing import Any
+from functools import partial
+from uuid import UUID, uuid4
 
 import anyio
-import polars as pl
-import structlog
-from psycopg_pool import PoolTimeout
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from analytics.frames import REJECTS, Batch
-from analytics.ingest import UnreadableSource, ndjson
-from analytics.store.connection import Deadlock, Lost
-from analytics.store.observations import Counts
+from analytics.frames import Batch
+from analytics.store.connection import Lost
+from analytics.store.keys import Key
+from analytics.store.posts import SAVED, Settled
 from jobs import console
-from jobs.ingest import Intake, Order
+from jobs.ingest import Order
+from jobs.web import bodies, guard
+from jobs.web.intake_api import PATHS, SCHEMAS
+from jobs.web.posts import Post, Readings
+from jobs.web.problems import Refused
 from jobs.web.site import Site, site
 
-log = structlog.get_logger()
+__all__ = ["PATHS", "ROUTES", "SCHEMAS"]
 
-TYPE = "application/x-ndjson"
 KINDS = ("live", "late", "backfill")
-#: Of one body, packed or not [bytes]; and lines in it.
-MOST_BYTES, MOST_ROWS = 8 * 2**20, 50_000
 #: Of all bodies that are being read or saved [bytes].
 ROOM = 64 * 2**20
 #: A body must be here after so long [s].
 SLOWEST = 30.0
-#: A clock may be so much ahead of ours; a reading from beyond would be the newest of its series until then.
-AHEAD = timedelta(minutes=10)
-#: Reasons of rejects in an answer.
-REASONS = 5
-#: When to come back [s] where the database is away.
-LATER = 5
-
-
-class Refused(Exception):
-    """The request cannot be taken: a status, what is wrong with it, and headers."""
-
-    def __init__(self, status: int, words: str, **headers: str) -> None:
-        """Says `words` with `status`."""
-        super().__init__(words)
-        self.answer = JSONResponse({"error": words}, status, {name.replace("_", "-"): v for name, v in headers.items()})
+#: A post costs a key as much as so many rows, be it ever so small: a transaction each.
+LEAST = 20
+#: When to ask again what became of a post that waits [s].
+SOON = 2
 
 
 async def observations(request: Request) -> Response:
     """The answer to a POST."""
+    home, key = site(request), guard.key(request)
+    order, rows = _order(request, key, register=home.settings.register)
+    media, packed = bodies.media(request), bodies.packed(request)
+    _afford(home, key, LEAST)
     try:
-        order = _order(request, register=site(request).settings.register)
-        return await _taken(request, order, packed=_packed(request))
-    except Refused as refused:
-        return refused.answer
+        body = await _body(request)
     except ClientDisconnect:
         return Response(status_code=400)  # nobody hears it
+    try:
+        post = Post(uuid4(), order, media, packed, rows, console.now(), body)
+        answer = await home.clerk.take(post, partial(_read, home, key, post))
+    finally:
+        home.desk.held -= len(body)
+    if answer is not None:
+        return JSONResponse(answer)
+    where = f"/batches/{post.id}"
+    headers = {"Location": where, "Retry-After": str(SOON), "Cache-Control": "no-store"}
+    return JSONResponse({"id": str(post.id), "state": "waiting", "at": where}, 202, headers)
 
 
-async def _taken(request: Request, order: Order, *, packed: bool) -> Response:
-    """The answer once the body is here and saved. Raises `Refused`, `ClientDisconnect`."""
-    desk, pieces = site(request).desk, [b""]
-    size = 0
+async def _body(request: Request) -> bytes:
+    """The body, as it came, counted among those at hand. Raises `Refused`, `ClientDisconnect`: then it is not."""
+    desk, pieces, size = site(request).desk, [b""], 0
     try:
         with anyio.move_on_after(SLOWEST) as reading:
             async for piece in request.stream():
                 size += len(piece)
                 desk.held += len(piece)
-                if size > MOST_BYTES:
-                    raise _too_large()
+                if size > bodies.MOST_BYTES:
+                    raise bodies.too_large()
                 if desk.held > ROOM:
-                    raise Refused(503, "too many readings at once, come back", Retry_After="1")
+                    raise Refused("busy", "too many readings at once", Retry_After="1")
                 pieces.append(piece)
         if reading.cancelled_caught:
-            raise Refused(408, f"the body was not here after {SLOWEST:.0f} s")
-        body = b"".join(pieces)
-        return await anyio.to_thread.run_sync(_save, site(request), order, body, packed, limiter=desk.limiter)
-    finally:
+            raise Refused("too-slow", f"the body was not here after {SLOWEST:.0f} s")
+    except BaseException:
         desk.held -= size
+        raise
+    return b"".join(pieces)
 
 
-def _order(request: Request, *, register: bool) -> Order:
-    """What the query asks for. Raises `Refused`."""
+def _order(request: Request, key: Key | None, *, register: bool) -> tuple[Order, bool]:
+    """What the query asks for, and whether to hear of each row. Raises `Refused`."""
     given = dict(request.query_params)
-    if strange := sorted(set(given) - {"source", "cadence", "register", "kind"}):
-        raise Refused(400, f"no parameter {strange[0]!r}; there are source, cadence, kind, register")
-    source = given.get("source", "http")
-    if not (0 < len(source) <= 200 and source.isprintable()):
-        raise Refused(400, "source is a name of at most 200 characters")
+    if strange := sorted(set(given) - {"source", "cadence", "register", "kind", "rows"}):
+        raise Refused(
+            "bad-query", f"no parameter {strange[0][:100]!r}; there are source, cadence, kind, register, rows"
+        )
+    source = given.get("source", "http" if key is None else key.source)
+    if not (0 < len(source) <= bodies.LONGEST and source.isprintable()):
+        raise Refused("bad-query", f"source is a name of at most {bodies.LONGEST} characters")
+    if key is not None and source != key.source:
+        # Who speaks for another could outrank it, or be believed in its place.
+        raise Refused("outside-scope", f"this key speaks for the source {key.source!r}, not for {source!r}")
     cadence = given.get("cadence")
     if cadence is not None and not (
         cadence.isascii() and cadence.isdecimal() and len(cadence) < 9 and 0 < int(cadence) <= 31_622_400
     ):
-        raise Refused(400, "cadence is the step between readings in whole seconds, as 60")
+        raise Refused("bad-query", "cadence is the step between readings in whole seconds, as 60")
     kind = given.get("kind", "live")
     if kind not in KINDS:
-        raise Refused(400, f"kind is one of {', '.join(KINDS)}")
-    wish = given.get("register", "0")
-    if wish not in ("0", "1"):
-        raise Refused(400, "register is 0 or 1")
-    if wish == "1" and not register:
+        raise Refused("bad-query", f"kind is one of {', '.join(KINDS)}")
+    for wish in ("register", "rows"):
+        if given.get(wish, "0") not in ("0", "1"):
+            raise Refused("bad-query", f"{wish} is 0 or 1")
+    if given.get("register") == "1" and not register:
         raise Refused(
-            403, "this server does not register by POST: use `greenwatch register`, or start it with --register"
+            "not-allowed",
+            "this server does not register by POST: use `greenwatch register`, or start it with --register",
         )
-    return Order(
-        format="ndjson",
-        register=wish == "1",
-        source=source,
-        cadence=None if cadence is None else int(cadence),
-        kind=kind,
+    step = None if cadence is None else int(cadence)
+    order = Order(register=given.get("register") == "1", source=source, cadence=step, kind=kind)
+    return order, given.get("rows") == "1"
+
+
+def _read(home: Site, key: Key | None, post: Post) -> Readings:
+    """What `post` says; it runs in a thread. Raises `Refused`, also where `key` does not allow it."""
+    readings = post.read()
+    if key is not None:
+        if key.stations is not None:
+            _within(readings.batch, key.stations)
+        _afford(home, key, max(0, readings.batch.read - LEAST))
+    return readings
+
+
+def _within(batch: Batch, stations: frozenset[str]) -> None:
+    """Nothing. Raises `Refused` where the batch says something of a station that is none of `stations`."""
+    named = {*batch.cells["station"].unique(), *batch.rejects["station"].drop_nulls().unique()}
+    if beyond := sorted(named - stations):
+        more = f" and {len(beyond) - 1} more" if len(beyond) > 1 else ""
+        raise Refused("outside-scope", f"this key does not speak for the station {beyond[0][:100]!r}{more}")
+
+
+def _afford(home: Site, key: Key | None, rows: int) -> None:
+    """Nothing; `key` has paid for so many `rows`. Raises `Refused` where it has sent too many."""
+    if key is not None and (seconds := home.buckets.take(key.id, rows)):
+        words = f"this key may send {home.settings.rate:,.0f} rows a second in the long run"
+        raise Refused("too-many", words, Retry_After=str(seconds))
+
+
+def batch(request: Request) -> Response:
+    """What became of a post that was answered 202."""
+    home, key = site(request), guard.key(request)
+    try:
+        id = UUID(request.path_params["id"])
+    except ValueError:
+        raise Refused("not-found", "no post has this id") from None
+    try:
+        with home.connection() as conn:
+            found = home.backlog.state(conn, id)
+    except Lost:
+        found = home.backlog.waits(id)
+        if found is None:
+            raise
+    if found is None or (key is not None and key.source != found.source):
+        raise Refused("not-found", "no post has this id, or it was forgotten: they are kept for a month")
+    never = {"Cache-Control": "no-store"}
+    said = {"id": str(id), "received": found.received.isoformat()}
+    if not isinstance(found, Settled):
+        return JSONResponse({**said, "state": "waiting"}, headers={**never, "Retry-After": str(SOON)})
+    said = {**said, "state": found.state, "settled": found.settled.isoformat()}
+    return JSONResponse(
+        {**said, **(found.answer if found.state == SAVED else {"problem": found.answer})}, headers=never
     )
 
 
-def _packed(request: Request) -> bool:
-    """Whether the body is gzip. Raises `Refused` where it is neither that nor plain NDJSON, or says it is too large.
-
-    A type that no form can send also keeps pages of other sites out: a browser asks us before, and we say no.
-    """
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != TYPE:
-        raise Refused(415, f"send newline-delimited JSON, Content-Type: {TYPE}", Accept=TYPE)
-    coding = request.headers.get("content-encoding", "identity").strip().lower()
-    if coding not in ("identity", "gzip"):
-        raise Refused(415, "Content-Encoding is gzip or none", Accept_Encoding="gzip, identity")
-    length = request.headers.get("content-length", "0")
-    if length.isdecimal() and int(length) > MOST_BYTES:
-        raise _too_large()
-    return coding == "gzip"
-
-
-def _too_large() -> Refused:
-    return Refused(
-        413, f"at most {MOST_BYTES >> 20} MiB, packed or not, and {MOST_ROWS:,} lines in a body: send it in parts"
-    )
-
-
-def unpack(body: bytes) -> bytes:
-    """The content of the gzip `body`. Raises `Refused` where it is damaged or larger than a body may be."""
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(body)) as file:  # of one member, or of several as `cat a.gz b.gz` makes
-            content = file.read(MOST_BYTES + 1)
-    except EOFError:
-        raise Refused(400, "the gzip ends before its end mark") from None
-    except (gzip.BadGzipFile, zlib.error) as problem:
-        raise Refused(400, f"the body is no gzip: {problem}") from None
-    if len(content) > MOST_BYTES:
-        raise _too_large()
-    return content
-
-
-def _save(home: Site, order: Order, body: bytes, packed: bool) -> Response:
-    """The answer once the readings of `body` are durable; it runs in a thread. Raises `Refused`."""
-    raw = unpack(body) if packed else body
-    if raw.count(b"\n") >= MOST_ROWS + raw.endswith(b"\n"):
-        raise _too_large()
-    try:
-        batch = ndjson.batch(raw)
-    except UnreadableSource as problem:
-        raise Refused(400, str(problem)) from None
-    if not batch.read:
-        raise Refused(400, "the body has no line")
-    if not batch.cells.height and not batch.missing and _strange(batch.rejects):
-        raise Refused(400, "no line of the body is a JSON object with a station, a channel or a time")
-    batch = dated(batch, console.now())
-    try:
-        with home.savers.connection() as conn, home.memory.intake(conn, order) as intake:
-            counts = intake.surely(batch, "ndjson", sha256=hashlib.sha256(raw).hexdigest())
-    except (Lost, Deadlock) as problem:
-        log.warning("not saved", problem=str(problem).strip().splitlines()[0])
-        words = "no connection to the database" if isinstance(problem, PoolTimeout) else "the database gave up"
-        raise Refused(503, f"{words}: nothing is acknowledged, send it again", Retry_After=str(LATER)) from None
-    return JSONResponse({**asdict(counts), **_refusals(intake, counts)})
-
-
-def dated(batch: Batch, now: datetime) -> Batch:
-    """`batch`, its cells that lie ahead of `now` among the rejects."""
-    ahead = pl.col("time") > now + AHEAD
-    early = batch.cells.filter(ahead)
-    if early.is_empty():
-        return batch
-    words = {
-        "stamp": pl.col("time").dt.strftime("%Y-%m-%dT%H:%M:%S%.fZ"),
-        "text": pl.col("value").cast(pl.String),
-        "place": pl.lit(None, pl.String),
-        "reason": pl.lit("ahead of the clock"),
-    }
-    rejects = pl.concat([batch.rejects, early.with_columns(**words).select(*REJECTS)])
-    return replace(batch, cells=batch.cells.filter(~ahead), rejects=rejects)
-
-
-def _strange(rejects: pl.DataFrame) -> bool:
-    """Whether no reject knows a station, a channel or a time: nothing of them could be read."""
-    return rejects.select("station", "channel", "stamp").null_count().row(0) == (rejects.height,) * 3
-
-
-def _refusals(intake: Intake, counts: Counts) -> dict[str, Any]:
-    """`waiting`: readings whose series is not registered. `reasons`: the most frequent ones, with an example each where
-    the reading itself was at fault."""
-    refused = intake.refused
-    first = ("station", "channel", "stamp", "text", "place")
-    reasons = refused.group_by("reason").agg(pl.len().alias("cells"), pl.struct(first).first().alias("first"))
-    named = reasons.sort("cells", "reason", descending=[True, False]).head(REASONS).to_dicts()
-    if held := counts.rejects - refused.height:
-        named.append({"reason": "its period is approved or archived", "cells": held, "first": None})
-    return {"waiting": refused["time"].count(), "reasons": named}
-
-
-ROUTES = [Route("/observations", observations, methods=["POST"])]
+ROUTES = [
+    Route("/observations", observations, methods=["POST"]),
+    Route("/batches/{id}", batch),
+]

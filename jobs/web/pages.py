@@ -14,6 +14,7 @@ from analytics.store.connection import Connection
 from analytics.synthetic import PREFIX
 from analytics.texts import Language, choose, text
 from jobs import board, console, traces
+from jobs.web.problems import Refused
 from jobs.web.site import site
 
 #: What a page shows of a long list; the rest is counted. The lists beside the tiles are shorter.
@@ -96,7 +97,7 @@ def charts(request: Request) -> Response:
     with site(request).connection() as conn:
         row = _station(conn, request.path_params["code"])
         if row is None:
-            return JSONResponse({"error": "no such station"}, status_code=404)
+            raise Refused("not-found", "no station has this code")
         series = registry.load_voices(conn).filter(station=row["station"])
         made = traces.charts(conn, series, board.moment(conn, console.now()), PAST, AHEAD)
     return JSONResponse({str(voice): chart for voice, chart in made.items()}, headers=HEADERS)

@@ -1,8 +1,11 @@
 """Connections that say nothing do not keep others out."""
 
 import asyncio
+import json
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from jobs.web import problems
 
 
 class Prompt(H11Protocol):
@@ -32,6 +35,21 @@ class Prompt(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._done()
         super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        """Nothing; whoever sent what is no HTTP is told so in the shape of every problem, and hears no more."""
+        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+            said = json.dumps(problems.body("bad-request", msg)).encode()
+            head = (
+                "HTTP/1.1 400 Bad Request",
+                f"Content-Type: {problems.MEDIA}",
+                f"Content-Length: {len(said)}",
+                "Connection: close",
+                "",
+                "",
+            )
+            self.transport.write("\r\n".join(head).encode() + said)
+        self.transport.close()
 
     def _wait(self) -> None:
         self._done()

@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from jobs.web import api
 from jobs.web.site import site
 
 
@@ -21,3 +22,38 @@ def prometheus(request: Request) -> Response:
 
 
 ROUTES = [Route("/healthz", healthz), Route("/metrics", prometheus)]
+
+SCHEMAS: api.Json = {
+    "Health": {
+        "type": "object",
+        "required": ["ok", "wrong"],
+        "properties": {
+            "ok": {"type": "boolean"},
+            "wrong": {"type": "array", "items": {"type": "string"}, "description": "What is not well, in words."},
+        },
+    }
+}
+_WELL = api.body(api.schema("Health"), well={"ok": True, "wrong": []})
+_ILL = api.body(api.schema("Health"), ill={"ok": False, "wrong": ["the database cannot be used"]})
+PATHS: api.Json = {
+    "/healthz": {
+        "get": api.operation(
+            "healthz",
+            "Is the service well?",
+            answers={200: api.content("It is", {api.JSON: _WELL}), 503: api.content("It is not", {api.JSON: _ILL})},
+        )
+    },
+    "/metrics": {
+        "get": api.operation(
+            "metrics",
+            "Figures for Prometheus",
+            scope="read",
+            answers={
+                200: api.content(
+                    "Text of Prometheus, or OpenMetrics where that is accepted",
+                    {"text/plain": api.body(api.TEXT), "application/openmetrics-text": api.body(api.TEXT)},
+                )
+            },
+        )
+    },
+}

@@ -4,18 +4,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
-from threading import Lock
+from pathlib import Path
 
-import anyio
-import polars as pl
 from psycopg_pool import ConnectionPool
 from starlette.requests import Request
 
 from analytics.metrics import Exporter
-from analytics.store import health
 from analytics.store.connection import Connection, adapt, arguments
-from jobs.ingest import CHANNELS, Intake, Order
-from jobs.rules import RuleBook
+from jobs.web.backlog import Backlog
+from jobs.web.clerk import Clerk
+from jobs.web.keys import Buckets, Keys
+from jobs.web.memory import Memory
+from jobs.web.reads import Reads
 from jobs.web.shared import Shared
 from jobs.web.watcher import Watcher
 
@@ -24,6 +24,8 @@ SAVERS = 4
 READERS = 4
 #: A request waits so long [s] for a connection before it is told that the database is away.
 PATIENCE = 5.0
+#: Rows a second that a key may send in the long run, and at once: some bodies of a logger that was away for a day.
+RATE, BURST = 5_000.0, 1_000_000.0
 #: What this machine calls itself.
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
@@ -37,15 +39,21 @@ class Settings:
     hosts: tuple[str, ...] = LOOPBACK
     #: whether a POST may make stations and series
     register: bool = False
+    #: whether nobody sends or reads without a key, even where none was made
+    keys: bool = False
+    #: rows a second that a key may send in the long run
+    rate: float = RATE
+    #: the name of the spool of posts that have to wait (`jobs.doors`), and its folder where it is not that of the name
+    door: str | None = None
+    spool: Path | None = None
 
 
 class Desk:
-    """Where bodies come in: how many bytes are at hand, and who of them is saved now."""
+    """Where bodies come in: how many bytes are at hand."""
 
     def __init__(self) -> None:
         """Nothing is at hand."""
         self.held = 0
-        self.limiter = anyio.CapacityLimiter(SAVERS)
 
 
 class Site:
@@ -57,19 +65,29 @@ class Site:
         # A saver that waits for another one gives up before its client does.
         self.savers = _pool(settings.dsn, SAVERS, "-c lock_timeout=15s -c statement_timeout=30s")
         self.readers = _pool(settings.dsn, READERS, "-c default_transaction_read_only=on -c statement_timeout=10s")
+        self.reads = Reads(settings.dsn)
         self.exporter = Exporter(version("greenwatch"))
-        self.memory, self.desk, self.shared = Memory(), Desk(), Shared()
+        self.desk, self.shared = Desk(), Shared()
+        self.keys, self.buckets = Keys(settings.dsn, always=settings.keys), Buckets(settings.rate, BURST)
+        memory = Memory()
+        self.backlog = Backlog(settings.dsn, settings.door, memory, settings.spool)
+        self.clerk = Clerk(self.savers, memory, self.backlog, SAVERS)
         self.watcher = Watcher(settings.dsn, self.exporter)
 
     def __enter__(self) -> "Site":
-        for pool in (self.savers, self.readers):
+        for pool in (self.savers, self.readers, self.reads.pool):
             pool.open(wait=False)
+        self.backlog.start()
+        self.keys.start()
         self.watcher.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.watcher.stop()
-        for pool in (self.savers, self.readers):
+        self.keys.stop()
+        self.clerk.stop()
+        self.backlog.stop()
+        for pool in (self.savers, self.readers, self.reads.pool):
             pool.close()
 
     @contextmanager
@@ -80,7 +98,7 @@ class Site:
 
     def wrong(self) -> list[str]:
         """What keeps this server from its work, in words; empty where nothing does."""
-        return [self.watcher.problem] if self.watcher.problem else []
+        return [problem for problem in (self.watcher.problem, self.keys.problem) if problem]
 
 
 def site(request: Request) -> Site:
@@ -100,30 +118,3 @@ def _pool(dsn: str, size: int, options: str) -> "ConnectionPool[Connection]":
         check=ConnectionPool.check_connection,
         open=False,
     )
-
-
-class Memory:
-    """What is remembered of the registry from one POST to the next, forgotten as soon as the registry is another."""
-
-    def __init__(self) -> None:
-        """Remembers nothing."""
-        self._lock = Lock()
-        self._book = RuleBook()
-        self._state: object = None
-        self._known: dict[int | None, pl.DataFrame] = {}
-
-    @contextmanager
-    def intake(self, conn: Connection, order: Order) -> Iterator[Intake]:
-        """An intake for one block, which knows what those before it learned; what it learns is known to the next."""
-        state = health.registry_state(conn)
-        with self._lock:
-            if state != self._state:
-                self._state, self._known = state, {}
-            known = self._known.get(order.cadence, pl.DataFrame(schema=CHANNELS))
-            parameters = self._book.open(conn)[-1].parameters
-        intake = Intake(conn, order, parameters=parameters, known=known)
-        yield intake
-        with self._lock:
-            # Of two that learned at once the one that knows more is kept; the other's channels are looked up again.
-            if state == self._state and intake.known.height > self._known.get(order.cadence, known).height:
-                self._known[order.cadence] = intake.known

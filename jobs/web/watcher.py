@@ -9,7 +9,7 @@ import polars as pl
 import structlog
 
 from analytics.metrics import Exporter, Snapshot
-from analytics.store import alarms, backfills, connection, health, ledger, migrations, registry
+from analytics.store import alarms, backfills, connection, health, ledger, migrations, registry, spools
 from analytics.store.connection import Connection
 from analytics.store.errors import StoreError
 from jobs import console
@@ -116,6 +116,7 @@ class Taker:
             "stale": health.oldest_due(conn, ledger.CODES, now).join(self._slow["due"], on="stage"),
             **{name: self._slow[name] for name in ("backfill_chunks", "backfill_rows")},
             "work": health.work(conn),
+            "spools": spools.load(conn),
         }
         return Snapshot(now, frames)
 

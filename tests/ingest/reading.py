@@ -60,6 +60,7 @@ A_LINE = {
     "noise-montreal": 1,
     "noise-montreal.bands": 3,
     "noise-whidbey": 39,
+    "uscrn": 21,
     "wide": 3,
 }
 

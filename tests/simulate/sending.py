@@ -70,7 +70,7 @@ def serving(**facts: object) -> Iterator[Server]:
                 self.close_connection = True
                 self.connection.close()
                 return
-            answer = json.dumps({"error": "as the test wants it", "rejects": 0}).encode()
+            answer = json.dumps({"detail": "as the test wants it", "rejects": 0}).encode()
             self.send_response(done[0])
             for name, value in {**done[1], "Content-Length": str(len(answer))}.items():
                 self.send_header(name, value)

@@ -38,7 +38,7 @@ def stream(
     clock = Clock(facts.get("now", start))  # type: ignore[arg-type]
     seen: list[tuple[datetime, datetime]] = []
 
-    def look(feed: live.Feed, sender: Sender, now: datetime) -> None:
+    def look(feed: live.Feed, sender: live.Taker, now: datetime) -> None:
         seen.append((feed.sent, clock.now))
 
     stations = facts.get("stations", 4)

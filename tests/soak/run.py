@@ -19,7 +19,7 @@ from typing import Any
 from rich.console import Console
 
 from jobs import console
-from tests.soak import backfill, bulk, growth, kills, laws, live, scale, settling, sizes, years
+from tests.soak import backfill, bulk, files, growth, kills, laws, live, scale, settling, sizes, years
 from tests.soak.figures import Outcome, record, show, write
 from tests.soak.house import House, code, commit, house, machine, people
 from tests.soak.workers import part as workers
@@ -35,6 +35,7 @@ PARTS: Mapping[str, Callable[[House, int], Outcome]] = {
     "scale": scale.run,
     "live": live.run,
     "backfill": backfill.run,
+    "files": files.run,
     "kills": kills.run,
     "workers": workers.run,
     "laws": laws.run,

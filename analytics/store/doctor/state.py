@@ -63,7 +63,7 @@ def fits(conn: Connection) -> Found:
 
 def grants(conn: Connection) -> Found:
     """Roles are there; the writer may add to what is known and not change it; readers see the reports and no more."""
-    names = ("greenwatch_writer", "greenwatch_reader", "greenwatch_duty", "greenwatch_admin")
+    names = ("greenwatch_writer", "greenwatch_reader", "greenwatch_duty", "greenwatch_admin", "greenwatch_api")
     there = {
         row[0] for row in conn.execute("SELECT rolname::text FROM pg_roles WHERE rolname = ANY(%s)", [list(names)])
     }

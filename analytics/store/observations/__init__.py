@@ -1,8 +1,8 @@
 """Readings saved and loaded (laws 1, 2, 4, 7)."""
 
-from analytics.store.observations.loading import extent, load, ordinal_at, ranked, winners
+from analytics.store.observations.loading import cut, extent, load, ordinal_at, ranked, winners
 from analytics.store.observations.rows import KEY, READINGS, STORED, load_keys, remove
-from analytics.store.observations.saving import Counts, Origin, readmit, save
+from analytics.store.observations.saving import Counts, Origin, Saved, readmit, save
 
 __all__ = [
     "KEY",
@@ -10,6 +10,8 @@ __all__ = [
     "STORED",
     "Counts",
     "Origin",
+    "Saved",
+    "cut",
     "extent",
     "load",
     "load_keys",

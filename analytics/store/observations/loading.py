@@ -8,6 +8,7 @@ from analytics.frames import TIME
 from analytics.store import derivations, horizon, knowledge, ledger, scattered
 from analytics.store.connection import Connection
 from analytics.store.observations.rows import KEY, STORED
+from analytics.store.packing import array
 
 
 def load(conn: Connection, windows: pl.DataFrame, *, known: datetime | None = None) -> pl.DataFrame:
@@ -65,6 +66,34 @@ def ordinal_at(conn: Connection, known: datetime) -> int:
     row = conn.execute("SELECT coalesce(max(ordinal), 0) FROM batch WHERE known <= %s", [known]).fetchone()
     assert row is not None
     return int(str(row[0]))
+
+
+def cut(conn: Connection, windows: pl.DataFrame, most: int) -> pl.DataFrame:
+    """`rows`, `last`: how many readings each of `windows` (series, start, stop) has, `most` at most, and the time of
+    the last one counted; in their order. What it costs is bounded by that, however dense or long they are."""
+    schema = {"rows": pl.Int64(), "last": TIME}
+    if windows.is_empty():
+        return pl.DataFrame(schema=schema)
+    subject, start, stop = windows.columns[:3]
+    rows = conn.execute(
+        """
+        SELECT c.rows, c.last
+        FROM unnest(%s::int4[], %s::timestamptz[], %s::timestamptz[]) WITH ORDINALITY AS w (series, start, stop, n)
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS rows, max(time) AS last FROM (
+                SELECT o.time FROM observation o WHERE o.series = w.series AND o.time >= w.start AND o.time < w.stop
+                    AND o.time >= %s AND o.time < %s ORDER BY o.time LIMIT %s
+            ) AS few
+        ) AS c ORDER BY w.n
+        """,
+        [
+            *(array(windows[name]) for name in (subject, start, stop)),
+            windows[start].min(),
+            windows[stop].max(),
+            most,
+        ],
+    ).fetchall()
+    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 def extent(conn: Connection, series: list[int]) -> pl.DataFrame:

@@ -52,6 +52,32 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class Saved:
+    """What became of the readings (READINGS) of a batch: those that are in none of these are duplicates.
+
+    Of readings that are all the same, sent twice in one batch, only one is new or replaces another; each is held.
+    """
+
+    counts: Counts
+    new: pl.DataFrame
+    replacing: pl.DataFrame
+    #: kept as rejects, since their period is
+    archived: pl.DataFrame
+    approved: pl.DataFrame
+
+    @property
+    def changed(self) -> pl.DataFrame:
+        """The keys (series, time) of what is new or other."""
+        return pl.concat([self.new, self.replacing]).select(KEY)
+
+    @property
+    def held(self) -> pl.DataFrame:
+        """READINGS and `reason`: what waits until its period is open again."""
+        parts = ((self.archived, rejects.ARCHIVED), (self.approved, rejects.APPROVED))
+        return pl.concat(rows.with_columns(reason=pl.lit(reason)) for rows, reason in parts)
+
+
+@dataclass(frozen=True, slots=True)
 class Origin:
     """Where a batch came from: a source (id), a decoder, a place of the bytes and their hash."""
 
@@ -72,13 +98,13 @@ def save(
     missing: int = 0,
     readmitted: list[int] | None = None,
     trial: bool = False,
-    note: Callable[[Counts, pl.DataFrame], None] = lambda counts, changed: None,
+    note: Callable[[Saved], None] = lambda saved: None,
 ) -> Counts:
     """Counts of one durable batch: `readings` (READINGS) kept by law 2, `refused` (rejects.ROWS) kept as they came.
 
     `readmitted` are ids of rejects that come back as readings: they go in the same transaction. A `trial`, which its
     caller will undo, does not sign: the ordinal lock would keep every other saver waiting until then. `note` hears in
-    the same transaction of the counts and the keys (series, time) of what is new or other.
+    the same transaction what became of them.
     """
     # Null and 0 are one revision and must be one in the table too, or it would remember which was sent.
     readings = readings.with_columns(pl.when(pl.col("revision") != 0).then("revision").alias("revision"))
@@ -86,7 +112,7 @@ def save(
         if not trial:
             knowledge.hold_priorities(conn)
             horizon.hold(conn)
-        readings, refused = _still_open(conn, readings, refused)
+        readings, closed = _still_open(conn, readings)
         row = conn.execute("SELECT nextval('batch_id')::int4").fetchone()
         assert row is not None
         batch = int(str(row[0]))
@@ -100,23 +126,23 @@ def save(
         written = pl.concat([fresh, verdict.new, verdict.displacing.select(*READINGS)]).sort(KEY)
         columnstore.prepare(conn, "observation", written)
         copy(conn, "observation", written.with_columns(pl.lit(batch, pl.Int32).alias("batch")))
-        _advance_latest(conn, written, pl.concat([fresh, verdict.new]), live=origin.kind == "live")
-        changed = pl.concat([fresh, verdict.new, verdict.replacing]).select(KEY)
-        ledger.mark_readings(conn, changed, now)
+        new = pl.concat([fresh, verdict.new])
+        _advance_latest(conn, written, new, live=origin.kind == "live")
+        ledger.mark_readings(conn, pl.concat([new, verdict.replacing]).select(KEY), now)
         if readmitted:  # first: what is held back once more is there again
             conn.execute("DELETE FROM reject WHERE id = ANY(%s)", [readmitted])
-        rejects.save(conn, pl.concat([refused, rejects.held(conn, held, rejects.APPROVED)]), origin.source, batch)
-        new = fresh.height + verdict.new.height
+        waiting = (rejects.held(conn, closed, rejects.ARCHIVED), rejects.held(conn, held, rejects.APPROVED))
+        rejects.save(conn, pl.concat([refused, *waiting]), origin.source, batch)
         counts = Counts(
-            read=readings.height + refused.height + missing,
-            new=new,
+            read=readings.height + closed.height + refused.height + missing,
+            new=new.height,
             replaced=verdict.replacing.height,
-            duplicates=readings.height - held.height - new - verdict.replacing.height,
+            duplicates=readings.height - held.height - new.height - verdict.replacing.height,
             missing=missing,
-            rejects=refused.height + held.height,
+            rejects=refused.height + closed.height + held.height,
             conflicts=verdict.conflicts + _conflicts_within(taken, losers),
         ).check()
-        note(counts, changed)
+        note(Saved(counts, new, verdict.replacing, closed, held))
         if not trial:
             _sign(conn, batch, origin, counts)
     return counts
@@ -148,15 +174,11 @@ def _let_in(conn: Connection, readings: pl.DataFrame, source: int) -> tuple[pl.D
     )
 
 
-def _still_open(conn: Connection, readings: pl.DataFrame, refused: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """`readings` that may come in; and `refused` with the others, older than the horizon."""
+def _still_open(conn: Connection, readings: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """`readings` that may come in, and the others: older than the horizon."""
     line = horizon.load(conn)
     closed = readings.filter(line.closed(pl.col("time")))
-    if closed.is_empty():
-        return readings, refused
-    return readings.filter(~line.closed(pl.col("time"))), pl.concat(
-        [refused, rejects.held(conn, closed, rejects.ARCHIVED)]
-    )
+    return (readings if closed.is_empty() else readings.filter(~line.closed(pl.col("time")))), closed
 
 
 def _best(readings: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -15,16 +15,19 @@ place (kind:name, none: everywhere), valid_from, valid_to, source (none: the fil
 title_zh, weather and probe (stations; probe = "": none), area [m²], cover, texture, root_depth [m] (none: the cover's),
 flow [m³/h], method, altitude [m]; `[[derivation]]` station, kind (a block of tables/derivations.toml; "" from the day
 it is derived no longer, with parameter), position (of the derived series), since, inputs = { role = { station,
-parameter, position, cadence } } (none: as the kind has it, at this station, "1h"), given = { name = number }.
+parameter, position, cadence } } (none: as the kind has it, at this station, "1h"), given = { name = number };
+`[[device]]` mn (its number), station, password (or password_env, the variable of the environment that holds it: kept as
+a keyed hash only), edition (2017), utc_offset, bends (["swapped_crc", "modbus_crc"]), sentinels ([-1]), cadences =
+{ 2051 = "15m" }, units = { a34004 = "ng/m³" }, channels = { x00001 = "soil_moisture@-0.1" } ("": none of ours).
 
 CSV (UTF-8 or GB18030): a row a series, columns station, title, title_zh, longitude, latitude, utc_offset, parameter,
 position, statistic, cadence and `member:<kind>`. An empty cell says nothing; a row without a parameter is a station.
 With a column `zone` it is a file of zones: a row a zone, its columns as the keys above.
 """
 
-from analytics.store.register.compare import Change, Plan, compare
+from analytics.store.register.compare import Plan, compare
 from analytics.store.register.draft import Draft, standards_in
-from analytics.store.register.model import FACTS, Membership, Problem, Registry, Series
+from analytics.store.register.model import FACTS, Change, Membership, Problem, Registry, Secrets, Series
 from analytics.store.register.reading import LIMIT, read
 from analytics.store.register.rows import Effect, apply, hold_off, learn, load, lock
 
@@ -38,6 +41,7 @@ __all__ = [
     "Plan",
     "Problem",
     "Registry",
+    "Secrets",
     "Series",
     "apply",
     "compare",

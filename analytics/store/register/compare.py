@@ -4,11 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import PurePath
-from typing import Any, NamedTuple
+from typing import Any
 
+from analytics.store.register import devices
 from analytics.store.register.draft import Draft, nearest
 from analytics.store.register.model import (
     NEEDED,
+    Change,
     Derived,
     Formula,
     Problem,
@@ -20,16 +22,6 @@ from analytics.store.register.model import (
     step,
 )
 from analytics.store.registry import DEFAULT_OFFSET
-
-
-class Change(NamedTuple):
-    """One row that is new or other. `fields` are its name, what was there (None: nothing), what will be."""
-
-    noun: str
-    subject: str
-    new: bool
-    fields: tuple[tuple[str, str | None, str], ...]
-    remark: str = ""
 
 
 @dataclass(slots=True)
@@ -58,6 +50,7 @@ def compare(stored: Registry, draft: Draft) -> Plan:
     plan.changes.extend(_adoptions(stored, said, plan.write, PurePath(draft.name).name))
     plan.changes.extend(_zones(stored, said, plan.write))
     plan.changes.extend(_derivations(stored, said, plan.write))
+    plan.changes.extend(devices.compare(stored, said, plan.write))
     return plan
 
 
@@ -68,6 +61,7 @@ def _dangling(stored: Registry, draft: Draft) -> Iterator[Problem]:
     """
     yield from _unfounded(stored, draft)
     yield from _underived(stored, draft)
+    yield from devices.dangling(stored, draft)
     for key, voice in draft.rows.authorities.items():
         line = draft.lines["authority", key]
         if key.station in draft.shaky:

@@ -12,12 +12,14 @@ from analytics.derivation import Kind
 from analytics.parameters import Parameter
 from analytics.store.register import values
 from analytics.store.register.model import (
+    NO_SECRETS,
     Adopted,
     Derived,
     Formula,
     Membership,
     Problem,
     Registry,
+    Secrets,
     Series,
     Spoken,
     Term,
@@ -64,6 +66,7 @@ class Draft:
     standards: Collection[str]
     land: Land
     kinds: Mapping[str, Kind]
+    secrets: Secrets = NO_SECRETS
     rows: Registry = field(default_factory=Registry)
     problems: list[Problem] = field(default_factory=list)
     lines: dict[tuple[str, object], int] = field(default_factory=dict)
@@ -92,7 +95,7 @@ class Draft:
 
     def station(self, entry: Entry) -> str | None:
         """The code of the station of `entry`; None where it has none."""
-        facts, sound = self._take(entry, STATION, needs=("code",))
+        facts, sound = self.take(entry, STATION, needs=("code",))
         code = facts.pop("code", None)
         if code is None:
             return None
@@ -111,7 +114,7 @@ class Draft:
 
     def member(self, code: str | None, entry: Entry) -> None:
         """Notes a dated membership of the station `code`."""
-        found, sound = self._take(entry, MEMBERSHIP, needs=("kind", "place"))
+        found, sound = self.take(entry, MEMBERSHIP, needs=("kind", "place"))
         if not sound or code is None:
             return
         since: date | None = found.get("since")
@@ -124,12 +127,12 @@ class Draft:
     def series(self, code: str | None, entry: Entry) -> None:
         """Notes a series of the station `code`."""
         readers = {
-            "parameter": self._parameter,
+            "parameter": self.parameter,
             "position": values.position,
             "statistic": values.word,
             "cadence": values.cadence,
         }
-        found, sound = self._take(entry, readers, needs=("parameter",))
+        found, sound = self.take(entry, readers, needs=("parameter",))
         if code is None:
             return
         if not sound:
@@ -150,15 +153,15 @@ class Draft:
 
     def source(self, entry: Entry) -> None:
         """Notes a source."""
-        found, sound = self._take(entry, SOURCE, needs=("name",))
+        found, sound = self.take(entry, SOURCE, needs=("name",))
         if sound:
             self._put("source", self.rows.sources, found["name"], found.get("priority"), entry.line(""))
 
     def authority(self, entry: Entry, fallback: Entry | None) -> None:
         """Notes which series speaks for a station's parameter, and which stands in."""
-        readers = {"station": values.name, "parameter": self._parameter, **FALLBACK}
-        found, sound = self._take(entry, readers, needs=("station", "parameter"))
-        other, other_sound = self._take(fallback, FALLBACK) if fallback else ({}, True)
+        readers = {"station": values.name, "parameter": self.parameter, **FALLBACK}
+        found, sound = self.take(entry, readers, needs=("station", "parameter"))
+        other, other_sound = self.take(fallback, FALLBACK) if fallback else ({}, True)
         if not sound or not other_sound:
             return
         speaks = self._spoken(found, found)
@@ -183,7 +186,7 @@ class Draft:
             "valid_to": values.day,
             "source": values.text,
         }
-        found, sound = self._take(entry, readers, needs=("standard", "valid_from"))
+        found, sound = self.take(entry, readers, needs=("standard", "valid_from"))
         if not sound:
             return
         term = Term(found.get("valid_to"), found.get("source", ""))
@@ -211,7 +214,7 @@ class Draft:
             "method": partial(_one_of, self._grown["method"]),
             "altitude": values.altitude,
         }
-        found, _ = self._take(entry, readers, needs=("zone",))
+        found, _ = self.take(entry, readers, needs=("zone",))
         code = found.pop("zone", None)
         if code is None:
             return
@@ -235,11 +238,11 @@ class Draft:
         readers: Mapping[str, Reader] = {
             "station": values.name,
             "kind": values.word,
-            "parameter": self._parameter,
+            "parameter": self.parameter,
             "position": values.position,
             "since": values.day,
         }
-        found, sound = self._take(entry, readers, needs=("station", "kind"))
+        found, sound = self.take(entry, readers, needs=("station", "kind"))
         if not sound:
             return
         kind = self.kinds.get(found["kind"])
@@ -271,13 +274,13 @@ class Draft:
                 continue
             found: dict[str, Any] = {}
             if role in inputs:
-                found, _ = self._take(inputs[role], {"station": values.name, "parameter": self._parameter, **FALLBACK})
+                found, _ = self.take(inputs[role], {"station": values.name, "parameter": self.parameter, **FALLBACK})
             series = self._spoken({"station": key.station, "parameter": item.parameters[0], **found}, found)
             if series.parameter not in item.parameters:
                 line = inputs[role].line("parameter")
                 self.refuse(line, f"{role} of {kind.name} can be {', '.join(item.parameters)}, not {series.parameter}")
             roles.append((role, series))
-        said, _ = self._take(given, {name: partial(values.within, item) for name, item in kind.given.items()})
+        said, _ = self.take(given, {name: partial(values.within, item) for name, item in kind.given.items()})
         for name, wanted in kind.given.items():
             if wanted.default is None and name not in given.values:
                 self.refuse(entry.line(""), f"{kind.name} needs given = {{ {name} = ... }}{_unit(wanted.unit)}")
@@ -294,7 +297,7 @@ class Draft:
         if rows.setdefault(key, value) != value:
             self.refuse(line, f"{noun} {key} says something else at line {first}")
 
-    def _take(
+    def take(
         self, entry: Entry, readers: Mapping[str, Reader], *, needs: Collection[str] = ()
     ) -> tuple[dict[str, Any], bool]:
         """What the values of `entry` mean, and whether all of them mean something."""
@@ -313,7 +316,8 @@ class Draft:
                 self.refuse(entry.line(""), f"{key!r} is missing")
         return found, len(self.problems) == before
 
-    def _parameter(self, raw: object) -> str:
+    def parameter(self, raw: object) -> str:
+        """The name of the parameter that `raw` means. Raises `Bad`."""
         word = values.name(raw)
         known = self._words.get(word.lower())
         if known is None:

@@ -25,11 +25,23 @@ ZONE = (
     "altitude",
 )
 NEEDED = ("weather", "area", "cover", "texture", "flow", "method")
+#: What a device is by itself, beside its number. The key is the keyed hash of its password.
+DEVICE = ("station", "key", "edition", "utc_offset", "cadences", "units", "channels", "sentinels", "bends")
 #: Problems that are shown at most: who mistook a column has one a row.
 SHOWN = 50
 #: The step of a derived series [s].
 HOUR = 3_600
 _STEPS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+
+
+class Secrets(NamedTuple):
+    """What no file holds: the pepper under which passwords are kept (None: there is none), and words a file names."""
+
+    pepper: bytes | None = None
+    words: Mapping[str, str] = {}
+
+
+NO_SECRETS = Secrets()
 
 
 class Series(NamedTuple):
@@ -137,6 +149,7 @@ class Registry:
     adoptions: dict[Adopted, Term] = field(default_factory=dict)
     zones: dict[str, dict[str, object]] = field(default_factory=dict)
     derivations: dict[Derived, Formula | None] = field(default_factory=dict)
+    devices: dict[str, dict[str, object]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return sum(self.counts().values())
@@ -152,7 +165,18 @@ class Registry:
             "adoption": len(self.adoptions),
             "zone": len(self.zones),
             "derivation": len(self.derivations),
+            "device": len(self.devices),
         }
+
+
+class Change(NamedTuple):
+    """One row that is new or other. `fields` are its name, what was there (None: nothing), what will be."""
+
+    noun: str
+    subject: str
+    new: bool
+    fields: tuple[tuple[str, str | None, str], ...]
+    remark: str = ""
 
 
 class Problem(NamedTuple):

@@ -12,10 +12,10 @@ from analytics.crops import Land
 from analytics.derivation import Kind
 from analytics.parameters import Parameter
 from analytics.store.errors import Nonsense
-from analytics.store.register import headers, values
+from analytics.store.register import devices, headers, values
 from analytics.store.register.draft import STATION, Draft, Entry
 from analytics.store.register.headers import Path, Positions
-from analytics.store.register.model import FACTS, ZONE, Problem, refuse
+from analytics.store.register.model import FACTS, NO_SECRETS, ZONE, Problem, Secrets, refuse
 
 #: Bytes a file may have: a registry of a hundred thousand series has a tenth of it.
 LIMIT = 64 * 1024 * 1024
@@ -33,11 +33,12 @@ def read(
     standards: Collection[str],
     land: Land | None = None,
     kinds: Mapping[str, Kind] | None = None,
+    secrets: Secrets = NO_SECRETS,
 ) -> Draft:
     """What the file `name` says, its problems beside it. Raises `Nonsense` where it cannot be read at all.
 
     `land` are the covers, soils and methods that exist, `kinds` what can be derived; those of the package where none
-    are given.
+    are given; `secrets` are those of the environment.
     """
     if len(raw) > LIMIT:
         raise Nonsense(f"{name} is larger than {LIMIT // 1024**2} MiB: register it in parts, nothing was written")
@@ -45,12 +46,13 @@ def read(
     if suffix not in ("toml", "csv"):
         raise Nonsense(f"{name} is neither .toml nor .csv, nothing was written: name it by what it is")
     draft = Draft(name, parameters, standards, land or crops.load(), derivation.load() if kinds is None else kinds)
+    draft.secrets = secrets
     if suffix == "toml":
         _read_toml(draft, _decode(raw, name, ("utf-8",)))
     else:
         _read_csv(draft, _decode(raw, name, ("utf-8", "gb18030")))
     if not len(draft.rows) and not draft.problems:
-        nouns = "a [[station]], [[source]], [[authority]], [[adoption]], [[zone]] or [[derivation]]"
+        nouns = "a [[station]], [[source]], [[authority]], [[adoption]], [[zone]], [[derivation]] or [[device]]"
         what = nouns if suffix == "toml" else "a row"
         draft.refuse(1, f"the file is empty: it needs {what}")
     return draft
@@ -95,7 +97,7 @@ def _read_toml(draft: Draft, text: str) -> None:
         return
     positions = headers.scan(text)
     nouns = {"source": _source, "station": _station, "authority": _authority, "adoption": _adoption, "zone": _zone}
-    nouns |= {"derivation": _derivation}
+    nouns |= {"derivation": _derivation, "device": _device}
     for key in content:
         if key not in nouns:
             draft.unknown(positions.line((key,)) if (key,) in positions.lines else _first(positions, key), key, nouns)
@@ -181,6 +183,17 @@ def _adoption(draft: Draft, positions: Positions, path: Path, record: Mapping[st
 
 def _zone(draft: Draft, positions: Positions, path: Path, record: Mapping[str, object]) -> None:
     draft.zone(_entry(positions, path, record))
+
+
+def _device(draft: Draft, positions: Positions, path: Path, record: Mapping[str, object]) -> None:
+    parts = {}
+    for key in devices.PARTS:
+        found = record.get(key)
+        if isinstance(found, dict):
+            parts[key] = _entry(positions, (*path, key), found)
+        elif found is not None:
+            draft.refuse(positions.line((*path, key)), f'{key} must be a table: write {key} = {{ code = "..." }}')
+    devices.note(draft, _entry(positions, path, record, *devices.PARTS), parts)
 
 
 def _derivation(draft: Draft, positions: Positions, path: Path, record: Mapping[str, object]) -> None:

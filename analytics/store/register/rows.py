@@ -11,7 +11,7 @@ from analytics.frames import TIME
 from analytics.store import derivations, knowledge, priorities, registry
 from analytics.store.connection import Connection
 from analytics.store.ledger import WINDOWS
-from analytics.store.register import formulas
+from analytics.store.register import devices, formulas
 from analytics.store.register.compare import Plan
 from analytics.store.register.model import FACTS, ZONE, Adopted, Membership, Registry, Series, Spoken, Term, Voice
 from analytics.store.registry import DEFAULT_OFFSET
@@ -77,6 +77,7 @@ def load(conn: Connection) -> Registry:
     ):
         found.zones[code] = dict(zip(ZONE, facts, strict=True))
     found.derivations.update(formulas.load(conn, known))
+    found.devices.update(devices.load(conn))
     return found
 
 
@@ -117,6 +118,7 @@ def apply(conn: Connection, plan: Plan, author: str = "", reason: str = "") -> E
     _write_authorities(conn, write)
     _write_adoptions(conn, write)
     _write_zones(conn, write)
+    devices.write(conn, write)
     stations = {
         *(row[0] for row in turned),
         *_revoiced(before, _voices(conn).filter(pl.col("series") <= newest)),

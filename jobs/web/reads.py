@@ -1,0 +1,122 @@
+"""Room for reads: few at a time, on connections of their own, and so much at once that has not been sent yet.
+
+Who looks at the live page, and who posts, waits for none of them.
+"""
+
+from collections.abc import Callable
+from threading import Lock
+from typing import TypeVar
+
+import anyio
+import anyio.to_thread
+import structlog
+from psycopg_pool import ConnectionPool
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from analytics.store.connection import Connection, adapt, arguments
+from jobs.rules import RuleBook, Rules
+from jobs.web.problems import Refused
+
+log = structlog.get_logger()
+
+#: Reads at once; and how many more may wait, so long [s].
+READS, QUEUE, PATIENCE = 2, 16, 10.0
+#: A statement of a read is given up after so long [s]; a page has several of them.
+STATEMENT = 20
+#: Bytes of answers that are being sent, of all together; and so long one may take to be fetched [s].
+SENDING, SLOWEST = 256 * 2**20, 300.0
+_PIECE = 2**18
+#: What a reader is allowed (migration `read`): nothing but SELECT, of no more than it needs.
+ROLE = "greenwatch_api"
+
+Result = TypeVar("Result")
+
+
+class Reads:
+    """The reads of one server."""
+
+    def __init__(self, dsn: str) -> None:
+        """Opens nothing yet."""
+        self.pool: ConnectionPool[Connection] = ConnectionPool(
+            dsn,
+            kwargs=arguments(
+                application="greenwatch serve: read",
+                options=f"-c default_transaction_read_only=on -c statement_timeout={STATEMENT}s",
+            ),
+            min_size=1,
+            max_size=READS,
+            timeout=PATIENCE,
+            configure=_modest,
+            check=ConnectionPool.check_connection,
+            open=False,
+        )
+        self.sending = 0
+        self._waiting = 0
+        self._turns = anyio.CapacityLimiter(READS)
+        self._threads = anyio.CapacityLimiter(READS)
+        self._book, self._lock = RuleBook(), Lock()
+
+    def rules(self, conn: Connection) -> list[Rules]:
+        """The package tables in force."""
+        with self._lock:
+            return self._book.open(conn)
+
+    async def read(self, work: Callable[[Connection], Result]) -> Result:
+        """What `work` gives, done in a thread when it is its turn. Raises `Refused` where too many wait."""
+        if self._waiting >= QUEUE or self.sending >= SENDING:
+            raise Refused("busy", "too much is being read at once", Retry_After="2")
+        turn = object()
+        self._waiting += 1
+        try:
+            with anyio.move_on_after(PATIENCE) as waiting:
+                await self._turns.acquire_on_behalf_of(turn)
+        finally:
+            self._waiting -= 1
+        if waiting.cancelled_caught:
+            raise Refused("busy", f"others were being read for {PATIENCE:.0f} s", Retry_After="5")
+        try:
+            return await anyio.to_thread.run_sync(self._work, work, limiter=self._threads)
+        finally:
+            self._turns.release_on_behalf_of(turn)
+
+    def _work(self, work: Callable[[Connection], Result]) -> Result:
+        with self.pool.connection() as conn:
+            return work(conn)
+
+
+def _modest(conn: Connection) -> None:
+    """Nothing; `conn` has no more rights than reading needs, as far as whoever logs in may put them down."""
+    adapt(conn)
+    row = conn.execute(
+        "SELECT count(*) FROM pg_roles WHERE rolname = %s AND pg_has_role(session_user, oid, 'MEMBER')", [ROLE]
+    ).fetchone()
+    if row and row[0]:
+        conn.execute(f"SET ROLE {ROLE}")
+    else:
+        log.warning(
+            "read", problem=f"this user is no member of {ROLE}: it reads with all its rights, and writes nothing"
+        )
+
+
+class Sent:
+    """An answer on its way: in pieces, each when the one before is taken, and counted while it is here."""
+
+    def __init__(self, reads: Reads, response: Response) -> None:
+        """`response`, not begun."""
+        self._reads, self._response = reads, response
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Sends it. Who does not take it in time loses the connection."""
+        body = memoryview(self._response.body)
+        self._reads.sending += len(body)
+        try:
+            with anyio.move_on_after(SLOWEST):
+                start = {"status": self._response.status_code, "headers": self._response.raw_headers}
+                await send({"type": "http.response.start", **start})
+                for at in range(0, len(body), _PIECE):
+                    piece = bytes(body[at : at + _PIECE])
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            self._reads.sending -= len(body)
