@@ -2,13 +2,11 @@
 
 import hashlib
 import json
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from queue import Queue
 from typing import Annotated
 
 import polars as pl
@@ -24,6 +22,7 @@ from analytics.store import observations, register, registry, rejects
 from analytics.store.connection import Connection, Deadlock
 from analytics.store.observations import READINGS, Counts, Origin, Saved
 from jobs import chain, console
+from jobs.ahead import ahead
 from jobs.spread import spread
 
 EXAMPLE = "Example: greenwatch ingest --register readings/*.csv.gz && greenwatch settle"
@@ -363,34 +362,6 @@ def _waiting(unknown: pl.DataFrame) -> pl.DataFrame:
         pl.when(can).then("time").alias("time"),
         pl.when(can).then("value").alias("value"),
     ).select(*rejects.ROWS)
-
-
-def ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
-    """The same batches, the next one read while the last one is saved: two cores work where one would wait."""
-    queue: Queue[Batch | BaseException | None] = Queue(maxsize=1)
-    stopped = threading.Event()
-
-    def work() -> None:
-        try:
-            for batch in batches:
-                if stopped.is_set():
-                    return
-                queue.put(batch)
-            queue.put(None)
-        except BaseException as problem:  # handed over, raised by the consumer
-            queue.put(problem)
-
-    thread = threading.Thread(target=work, name="reader", daemon=True)
-    thread.start()
-    try:
-        while (item := queue.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        stopped.set()
-        while thread.is_alive() and not queue.empty():
-            queue.get_nowait()
 
 
 def seconds(text: str) -> int:

@@ -283,9 +283,8 @@ def cut_abreast(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """`windows` up to a time, before which about `budget` rows are read, an hour at least; and after it.
 
-    `cadences` says, beside `subject` and `step` [s], whom a subject `reads`, itself among them, and the steps of those,
-    and the times of their `first` and `last` row, null where there is none: in one take the rows of a subject are read
-    once, however many read them, and a neighbour that is new has none of the past.
+    `cadences` says, beside `subject` and `step` [s], whom a subject `reads`, itself among them, and the steps of those
+    and times of their `first` and `last` row, null where there is none: a take reads a row once, whoever asks.
     """
     affected = merge(widen(windows, stage, cadences, stage.forward, stage.back))
     load = merge(widen(affected, stage, cadences, stage.back, stage.forward))
@@ -296,8 +295,8 @@ def cut_abreast(
     known = pl.col("step").is_not_null()
     start = pl.when(known).then(pl.max_horizontal("start", "first")).otherwise("start").alias("start")
     stop = pl.when(known).then(pl.min_horizontal("stop", pl.col("last") + _INSTANT)).otherwise("stop").alias("stop")
-    there = ~known | pl.col("first").is_not_null()
-    whole = whole.filter(there).select(start, stop, rate).filter(pl.col("start") < pl.col("stop"))
+    whole = whole.filter(~known | pl.col("first").is_not_null()).select(start, stop, rate)
+    whole = whole.filter(pl.col("start") < pl.col("stop"))
     if whole.is_empty():
         return windows, windows.clear()
     edges = pl.concat([whole.select("rate", time="start"), whole.select(-pl.col("rate"), time="stop")])
