@@ -7,30 +7,21 @@ station. Missing: NA or empty. CO comes in µg/m³ and leaves in mg/m³; points 
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import polars as pl
 
 from analytics.frames import Batch
 from analytics.ingest._cells import batch, name, same_facts
+from analytics.ingest._columns import Column, converted
 from analytics.ingest._source import Source, UnreadableSource
 from analytics.ingest._tables import columns, keys, lowered, open_table, parts, stretched
 from analytics.ingest._times import clock
-from analytics.units import convert
 
 #: The first line says what the others mean, which stand each for itself: a file can be read in parts.
 HEADER = True
 #: Distance from UTC [min].
 OFFSET = 480
 FACTS = {"utc_offset": OFFSET, "memberships": {"city": "Beijing"}}
-
-
-class Column(NamedTuple):
-    """What a column is here: its channel, the unit it comes in and the one it leaves in."""
-
-    channel: str
-    unit: str
-    into: str
 
 
 COLUMNS = {
@@ -88,11 +79,7 @@ def _timed(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _converted(cells: pl.DataFrame) -> pl.DataFrame:
     """Values in the units they leave in."""
-    value = pl.col("value")
-    for column in COLUMNS.values():
-        if column.unit != column.into:
-            changed = convert(value, column.unit, column.into)
-            value = pl.when(pl.col("channel") == column.channel).then(changed).otherwise(value)
+    value = converted(COLUMNS.values())
     blows = pl.col("channel") == "wind_direction"
     degrees = pl.col("text").str.to_uppercase().replace_strict(DEGREES, default=None, return_dtype=pl.Float64)
     cells = cells.with_columns(value=pl.when(blows).then(degrees).otherwise(value))

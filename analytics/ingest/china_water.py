@@ -32,13 +32,13 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from analytics.frames import REJECTS, TIME, Batch, empty
+from analytics.ingest import _columns
 from analytics.ingest._cells import KEPT, Facts, Told, batch, name, told, words
 from analytics.ingest._lines import BOM, BROKEN
 from analytics.ingest._source import Source, UnreadableSource
 from analytics.ingest._tables import MOST_CELLS, columns, hold, keys, lowered, open_table, parts, stretched
 from analytics.ingest._times import UNREADABLE, on_clock
 from analytics.standards import water_body
-from analytics.units import convert
 
 #: Distance from UTC [min].
 OFFSET = 480
@@ -254,10 +254,8 @@ def _batch(rows: pl.DataFrame, broken: pl.DataFrame, place: str, facts: Told) ->
     cells = stretched(known, VALUES, CHANNELS, label="channel")
     grade = words("text").replace_strict(CLASSES, default=None, return_dtype=pl.Float64)
     value = pl.when(pl.col("channel") == CHANNELS[0]).then(grade).otherwise("value")
-    for column in COLUMNS.values():
-        if column.unit != column.into:
-            changed = convert(value, column.unit, column.into)
-            value = pl.when(pl.col("channel") == column.channel).then(changed).otherwise(value)
+    units = (_columns.Column(column.channel, column.unit, column.into) for column in COLUMNS.values())
+    value = _columns.converted(units, value)
     cells = cells.with_columns(value=value, reason=pl.coalesce("reason", name("station", "station")))
     return batch(cells, broken, place, facts, MISSING)
 

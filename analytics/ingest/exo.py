@@ -20,12 +20,12 @@ import polars as pl
 
 from analytics.frames import REJECTS, Batch, empty
 from analytics.ingest._cells import Facts, batch, name, words
+from analytics.ingest._columns import Column, converted
 from analytics.ingest._source import Source, UnreadableSource
 from analytics.ingest._tables import MOST_CELLS, stretched
 from analytics.ingest._times import within
 from analytics.ingest._xlsx import STRINGS, Row, day_zero, is_workbook, rows
 from analytics.ingest._zip import is_zip, opened
-from analytics.units import convert
 
 TITLE = "KOR Export File"
 KEYS = ("Date (MM/DD/YYYY)", "Time (HH:MM:SS)", "Time (Fract. Sec)", "Site Name")
@@ -33,14 +33,6 @@ UTC = "(UTC) Coordinated Universal Time"
 #: Rows above the header at most.
 MOST_ABOVE = 200
 DATE, TIME = "^[0-9]{1,2}/[0-9]{1,2}/[0-9]{4}$", "^[0-9]{1,2}:[0-9]{2}:[0-9]{2}$"
-
-
-class Column(NamedTuple):
-    """What a column is here: its channel, the unit it comes in and the one it leaves in."""
-
-    channel: str
-    unit: str = ""
-    into: str = ""
 
 
 COLUMNS = {
@@ -165,11 +157,7 @@ def _batch(some: list[Row], above: Above, known: dict[int, Column], zero: dateti
     numbers = [str(number) for number in known]
     frame = frame.select("place", "station", "stamp", "time", *numbers, reason=pl.coalesce(*wrong))
     cells = stretched(frame, numbers, [column.channel for column in known.values()], label="channel")
-    value = pl.col("value")
-    for column in known.values():
-        if column.unit != column.into:
-            changed = convert(value, column.unit, column.into)
-            value = pl.when(pl.col("channel") == column.channel).then(changed).otherwise(value)
+    value = converted(known.values())
     return batch(cells.with_columns(value=value), empty(REJECTS), "row", _facts)
 
 

@@ -22,11 +22,11 @@ import polars as pl
 
 from analytics.frames import Batch
 from analytics.ingest._cells import batch, name, same_facts, words
+from analytics.ingest._columns import Column, coming_in, converted
 from analytics.ingest._lines import BOM, Dialect, Text, encodings, fields
 from analytics.ingest._source import Source, UnreadableSource
 from analytics.ingest._tables import parts, stretched
 from analytics.ingest._times import within
-from analytics.units import UnknownUnit, convert
 
 CLOCK = re.compile(r"Date Time, GMT(?P<sign>[+-])(?P<hours>[0-9]{2}):(?P<minutes>[0-9]{2})", re.IGNORECASE)
 TITLE = re.compile(r"Plot Title: *(?P<title>.*)", re.IGNORECASE)
@@ -41,23 +41,16 @@ FORMS = (
 THOUSANDS = r"^-?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?$"
 
 
-class Column(NamedTuple):
-    """What a column is here: its channel, and the unit it leaves in."""
-
-    channel: str
-    into: str
-
-
 WATER = {
-    "full range": Column("conductivity:uncompensated", "µS/cm"),
-    "spc": Column("conductivity", "µS/cm"),
-    "specific conductance": Column("conductivity", "µS/cm"),
-    "salinity": Column("salinity", "PSU"),
-    "do conc": Column("dissolved_oxygen", "mg/L"),
-    "do percent sat": Column("oxygen_saturation", "%"),
-    "water level": Column("water_level", "m"),
+    "full range": Column("conductivity:uncompensated", into="µS/cm"),
+    "spc": Column("conductivity", into="µS/cm"),
+    "specific conductance": Column("conductivity", into="µS/cm"),
+    "salinity": Column("salinity", into="PSU"),
+    "do conc": Column("dissolved_oxygen", into="mg/L"),
+    "do percent sat": Column("oxygen_saturation", into="%"),
+    "water level": Column("water_level", into="m"),
 }
-AIR = {"rh": Column("relative_humidity", "%"), "dewpt": Column("dew_point", "°C")}
+AIR = {"rh": Column("relative_humidity", into="%"), "dewpt": Column("dew_point", into="°C")}
 TEMPERATURE = "temp"
 
 
@@ -114,17 +107,17 @@ def read(source: Source) -> Iterator[Batch]:
         rows = part.rows.select("place", *numbers, station=pl.lit(station), stamp="1")
         rows = rows.with_columns(_timed(rows["stamp"], offset))
         rows = rows.with_columns(reason=pl.coalesce(name("station", "station"), "reason"))
-        cells = stretched(rows, numbers, [column.channel for column, _ in known.values()], label="channel")
+        cells = stretched(rows, numbers, [column.channel for column in known.values()], label="channel")
         yield batch(_valued(cells, known), part.broken, table.place, same_facts({"utc_offset": offset}))
 
 
-def _known(source: Source, names: tuple[str, ...]) -> dict[int, tuple[Column, str]]:
+def _known(source: Source, names: tuple[str, ...]) -> dict[int, Column]:
     """Number of each column that is read -> what it is, and the unit it comes in. Raises `UnreadableSource`."""
     parts = [NAMED.fullmatch(column) for column in names[2:]]
     quantities = [(part["what"].strip().lower(), (part["unit"] or "").strip()) if part else ("", "") for part in parts]
     whats = {what for what, unit in quantities if unit}
     of = "water_temperature" if whats & WATER.keys() else "air_temperature" if whats & AIR.keys() else ""
-    columns = {**WATER, **AIR} | ({TEMPERATURE: Column(of, "°C")} if of else {})
+    columns = {**WATER, **AIR} | ({TEMPERATURE: Column(of, into="°C")} if of else {})
     out = {}
     for number, (what, unit) in enumerate(quantities, 2):
         if not unit:
@@ -135,11 +128,7 @@ def _known(source: Source, names: tuple[str, ...]) -> dict[int, tuple[Column, st
             )
         if what not in columns or [found for found, _ in quantities].count(what) > 1:
             raise UnreadableSource(f"{source.name}: no such quantity is known, or it is there twice: {what[:100]}")
-        try:
-            convert(pl.lit(1.0), unit, columns[what].into)
-        except UnknownUnit as error:
-            raise UnreadableSource(f"{source.name}: {what}: {error}") from error
-        out[number] = (columns[what], unit)
+        out[number] = coming_in(source, columns[what], unit, what)
     if not out:
         raise UnreadableSource(f"{source.name}: there is no column of readings in it")
     return out
@@ -155,13 +144,9 @@ def _timed(stamps: pl.Series, offset: int) -> pl.DataFrame:
     return found.with_columns(reason=pl.coalesce(within(pl.col("time")), pl.lit(None, pl.String)))
 
 
-def _valued(cells: pl.DataFrame, known: dict[int, tuple[Column, str]]) -> pl.DataFrame:
+def _valued(cells: pl.DataFrame, known: dict[int, Column]) -> pl.DataFrame:
     """Numbers without commas between thousands, in the units they leave in."""
     text = words("text")
     bare = pl.when(text.str.contains(THOUSANDS)).then(text.str.replace_all(",", "", literal=True)).otherwise(text)
     cells = cells.with_columns(value=bare.cast(pl.Float64, strict=False))
-    value = pl.col("value")
-    for column, unit in known.values():
-        changed = convert(value, unit, column.into)
-        value = pl.when(pl.col("channel") == column.channel).then(changed).otherwise(value)
-    return cells.with_columns(value=value)
+    return cells.with_columns(value=converted(known.values()))

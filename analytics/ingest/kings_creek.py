@@ -11,16 +11,15 @@ half an hour after the sun's noon at UTC-6 (12:26), so a label is the *end* of i
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import polars as pl
 
 from analytics.frames import Batch
 from analytics.ingest._cells import batch
+from analytics.ingest._columns import Column, converted
 from analytics.ingest._source import Source, UnreadableSource
 from analytics.ingest._tables import columns, keys, lowered, open_table, parts, stretched
 from analytics.ingest._times import on_clock
-from analytics.units import convert
 
 #: Distance from UTC [min].
 OFFSET = -360
@@ -29,14 +28,6 @@ STATION = "kings-creek"
 FACTS = {STATION: {"title": "Kings Creek, Konza Prairie", "utc_offset": OFFSET, "cadence": HOUR}}
 KEY = "datetime"
 STAMP = ("%Y-%m-%d %H:%M:%S", r"^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}$")
-
-
-class Column(NamedTuple):
-    """What a column is here: its channel, the unit it comes in and the one it leaves in."""
-
-    channel: str
-    unit: str = ""
-    into: str = ""
 
 
 COLUMNS = {
@@ -87,9 +78,5 @@ def read(source: Source) -> Iterator[Batch]:
 
 def _converted(cells: pl.DataFrame) -> pl.DataFrame:
     """Values in the units they leave in."""
-    value = pl.col("value")
-    for column in COLUMNS.values():
-        if column.unit != column.into:
-            changed = convert(value, column.unit, column.into)
-            value = pl.when(pl.col("channel") == column.channel).then(changed).otherwise(value)
+    value = converted(COLUMNS.values())
     return cells.with_columns(value=value)

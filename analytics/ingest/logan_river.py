@@ -14,12 +14,12 @@ NULL, -9999 or empty.
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import polars as pl
 
 from analytics.frames import Batch
 from analytics.ingest._cells import MISSING, batch
+from analytics.ingest._columns import Column
 from analytics.ingest._source import Source, UnreadableSource
 from analytics.ingest._tables import columns, keys, lowered, open_table, parts, stretched
 from analytics.ingest._times import on_clock
@@ -38,14 +38,6 @@ NOTHING, WORDS = -9999.0, (*MISSING, "NULL")
 CORRECTED = ":corrected"
 
 
-class Column(NamedTuple):
-    """What a column is here: its parameter, the unit it comes in and the one it leaves in."""
-
-    parameter: str
-    unit: str = ""
-    into: str = ""
-
-
 COLUMNS = {
     "temp": Column("water_temperature"),
     "cond": Column("conductivity"),
@@ -56,12 +48,12 @@ COLUMNS = {
 }
 #: The columns of each form that are read -> channel; those that are there and not read.
 WHOLE = {
-    f"{name}{ending}": f"{column.parameter}{statistic}"
+    f"{name}{ending}": f"{column.channel}{statistic}"
     for name, column in COLUMNS.items()
     for ending, statistic in (("", ""), ("_cor", CORRECTED))
 }
 CODES = [f"{name}_qual" for name in COLUMNS]
-SHORTER = {name: f"{COLUMNS[name].parameter}{CORRECTED}" for name in ("temp", "cond", "ph", "do")}
+SHORTER = {name: f"{COLUMNS[name].channel}{CORRECTED}" for name in ("temp", "cond", "ph", "do")}
 
 
 def recognises(source: Source) -> bool:
@@ -107,7 +99,7 @@ def _emptied(cells: pl.DataFrame) -> pl.DataFrame:
     for column in COLUMNS.values():
         if column.unit != column.into:
             changed = convert(value, column.unit, column.into).round_sig_figs(DIGITS)
-            mine = pl.col("channel").is_in([column.parameter, f"{column.parameter}{CORRECTED}"])
+            mine = pl.col("channel").is_in([column.channel, f"{column.channel}{CORRECTED}"])
             value = pl.when(mine).then(changed).otherwise(value)
     text = pl.when(nothing).then(pl.lit("")).otherwise(pl.col("text")).alias("text")
     return cells.with_columns(text, value=pl.when(~nothing).then(value))

@@ -27,11 +27,11 @@ import polars as pl
 
 from analytics.frames import Batch
 from analytics.ingest._cells import LONGEST_NAME, MISSING, batch, number, words
+from analytics.ingest._columns import Column, converted
 from analytics.ingest._lines import BLANKS, BOM, Dialect, Part, Text
 from analytics.ingest._source import Source, UnreadableSource
 from analytics.ingest._tables import parts, stretched
 from analytics.ingest._times import within
-from analytics.units import convert
 
 #: Distance from UTC [min]; the latitudes [°] of the weather stations that keep it.
 OFFSET = -420
@@ -47,14 +47,6 @@ CROP = re.compile(rb"^ *([A-Za-z]+) Reference crop", re.MULTILINE)
 LAYER = re.compile("SWC([0-9]{2})")
 #: Layers of a file at most.
 MOST_LAYERS = 99
-
-
-class Column(NamedTuple):
-    """What a column is here: its channel, the unit it comes in and the one it leaves in."""
-
-    channel: str
-    unit: str = ""
-    into: str = ""
 
 
 WEATHER = {
@@ -193,9 +185,5 @@ def _cells(
     numbers = [str(table.names.index(name)) for name in columns]
     kept = rows.select("stamp", "time", "reason", "place", *(beside or []), *numbers)
     cells = stretched(kept, numbers, [column.channel for column in columns.values()], label="channel")
-    value = pl.col("value")
-    for column in columns.values():
-        if column.unit != column.into:
-            changed = convert(value, column.unit, column.into)
-            value = pl.when(pl.col("channel") == column.channel).then(changed).otherwise(value)
+    value = converted(columns.values())
     return cells.with_columns(value=value)

@@ -19,17 +19,17 @@ Missing: NAN, empty, and -7999, which the logger's two-byte numbers have for NAN
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import polars as pl
 
 from analytics.frames import Batch
 from analytics.ingest._cells import MISSING, batch, name, words
+from analytics.ingest._columns import Column, coming_in, converted
 from analytics.ingest._lines import BOM, Dialect, Text, encodings, fields
 from analytics.ingest._source import Source, UnreadableSource
 from analytics.ingest._tables import parts, stretched
 from analytics.ingest._times import on_clock
-from analytics.units import UnknownUnit, convert, spelled
+from analytics.units import spelled
 
 FIRST = "TOA5"
 STAMP = ("%Y-%m-%d %H:%M:%S%.f", r"^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?$")
@@ -48,25 +48,18 @@ UNITS = {
 }
 
 
-class Column(NamedTuple):
-    """What a column is here: its channel, and the unit it leaves in."""
-
-    channel: str
-    unit: str
-
-
 #: A column's name in lower case, how it was made behind it -> what it is.
 COLUMNS = {
-    "battery_voltage_min": Column("battery_voltage:min", "V"),
-    "solar_flux_density_avg": Column("solar_radiation", "W/m²"),
-    "precipitation_tot": Column("rain", "mm"),
-    "wind_speed_avg": Column("wind_speed", "m/s"),
-    "wind_direction_avg": Column("wind_direction", "°"),
-    "wind_speed_gust_max": Column("wind_speed:max", "m/s"),
-    "air_temperature_avg": Column("air_temperature", "°C"),
-    "vapor_pressure_avg": Column("vapour_pressure", "kPa"),
-    "barometric_pressure_avg": Column("air_pressure", "hPa"),
-    "relative_humidity_avg": Column("relative_humidity", "%"),
+    "battery_voltage_min": Column("battery_voltage:min", into="V"),
+    "solar_flux_density_avg": Column("solar_radiation", into="W/m²"),
+    "precipitation_tot": Column("rain", into="mm"),
+    "wind_speed_avg": Column("wind_speed", into="m/s"),
+    "wind_direction_avg": Column("wind_direction", into="°"),
+    "wind_speed_gust_max": Column("wind_speed:max", into="m/s"),
+    "air_temperature_avg": Column("air_temperature", into="°C"),
+    "vapor_pressure_avg": Column("vapour_pressure", into="kPa"),
+    "barometric_pressure_avg": Column("air_pressure", into="hPa"),
+    "relative_humidity_avg": Column("relative_humidity", into="%"),
 }
 #: Where it stands, what the logger counts, how it leans, and what no stage asks for.
 IGNORED = frozenset(
@@ -121,7 +114,7 @@ def read(source: Source) -> Iterator[Batch]:
         yield from _batches(_stepped(held).filter("new"), part.broken.clear(), table, known)
 
 
-def _known(source: Source, table: Text) -> dict[int, tuple[Column, str]]:
+def _known(source: Source, table: Text) -> dict[int, Column]:
     """Number of each column that is read -> what it is, and the unit it comes in. Raises `UnreadableSource`."""
     names, units = [column.lower() for column in table.names], _top(source, 2)
     for key in KEYS:
@@ -135,11 +128,7 @@ def _known(source: Source, table: Text) -> dict[int, tuple[Column, str]]:
         if column not in COLUMNS or names.count(column) > 1:
             raise UnreadableSource(f"{source.name}: no such column is known, or it is there twice: {column[:100]}")
         unit = UNITS.get(unit.lower(), spelled(unit))
-        try:
-            convert(pl.lit(1.0), unit, COLUMNS[column].unit)
-        except UnknownUnit as error:
-            raise UnreadableSource(f"{source.name}: column {column}: {error}") from error
-        out[number] = (COLUMNS[column], unit)
+        out[number] = coming_in(source, COLUMNS[column], unit, f"column {column}")
     if not out:
         raise UnreadableSource(f"{source.name}: there is no column of readings in it")
     return out
@@ -168,9 +157,7 @@ def _stepped(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(step=step).with_columns(reason=pl.coalesce("reason", alone))
 
 
-def _batches(
-    rows: pl.DataFrame, broken: pl.DataFrame, table: Text, known: dict[int, tuple[Column, str]]
-) -> Iterator[Batch]:
+def _batches(rows: pl.DataFrame, broken: pl.DataFrame, table: Text, known: dict[int, Column]) -> Iterator[Batch]:
     """A batch for every step in `rows`, in their order; the first has what broke, too."""
     steps = rows["step"].unique(maintain_order=True).to_list() if rows.height else [None] if broken.height else []
     for step in steps:
@@ -179,13 +166,10 @@ def _batches(
         some = some.with_columns(time=time, reason=pl.coalesce(name("station", "station"), "reason"))
         numbers = [str(number) for number in known]
         some = some.select("station", "stamp", "time", "place", "reason", *numbers)
-        cells = stretched(some, numbers, [column.channel for column, _ in known.values()], label="channel")
+        cells = stretched(some, numbers, [column.channel for column in known.values()], label="channel")
         nothing = (pl.col("value") == NOTHING).fill_null(value=False)
         cells = cells.with_columns(text=pl.when(nothing).then(pl.lit("")).otherwise("text"))
-        value: pl.Expr = pl.when(~nothing).then("value")
-        for column, unit in known.values():
-            changed = convert(value, unit, column.unit)
-            value = pl.when(pl.col("channel") == column.channel).then(changed).otherwise(value)
+        value = converted(known.values(), pl.when(~nothing).then("value"))
         facts = {} if step is None else {"cadence": step}
         yield batch(
             cells.with_columns(value=value),

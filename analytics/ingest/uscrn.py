@@ -16,16 +16,15 @@ rejects. Missing: empty, -9999, and -99 of soil moisture.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import polars as pl
 
 from analytics.frames import Batch
 from analytics.ingest._cells import Facts, Told, batch, name, words
+from analytics.ingest._columns import Column, converted
 from analytics.ingest._source import Source, UnreadableSource
 from analytics.ingest._tables import columns, hold, keys, lowered, open_table, parts, stretched
 from analytics.ingest._times import UNREADABLE, within
-from analytics.units import convert
 
 DAY = 86_400
 #: Distance from UTC [min] -> the stations that keep it.
@@ -55,14 +54,6 @@ CLOCKS = {station: offset for offset, stations in OFFSETS.items() for station in
 SHAPE = "^([0-9]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2})$"
 DEPTHS = (5, 10, 20, 50, 100)
 NOTHING, NO_MOISTURE = -9999.0, -99.0
-
-
-class Column(NamedTuple):
-    """What a column is here: its channel, the unit it comes in and the one it leaves in."""
-
-    channel: str
-    unit: str = ""
-    into: str = ""
 
 
 COLUMNS = {
@@ -136,11 +127,7 @@ def _valued(cells: pl.DataFrame) -> pl.DataFrame:
     """Values in the units they leave in, none where the file says that there is none."""
     dry = pl.col("channel").str.starts_with("soil_moisture@") & (pl.col("value") == NO_MOISTURE)
     nothing = ((pl.col("value") == NOTHING) | dry).fill_null(value=False)
-    value = pl.col("value")
-    for column in COLUMNS.values():
-        if column.unit != column.into:
-            changed = convert(value, column.unit, column.into)
-            value = pl.when(pl.col("channel") == column.channel).then(changed).otherwise(value)
+    value = converted(COLUMNS.values())
     text = pl.when(~nothing).then(pl.col("text").cast(pl.String))
     return cells.with_columns(text=text, value=pl.when(~nothing).then(value))
 

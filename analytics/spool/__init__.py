@@ -16,6 +16,7 @@ from analytics.spool.errors import Closed, Failed, Full, InUse, Rewound, SpoolEr
 from analytics.spool.framing import LARGEST, Place, Record
 from analytics.spool.keeping import Kept, keep
 from analytics.spool.reading import Damage, Depth, Read, depth, earliest, read, records
+from analytics.spool.segments import sync
 from analytics.spool.writing import Figures, Spool
 
 __all__ = [
@@ -40,4 +41,5 @@ __all__ = [
     "keep",
     "read",
     "records",
+    "sync",
 ]

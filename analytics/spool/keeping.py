@@ -83,10 +83,9 @@ def _compress(segment: Segment) -> int:
             raise OSError(f"{part} does not read as it was written")
         shutil.copystat(segment.path, part)  # its age is that of what was received
         part.replace(target)
-    except BaseException:
-        with suppress(OSError):
-            part.unlink()
-        raise
+    finally:
+        with suppress(OSError):  # there where it did not become the target; else the next owner removes it
+            part.unlink(missing_ok=True)
     segments.sync(target.parent)
     segment.path.unlink()
     segments.sync(target.parent)

@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -82,12 +82,11 @@ class Spool:
         self._highest, self._number = 0, 0
         self._end: Place | None = None
         self._appended, self._refused, self._syncs, self._seconds, self._full = 0, 0, 0, 0.0, False
-        try:
+        with ExitStack() as undo:
+            undo.callback(os.close, self._lock)
             self._cut = self._tidy()
             self._used = _used(folder)
-        except BaseException:
-            os.close(self._lock)
-            raise
+            undo.pop_all()
         self._thread = Thread(target=self._work, name=f"spool {folder.name}", daemon=True)
         self._thread.start()
 
@@ -319,14 +318,13 @@ def _own(folder: Path) -> int:
     for each in made:
         segments.sync(each.parent)
     lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o640)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        raise InUse(str(folder)) from None
-    except BaseException:
-        os.close(lock)
-        raise
+    with ExitStack() as undo:
+        undo.callback(os.close, lock)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InUse(str(folder)) from None
+        undo.pop_all()
     return lock
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import psycopg
 from psycopg import conninfo, sql
 
+from analytics.spool import sync
 from jobs.database.errors import (
     BrokenBackup,
     NotBackedUp,
@@ -26,7 +27,6 @@ from jobs.database.errors import (
 )
 from jobs.database.provision import MAJOR, Programs
 from jobs.database.server import DATABASE
-from jobs.durable import sync
 
 #: What a restored store is called until it is whole.
 _ASIDE = "_restoring"

@@ -12,6 +12,12 @@ from jobs.export.ask import Ask
 #: Hours that a forecast is about, at most.
 LEADS = 168
 
+#: Columns of forecasts.
+FORECASTS = (
+    *("station", "parameter", "issued", "time", "value", "low", "high"),
+    *("model", "skill", "level", "reason", "position"),
+)
+
 
 def export_forecasts(conn: Connection, ask: Ask) -> Iterator[pl.DataFrame]:
     """station, parameter, issued, time (start of the hour it is about), value, low, high, model, skill, level (of the
@@ -19,20 +25,7 @@ def export_forecasts(conn: Connection, ask: Ask) -> Iterator[pl.DataFrame]:
     names = pages.series(conn, ask)
     spans = forecasts.extent(conn, names["series"].to_list())
     for windows in pages.slices(spans, names, ask, pages.room(3600, rows=LEADS)):
-        yield forecasts_in(conn, windows, names, ask).select(
-            "station",
-            "parameter",
-            "issued",
-            "time",
-            "value",
-            "low",
-            "high",
-            "model",
-            "skill",
-            "level",
-            "reason",
-            "position",
-        )
+        yield forecasts_in(conn, windows, names, ask).select(*FORECASTS)
 
 
 def forecasts_in(conn: Connection, windows: pl.DataFrame, names: pl.DataFrame, ask: Ask) -> pl.DataFrame:

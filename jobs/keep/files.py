@@ -8,12 +8,12 @@ from typing import Any
 
 import polars as pl
 
+from analytics.spool import sync
 from analytics.store import archive, packing
 from analytics.store.archive import Piece
 from analytics.store.connection import Connection
 from analytics.store.observations import STORED
 from jobs import console
-from jobs.durable import sync
 
 #: station, parameter, time, value, mark, revision: as `ingest --format long` has them; and whose they are in the store.
 COLUMNS = ("station", "parameter", "time", "value", "mark", "revision", "series", "batch")

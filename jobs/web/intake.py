@@ -14,6 +14,8 @@ the header may drop it, and one sees in a log what was asked.
 503: nothing is acknowledged. Sent again, whatever became of it the first time, the same body finds duplicates.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from uuid import UUID, uuid4
 
@@ -54,14 +56,11 @@ async def observations(request: Request) -> Response:
     media, packed = bodies.media(request), bodies.packed(request)
     _afford(home, key, LEAST)
     try:
-        body = await _body(request)
+        async with _body(request) as body:
+            post = Post(uuid4(), order, media, packed, rows, console.now(), body)
+            answer = await home.clerk.take(post, partial(_read, home, key, post))
     except ClientDisconnect:
         return Response(status_code=400)  # nobody hears it
-    try:
-        post = Post(uuid4(), order, media, packed, rows, console.now(), body)
-        answer = await home.clerk.take(post, partial(_read, home, key, post))
-    finally:
-        home.desk.held -= len(body)
     if answer is not None:
         return JSONResponse(answer)
     where = f"/batches/{post.id}"
@@ -69,8 +68,9 @@ async def observations(request: Request) -> Response:
     return JSONResponse({"id": str(post.id), "state": "waiting", "at": where}, 202, headers)
 
 
-async def _body(request: Request) -> bytes:
-    """The body, as it came, counted among those at hand. Raises `Refused`, `ClientDisconnect`: then it is not."""
+@asynccontextmanager
+async def _body(request: Request) -> AsyncIterator[bytes]:
+    """The body, as it came, counted among those at hand for so long. Raises `Refused`, `ClientDisconnect`."""
     desk, pieces, size = site(request).desk, [b""], 0
     try:
         with anyio.move_on_after(SLOWEST) as reading:
@@ -84,10 +84,9 @@ async def _body(request: Request) -> bytes:
                 pieces.append(piece)
         if reading.cancelled_caught:
             raise Refused("too-slow", f"the body was not here after {SLOWEST:.0f} s")
-    except BaseException:
+        yield b"".join(pieces)
+    finally:
         desk.held -= size
-        raise
-    return b"".join(pieces)
 
 
 def _order(request: Request, key: Key | None, *, register: bool) -> tuple[Order, bool]:

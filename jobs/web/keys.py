@@ -125,4 +125,4 @@ class Buckets:
             if enough := left >= wanted - _NOTHING:
                 left = max(0.0, left - wanted)
             self._left[key] = left, now
-        return 0 if enough else max(1, ceil((wanted - left) / self._rate - _NOTHING))
+        return 0 if enough else max(1, ceil((wanted - left - _NOTHING) / self._rate))

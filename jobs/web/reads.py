@@ -10,12 +10,12 @@ from typing import TypeVar
 import anyio
 import anyio.to_thread
 import structlog
-from psycopg_pool import ConnectionPool
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from analytics.store.connection import Connection, adapt, arguments
+from analytics.store.connection import Connection, adapt
 from jobs.rules import RuleBook, Rules
+from jobs.web.pools import pool
 from jobs.web.problems import Refused
 
 log = structlog.get_logger()
@@ -38,18 +38,13 @@ class Reads:
 
     def __init__(self, dsn: str) -> None:
         """Opens nothing yet."""
-        self.pool: ConnectionPool[Connection] = ConnectionPool(
+        self.pool = pool(
             dsn,
-            kwargs=arguments(
-                application="greenwatch serve: read",
-                options=f"-c default_transaction_read_only=on -c statement_timeout={STATEMENT}s",
-            ),
-            min_size=1,
-            max_size=READS,
-            timeout=PATIENCE,
+            READS,
+            f"-c default_transaction_read_only=on -c statement_timeout={STATEMENT}s",
+            PATIENCE,
+            application="greenwatch serve: read",
             configure=_modest,
-            check=ConnectionPool.check_connection,
-            open=False,
         )
         self.sending = 0
         self._waiting = 0

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from psycopg_pool import ConnectionPool
 from starlette.requests import Request
 
 from analytics.metrics import Exporter
-from analytics.store.connection import Connection, adapt, arguments
+from analytics.store.connection import Connection
 from jobs.web.backlog import Backlog
 from jobs.web.clerk import Clerk
 from jobs.web.keys import Buckets, Keys
 from jobs.web.memory import Memory
+from jobs.web.pools import pool
 from jobs.web.reads import Reads
 from jobs.web.shared import Shared
 from jobs.web.watcher import Watcher
@@ -24,6 +24,9 @@ SAVERS = 4
 READERS = 4
 #: A request waits so long [s] for a connection before it is told that the database is away.
 PATIENCE = 5.0
+#: What the database is told of those who save, and of those who read.
+SAVING = "-c lock_timeout=15s -c statement_timeout=30s"
+READING = "-c default_transaction_read_only=on -c statement_timeout=10s"
 #: Rows a second that a key may send in the long run, and at once: some bodies of a logger that was away for a day.
 RATE, BURST = 5_000.0, 1_000_000.0
 #: What this machine calls itself.
@@ -63,8 +66,8 @@ class Site:
         """Opens nothing yet."""
         self.settings = settings
         # A saver that waits for another one gives up before its client does.
-        self.savers = _pool(settings.dsn, SAVERS, "-c lock_timeout=15s -c statement_timeout=30s")
-        self.readers = _pool(settings.dsn, READERS, "-c default_transaction_read_only=on -c statement_timeout=10s")
+        self.savers = pool(settings.dsn, SAVERS, SAVING, PATIENCE)
+        self.readers = pool(settings.dsn, READERS, READING, PATIENCE)
         self.reads = Reads(settings.dsn)
         self.exporter = Exporter(version("greenwatch"))
         self.desk, self.shared = Desk(), Shared()
@@ -75,8 +78,8 @@ class Site:
         self.watcher = Watcher(settings.dsn, self.exporter)
 
     def __enter__(self) -> "Site":
-        for pool in (self.savers, self.readers, self.reads.pool):
-            pool.open(wait=False)
+        for each in (self.savers, self.readers, self.reads.pool):
+            each.open(wait=False)
         self.backlog.start()
         self.keys.start()
         self.watcher.start()
@@ -87,8 +90,8 @@ class Site:
         self.keys.stop()
         self.clerk.stop()
         self.backlog.stop()
-        for pool in (self.savers, self.readers, self.reads.pool):
-            pool.close()
+        for each in (self.savers, self.readers, self.reads.pool):
+            each.close()
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -105,16 +108,3 @@ def site(request: Request) -> Site:
     """The site of the application that `request` came to."""
     found: Site = request.app.state.site
     return found
-
-
-def _pool(dsn: str, size: int, options: str) -> "ConnectionPool[Connection]":
-    return ConnectionPool(
-        dsn,
-        kwargs=arguments(application="greenwatch serve", options=options),
-        min_size=1,
-        max_size=size,
-        timeout=PATIENCE,
-        configure=adapt,
-        check=ConnectionPool.check_connection,
-        open=False,
-    )

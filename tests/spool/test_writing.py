@@ -16,24 +16,30 @@ from analytics.spool import Place, Spool, framing
 from tests.spool.folders import T, everything, files, plain, put, said
 
 
+class Held:
+    """`os.fsync` of a disk that was `asked` and answers when it may `go`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked, self.go, self._sync = Event(), Event(), os.fsync
+        monkeypatch.setattr(os, "fsync", self)
+
+    def __call__(self, file: int) -> None:
+        self.asked.set()
+        assert self.go.wait(20)
+        self._sync(file)
+
+
 def test_nothing_is_acknowledged_before_the_disk_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked, answers, ask = Event(), Event(), os.fsync
-
-    def slow(number: int) -> None:
-        asked.set()
-        assert answers.wait(20)
-        ask(number)
-
     with Spool(tmp_path / "s") as owner:
         put(owner, said(1))
-        monkeypatch.setattr(os, "fsync", slow)
+        held = Held(monkeypatch)
         future = owner.append(b"slow", {}, T)
-        assert asked.wait(20)
+        assert held.asked.wait(20)
         assert not future.done()
         assert owner.number == 1
         assert spool.read(tmp_path / "s", None, 9, upto=owner.end).records[-1].payload != b"slow"
         assert not owner.wait(owner.end, 0.01)
-        answers.set()
+        held.go.set()
         assert future.result(20) == owner.end
         assert owner.wait(None, 0)
 
@@ -142,22 +148,15 @@ def test_who_does_not_keep_up_is_refused_and_not_remembered_without_bound(
 
 
 def test_who_is_gone_before_the_turn_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    go, asked, ask = Event(), Event(), os.fsync
-
-    def slow(number: int) -> None:
-        asked.set()
-        assert go.wait(20)
-        ask(number)
-
     with Spool(tmp_path / "s") as owner:
         put(owner, said(1))
-        monkeypatch.setattr(os, "fsync", slow)
+        held = Held(monkeypatch)
         first = owner.append(b"first", {}, T)
-        assert asked.wait(20)
+        assert held.asked.wait(20)
         second = owner.append(b"second", {}, T)
         assert second.cancel()
         assert not first.cancel()
-        go.set()
+        held.go.set()
     assert [record.payload for record in everything(tmp_path / "s")][1:] == [b"first"]
 
 

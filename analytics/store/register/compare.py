@@ -17,6 +17,7 @@ from analytics.store.register.model import (
     Registry,
     Series,
     Term,
+    news,
     offset,
     refuse,
     step,
@@ -226,7 +227,7 @@ def _adoptions(stored: Registry, said: Registry, write: Registry, name: str) -> 
 def _zones(stored: Registry, said: Registry, write: Registry) -> Iterator[Change]:
     for code, facts in sorted(said.zones.items()):
         old = stored.zones.get(code)
-        other = {key: value for key, value in facts.items() if old is None or old.get(key) != value}
+        other = news(old, facts)
         if old is not None and not other:
             continue
         write.zones[code] = other

@@ -12,7 +12,7 @@ from analytics.parameters import Parameter
 from analytics.store.connection import Connection
 from analytics.store.register import values
 from analytics.store.register.draft import Draft, Entry, nearest
-from analytics.store.register.model import DEVICE, Change, Problem, Registry, offset, step
+from analytics.store.register.model import DEVICE, Change, Problem, Registry, news, offset, step
 from analytics.store.register.values import Bad, shown
 from analytics.store.registry import Channel
 from analytics.telemetry.hj212.codes import CADENCES, Factor, factors
@@ -177,7 +177,7 @@ def compare(stored: Registry, said: Registry, write: Registry) -> Iterator[Chang
     """What is new or other."""
     for mn, facts in sorted(said.devices.items()):
         old = stored.devices.get(mn)
-        other = {key: value for key, value in facts.items() if old is None or old.get(key) != value}
+        other = news(old, facts)
         if old is not None and not other:
             continue
         write.devices[mn] = other

@@ -169,6 +169,11 @@ class Registry:
         }
 
 
+def news(old: Mapping[str, object] | None, said: Mapping[str, object]) -> dict[str, object]:
+    """The facts of `said` that are other than the `old` ones; all where there are none."""
+    return {key: value for key, value in said.items() if old is None or old.get(key) != value}
+
+
 class Change(NamedTuple):
     """One row that is new or other. `fields` are its name, what was there (None: nothing), what will be."""
 

@@ -18,6 +18,8 @@ from jobs.web.read.selected import SERIES
 
 #: What each row says of its series beside its names.
 ABOUT = ("series", "unit", "utc_offset")
+#: What names a series within its station and parameter, and is said of it; what stands beside a mean.
+OF_SERIES, MEANS = ("position", "statistic", "cadence", *ABOUT), ("count", "expected", "coverage")
 
 
 def readings(conn: Connection, asked: Asked, rules: list[Rules]) -> Page:
@@ -41,9 +43,7 @@ def readings(conn: Connection, asked: Asked, rules: list[Rules]) -> Page:
             more = ("value", "verdict")
             void = pl.col("verdict").is_in(VOID).fill_null(value=False)
             rows = rows.filter(pl.col("corrected").is_not_null(), ~void).with_columns(value="corrected")
-        return described(rows, facts).select(
-            "station", "parameter", "time", *more, "position", "statistic", "cadence", *ABOUT
-        )
+        return described(rows, facts).select("station", "parameter", "time", *more, *OF_SERIES)
 
     most = walk.MOST if known is None else past.MOST
     stretches = walk.counted(conn, walk.walk(spans, SERIES, asked, most=most), most)
@@ -75,13 +75,8 @@ def averages(conn: Connection, asked: Asked, rules: list[Rules]) -> Page:
             "time",
             "averaging",
             "value",
-            "count",
-            "expected",
-            "coverage",
-            "position",
-            "statistic",
-            "cadence",
-            *ABOUT,
+            *MEANS,
+            *OF_SERIES,
         )
 
     most = walk.MOST if known is None else past.MOST

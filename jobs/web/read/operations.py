@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from analytics.store.connection import Connection
+from jobs.export import issued
 from jobs.rules import Rules
 from jobs.web.read import listed, measured, stepped, told
 from jobs.web.read.asked import Asked
@@ -84,9 +85,6 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     "reason": ("string", "Why another model than the best was used; empty: it was not."),
 }
 
-_OF_SERIES = ("position", "statistic", "cadence", *measured.ABOUT)
-_MEANS = ("count", "expected", "coverage")
-
 
 @dataclass(frozen=True, slots=True)
 class Operation:
@@ -154,8 +152,8 @@ OPERATIONS: tuple[Operation, ...] = (
         (*_WHO, *_WHEN, "raw", *_STEPS, *_PAGES),
         (*SERIES, "time"),
         _readings,
-        ("station", "parameter", "time", *_OF_SERIES),
-        ("value", "verdict", "corrected", "tests", "mark", "revision", "min", "max", *_MEANS),
+        ("station", "parameter", "time", *measured.OF_SERIES),
+        ("value", "verdict", "corrected", "tests", "mark", "revision", "min", "max", *measured.MEANS),
     ),
     Operation(
         "series_readings",
@@ -165,8 +163,8 @@ OPERATIONS: tuple[Operation, ...] = (
         (*_WHEN, "raw", *_STEPS, *_PAGES),
         (*SERIES, "time"),
         _readings,
-        ("station", "parameter", "time", *_OF_SERIES),
-        ("value", "verdict", "corrected", "tests", "mark", "revision", "min", "max", *_MEANS),
+        ("station", "parameter", "time", *measured.OF_SERIES),
+        ("value", "verdict", "corrected", "tests", "mark", "revision", "min", "max", *measured.MEANS),
     ),
     Operation(
         "averages",
@@ -176,7 +174,7 @@ OPERATIONS: tuple[Operation, ...] = (
         (*_WHO, "averaging", *_WHEN, *_STEPS, *_PAGES),
         (*SERIES, "time", "averaging"),
         _averages,
-        ("station", "parameter", "time", *_MEANS, *_OF_SERIES),
+        ("station", "parameter", "time", *measured.MEANS, *measured.OF_SERIES),
         ("averaging", "value", "min", "max"),
     ),
     Operation(
@@ -214,8 +212,8 @@ OPERATIONS: tuple[Operation, ...] = (
         (*SERIES, "issued", "time"),
         told.issues,
         (
-            *("station", "parameter", "issued", "time", "value", "low", "high", "model", "skill", "level", "reason"),
-            *_OF_SERIES,
+            *issued.FORECASTS,
+            *("statistic", "cadence", *measured.ABOUT),
         ),
     ),
 )

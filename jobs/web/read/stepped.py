@@ -112,13 +112,8 @@ class Steps:
             "parameter",
             "time",
             *values,
-            "count",
-            "expected",
-            "coverage",
-            "position",
-            "statistic",
-            "cadence",
-            *measured.ABOUT,
+            *measured.MEANS,
+            *measured.OF_SERIES,
         )
 
     def _averagings(self) -> list[str]:

@@ -104,23 +104,7 @@ def issues(conn: Connection, asked: Asked, rules: list[Rules]) -> Page:
             named = newest.join(names.rename({"code": "station"}), on="series").sort(*SERIES, "issued", "time")
         else:
             named = issued.forecasts_in(conn, found, names, ask)
-        return measured.described(named, facts).select(
-            "station",
-            "parameter",
-            "issued",
-            "time",
-            "value",
-            "low",
-            "high",
-            "model",
-            "skill",
-            "level",
-            "reason",
-            "position",
-            "statistic",
-            "cadence",
-            *measured.ABOUT,
-        )
+        return measured.described(named, facts).select(*issued.FORECASTS, "statistic", "cadence", *measured.ABOUT)
 
     stretches = walk.walk(spans, SERIES, asked)
     rows, cursor = walk.page(stretches, load, (*SERIES, "issued", "time"), asked)

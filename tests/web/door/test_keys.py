@@ -241,6 +241,7 @@ def test_a_key_that_sends_too_much_waits(
 
 @given(st.lists(st.tuples(st.integers(0, 200), st.floats(0, 50)), max_size=30), st.integers(1, 20))
 @example([(23, 49.10482518281635), (100, 0.0), (100, 1.7803629157537912), (84, 0.0), (100, 0.0)], 1)
+@example([(100, 0.0), (100, 1.3327122278433468)], 3)
 def test_a_bucket_gives_no_more_than_its_rate(asked: list[tuple[int, float]], rate: int) -> None:
     now, taken = 0.0, 0
     bucket = Buckets(rate, 100, lambda: now)
