@@ -5,6 +5,7 @@ Times are UTC, a period is named by its start and half-open, null is missing, ze
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import polars as pl
@@ -187,6 +188,10 @@ class Batch:
     #: whose sender may want to hear of each
     places: pl.Series | None = None
     vacant: pl.Series | None = None
+    #: what such a place is called in the words of its rejects: row, line, frame
+    place: str = "row"
+    #: when it came, or when each of the cells did; null where that is not known, as of files
+    received: pl.Series | datetime | None = None
 
     @property
     def read(self) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-from dashboards import district, station
+from dashboards import district, doors, station
 from dashboards.pieces import Dashboard
 
 FOLDER = Path(__file__).parent
@@ -14,6 +14,7 @@ FOLDER = Path(__file__).parent
 DASHBOARDS: dict[str, Callable[[], Dashboard]] = {
     "greenwatch-district": district.build,
     "greenwatch-station": station.build,
+    "greenwatch-doors": doors.build,
 }
 
 

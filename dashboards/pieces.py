@@ -105,6 +105,12 @@ def prom(expr: str, legend: str = "") -> prometheus.Dataquery:
     return query.legend_format(legend) if legend else query
 
 
+def measured_by(expr: str, legend: str, ref: str = "A") -> prometheus.Dataquery:
+    """The values of `expr` over the time shown."""
+    query = prometheus.Dataquery().ref_id(ref).datasource(PROM).expr(expr).range()
+    return query.format(PromQueryFormat.TIME_SERIES).legend_format(legend)
+
+
 def dress(panel: Panel, title: str, description: str, unit: str, *, width: int, height: int) -> Panel:
     """`panel` with what each must have; `description` tells source and aggregation."""
     return panel.title(title).description(description).unit(unit).span(width).height(height)
@@ -191,7 +197,39 @@ def curves(
     """Lines over time. A gap stays a gap."""
     panel = dress(timeseries.Panel(), title, description, unit, width=width, height=height)
     panel = panel.with_target(target).datasource(SQL).span_nulls(False).line_width(1).fill_opacity(0)
+    legend = shared.VizLegendOptions().show_legend(True).display_mode(common.LegendDisplayMode.LIST)
+    panel = panel.legend(legend.placement(common.LegendPlacement.BOTTOM).calcs([]))
     return panel.tooltip(shared.VizTooltipOptions().mode(common.TooltipDisplayMode.MULTI))
+
+
+def measured(
+    expr: str,
+    legend: str,
+    title: str,
+    description: str,
+    unit: str,
+    *,
+    more: Mapping[str, str] | None = None,
+    width: int = 12,
+) -> timeseries.Panel:
+    """Lines over time of what Prometheus heard; `more`: legend -> expression of further ones."""
+    panel = curves(measured_by(expr, legend), title, description, unit, width=width, height=6).datasource(PROM)
+    for ref, (name, other) in zip("BCDEFG", (more or {}).items(), strict=False):
+        panel = panel.with_target(measured_by(other, name, ref))
+    return panel.min(0)
+
+
+def listed(
+    expr: str, title: str, description: str, unit: str, labels: Mapping[str, str], head: str, *, width: int = 8
+) -> table.Panel:
+    """A table of what Prometheus says now: a row a sample, a column for each of `labels` (label -> its head), the value
+    under `head`, in `unit`."""
+    query = prometheus.Dataquery().ref_id("A").datasource(PROM).expr(expr).instant().format(PromQueryFormat.TABLE)
+    panel = dress(table.Panel(), title, description, "none", width=width, height=7).with_target(query).datasource(PROM)
+    panel = panel.override_by_name("Time", [override("custom.hidden", True)]).no_value("–")
+    value = {"type": "color-text"}
+    worth = [override("displayName", head), override("unit", unit), override("custom.cellOptions", value)]
+    return named(panel, labels).override_by_name("Value", worth)
 
 
 def band(panel: timeseries.Panel) -> timeseries.Panel:

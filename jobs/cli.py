@@ -21,6 +21,7 @@ from jobs import (
     irrigate,
     listen,
     migrate,
+    mqtt,
     register,
     relearn,
     replay,
@@ -37,6 +38,8 @@ from jobs.database.cli import app as database
 from jobs.database.errors import DatabaseError
 from jobs.keep import app as keep
 from jobs.key import app as key
+from jobs.pull import cli as pull
+from jobs.rejects import app as rejects
 from jobs.review import app as review
 from jobs.simulate import app as simulate
 
@@ -54,6 +57,7 @@ app.command("register", epilog=register.EXAMPLE)(register.main)
 app.command("source", epilog=source.EXAMPLE)(source.main)
 app.command("ingest", epilog=ingest.EXAMPLE)(ingest.main)
 app.command("replay", epilog=replay.EXAMPLE)(replay.main)
+app.command("pull", epilog=pull.EXAMPLE)(pull.main)
 app.command("settle", epilog=settle.EXAMPLE)(settle.main)
 app.command("relearn", epilog=relearn.EXAMPLE)(relearn.main)
 app.command("watch", epilog=watch.EXAMPLE)(watch.main)
@@ -65,10 +69,12 @@ app.add_typer(review, name="review")
 app.add_typer(keep, name="keep")
 app.command("doctor", epilog=doctor.EXAMPLE)(doctor.main)
 app.add_typer(key, name="key")
+app.add_typer(rejects, name="rejects")
 app.add_typer(backfill, name="backfill")
 app.add_typer(simulate, name="simulate")
 app.command("serve", epilog=serve.EXAMPLE)(serve.main)
 app.command("listen", epilog=listen.EXAMPLE)(listen.main)
+app.command("mqtt", epilog=mqtt.EXAMPLE)(mqtt.main)
 app.command("worker", epilog=worker.EXAMPLE)(worker.main)
 app.command("up", epilog=up.EXAMPLE)(up.main)
 app.command("demo", epilog=demo.EXAMPLE)(demo.main)

@@ -5,12 +5,12 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import structlog
 import typer
@@ -88,6 +88,18 @@ def author() -> str:
         return f"user {os.getuid()}"
 
 
+_JSON = structlog.processors.JSONRenderer(ensure_ascii=False)
+
+
+def harmless(_: object, __: str, said: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """What is `said` without signs that a terminal obeys: names and words in it are those of strangers."""
+    return {name: _printable(value) if isinstance(value, str) else value for name, value in said.items()}
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() or letter == "\n" else "\ufffd" for letter in text)
+
+
 def start_logging() -> structlog.stdlib.BoundLogger:
     """The logger: lines for people where stderr is a terminal, JSON where it is not."""
     terminal = sys.stderr.isatty()
@@ -96,7 +108,7 @@ def start_logging() -> structlog.stdlib.BoundLogger:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(ensure_ascii=False),
+            *([harmless, structlog.dev.ConsoleRenderer()] if terminal else [_JSON]),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),

@@ -2,8 +2,9 @@
 
 import os
 import shlex
+import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -22,12 +23,12 @@ from analytics.store.observations import Counts
 from analytics.store.register import read as read_registry
 from analytics.synthetic import District
 from analytics.texts import Language
-from jobs import board, chain, console, forecast, irrigate, migrate, register, relearn, serve, summary, watch
+from jobs import beside, board, chain, console, forecast, irrigate, migrate, register, relearn, serve, summary, watch
 from jobs.database import lock
 from jobs.database.dsn import SPEAKING
 from jobs.database.home import home
 from jobs.database.server import Server
-from jobs.ingest import Intake, Order
+from jobs.intake import Intake, Order
 from jobs.simulate import files as simulated
 from jobs.up import Family
 
@@ -76,6 +77,8 @@ def main(
         listener = stack.enter_context(closing(serve.listen(serve.HOST, port)))
         port = listener.getsockname()[1]
         address = dsn or _private(keep=keep)
+        if dsn is None and not keep:
+            shutil.rmtree(folder / "spool", ignore_errors=True)  # of the database that is gone
         conn = stack.enter_context(closing(connection.connect(address)))
         steps = sum(1 for _ in migrate.migrate(conn))
         say(f"tables: {steps} steps" if steps else "tables: up to date")
@@ -88,15 +91,18 @@ def main(
         run = story.run
         run.dsn = "..." if dsn else _note(folder / "dsn", address)
         listener.close()
-        family = stack.enter_context(up(address, port, None if data else folder / "district"))
+        doors = beside.doors(address, beside.Devices(port=0, metrics=0), None)
+        family = stack.enter_context(up(address, port, None if data else folder / "district", doors, folder))
         page = f"http://{serve.HOST}:{port}"
-        if not family.answers(page):
+        if not all(family.answers(place) for place in (page, *(door.health for door in doors))):
             return  # stopped while it started
         _first(family, page, live=not data)
         now = console.now()
         seen = board.board(conn, board.Book.load(), board.moment(conn, now), summary.one(language))
         summary.show(conn, console.out, language=language, run=run, board=seen)
         console.out.print(f"\n{page}", style="bold green")
+        for door in doors:
+            console.out.print(door.said, soft_wrap=True)
         if not once:
             console.people.print("live; Ctrl-C ends it / 实时运行中，Ctrl-C 结束")
             family.watch()
@@ -108,12 +114,19 @@ def say(words: str) -> None:
 
 
 @contextmanager
-def up(address: str, port: int, district: Path | None) -> Iterator[Family]:
-    """A server at `port` and a worker on the database, and the stream of `district`; ended when the block is left."""
+def up(address: str, port: int, district: Path | None, doors: Sequence[beside.Door], folder: Path) -> Iterator[Family]:
+    """A server at `port` and a worker on the database, `doors`, and the stream of `district`; ended when the block is
+    left.
+
+    Spools of the demo's doors lie in `folder`: what waits in this machine's own must not come into its database. And it
+    subscribes to no broker, which would take its messages for received.
+    """
     family = Family()
     with family.heeding():
         family.start("serve", [f"--port={port}", "--dsn", address])
         family.start("worker", ["--dsn", address])
+        for door in doors:
+            family.start(door.name, [*door.words, "--dsn", address], os.environ | {"GREENWATCH_HOME": str(folder)})
         if district is not None:
             like = district / simulated.MANIFEST
             family.start("simulate", ["live", "--like", str(like), "--url", f"http://{serve.HOST}:{port}"])

@@ -17,7 +17,7 @@ from analytics.frames import Batch
 from analytics.spool import Record
 from analytics.store.connection import Connection
 from jobs.database.home import home
-from jobs.ingest import Order
+from jobs.intake import Order
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +35,14 @@ class Decoded:
 
 
 #: Batches of records, in any order. It may read of the store, in whose transaction the batches are saved, and writes
-#: nothing there. Many records at once make few large frames. It need not fear hostile bytes: where it raises, the
-#: records are given to it one by one, and the one that still raises becomes a reject with its reason and place.
-#: What a record holds but what is no reading (a heartbeat) may be in no batch.
+#: nothing there but what it must remember of the records themselves (`mqtt`: frame counters). Many records at once make
+#: few large frames. It need not fear hostile bytes: where it raises, the records are given to it one by one, and the
+#: one that still raises becomes a reject with its reason and place. What a record holds but what is no reading (a
+#: heartbeat) may be in no batch.
 Decode = Callable[[Connection, Sequence[Record]], Iterator[Decoded]]
 
 #: Name of a door -> module with its `decode`. Loaded when it is asked for: a door costs nobody else its libraries.
-DOORS: Mapping[str, str] = {"hj212": "jobs.listen.door", "http": "jobs.web.posts"}
+DOORS: Mapping[str, str] = {"hj212": "jobs.listen.door", "http": "jobs.web.posts", "mqtt": "jobs.mqtt.door"}
 
 
 def decoder(name: str) -> Decode:

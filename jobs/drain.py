@@ -25,7 +25,7 @@ from analytics.store.errors import NewerStore, NotMigrated, Passed
 from analytics.store.observations import Counts
 from analytics.store.spools import Told
 from jobs import console, doors
-from jobs.ingest import CHANNELS, Intake, Order
+from jobs.intake import CHANNELS, Intake, Order
 from jobs.rules import RuleBook
 from jobs.threads import Thread
 
@@ -227,6 +227,8 @@ class Drainer(Thread):
     def serve(self, conn: Connection) -> None:
         """Nothing; drains until `stopping`, or `conn` is lost. What waits then waits for the next owner."""
         most, pause = self.most, _SOON
+        if not self._owned(conn):
+            return
         self.place = cursor(conn, self.door)
         while not self.stopping.is_set():
             try:
@@ -245,6 +247,22 @@ class Drainer(Thread):
                 most, pause, self.problem = min(self.most, 2 * most), _SOON, ""
                 if not more:
                     self.stopping.wait(PAUSE)
+
+    def _owned(self, conn: Connection) -> bool:
+        """Whether this is the one who drains the door, once it is; False where it was stopped before.
+
+        The places of another machine's spool are not ours: with its cursor we would pass over what we promised.
+        """
+        while not self.stopping.is_set():
+            if spools.own(conn, self.door):
+                self.problem = ""
+                return True
+            words = f"{self.door} is drained by another process into this store: each spool needs a name (--name)"
+            if words != self.problem:
+                log.error("not drained", door=self.door, problem=words)
+            self.problem = words
+            self.stopping.wait(PAUSE)
+        return False
 
     def _step(self, conn: Connection, most: int) -> bool:
         """Whether the spool did what it promised: there is no end behind which nothing comes."""

@@ -20,7 +20,8 @@ from analytics.store.errors import NotMigrated
 from analytics.store.priorities import Difference
 from analytics.store.register import Change, Draft, Effect, Plan
 from jobs import chain, console, pepper
-from jobs.ingest import readmit
+from jobs.intake import readmit
+from jobs.pull.connectors import CONNECTORS
 
 EXAMPLE = "Example: greenwatch register district.toml --plan && greenwatch register district.toml"
 
@@ -39,7 +40,8 @@ def main(
     with console.store(dsn) as conn:
         known, adoptable, land, kinds = rules(conn)
         secrets = register.Secrets(pepper.read(), os.environ)
-        draft = register.read(raw, str(file), known, adoptable, land, kinds, secrets)
+        services = {name: connector.ids for name, connector in CONNECTORS.items()}
+        draft = register.read(raw, str(file), known, adoptable, land, kinds, secrets, services)
         if plan:
             there_is = look(conn, draft)
             show(there_is)

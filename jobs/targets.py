@@ -14,8 +14,8 @@ from analytics.store.connection import Connection
 from analytics.store.registry import Channel
 from jobs import console
 from jobs.export.ask import instant
-from jobs.ingest import seconds
 from jobs.rules import load_rules
+from jobs.steps import seconds
 
 Station = Annotated[str, typer.Argument(metavar="STATION", help="Its code.")]
 _CHANNEL = r"parameter\[@position]\[:statistic]"  # the backslashes keep the brackets from being markup

@@ -1,4 +1,4 @@
-"""`greenwatch up`: all of it on this machine: a database, the server, a worker."""
+"""`greenwatch up`: all of it on this machine: a database, the server, a worker, the doors that are registered."""
 
 import ctypes
 import os
@@ -15,12 +15,15 @@ from types import FrameType
 import httpx
 
 from analytics.store import connection
-from jobs import console, migrate, serve
+from jobs import beside, console, migrate, serve
 from jobs.database.dsn import SPEAKING, find_dsn
 from jobs.database.home import home
 from jobs.database.server import Server
 
-EXAMPLE = "Example: greenwatch up --port 8080"
+EXAMPLE = (
+    "Example: GREENWATCH_PEPPER=... greenwatch up --listen-port 9212 --mqtt-url mqtts://greenwatch@broker.example "
+    "--mqtt-topic 'chirpstack:application/+/device/+/event/up'"
+)
 
 #: The server answers within so long [s] after its start, and a child ends within so long after it is told to.
 PATIENCE, GRACE = 60.0, 40.0
@@ -33,24 +36,46 @@ def main(
     host: serve.Host = serve.HOST,
     port: serve.Port = serve.PORT,
     name: serve.Names = None,
-    register: serve.Register = False,
+    register: beside.Register = False,
     keys: serve.Keys = False,
+    listen: beside.Listen = True,
+    listen_host: beside.Host = beside.HOST,
+    listen_port: beside.Port = beside.PORT,
+    listen_metrics_port: beside.ListenMetrics = beside.LISTEN_METRICS,
+    ask: beside.Ask = False,
+    mqtt: beside.Mqtt = True,
+    mqtt_url: beside.Url = None,
+    mqtt_topic: beside.Topics = None,
+    mqtt_metrics_port: beside.MqttMetrics = beside.MQTT_METRICS,
     dsn: console.Dsn = None,
 ) -> None:
-    """Start the database if there is none, make its tables, then serve and work until stopped."""
+    """Start the database if there is none, make its tables, then serve, work and take in until stopped.
+
+    HJ 212 devices are listened to where any are registered and GREENWATCH_PEPPER is set; a broker is subscribed to
+    where its address and topics are said. With other options of theirs run `greenwatch listen` and `mqtt` yourself,
+    beside --no-listen and --no-mqtt.
+    """
     token = os.environ.get("GREENWATCH_TOKEN") or None
     serve.names(host, name or [], token)  # what will be refused is refused before a database is started
+    devices = beside.Devices(listen_host, listen_port, listen_metrics_port, ask, register) if listen else None
+    broker = beside.Broker(mqtt_url, mqtt_topic or [], mqtt_metrics_port, register).check() if mqtt else None
     with closing(serve.listen(host, port)) as listener:
         port = listener.getsockname()[1]
     address = database(dsn)
+    doors = beside.doors(address, devices, broker)
     place = [] if not address else ["--dsn", address]
     words = [f"--host={host}", f"--port={port}", *(f"--name={item}" for item in name or [])]
     family = Family()
     with family.heeding():
         family.start("serve", [*words, *(["--register"] * register), *(["--keys"] * keys), *place])
         family.start("worker", place)
+        for door in doors:
+            family.start(door.name, [*door.words, *place])
         if family.answers(f"http://{serve.shown('127.0.0.1' if host in ('0.0.0.0', '::') else host)}:{port}"):
             console.out.print(f"greenwatch is up: http://{serve.shown(host)}:{port}", markup=False)
+            for door in doors:
+                if family.answers(door.health):
+                    console.out.print(door.said, markup=False, soft_wrap=True)
         family.watch()
 
 
@@ -99,14 +124,14 @@ class Family:
                 signal.signal(number, handler)
 
     def answers(self, address: str) -> bool:
-        """Whether the server is well before anything ends. Raises `NotAsAsked` where it takes too long."""
+        """Whether the server at `address` is well before anything ends. Raises `NotAsAsked` where it takes too long."""
         give_up = time.monotonic() + PATIENCE
         while not self.stopping.is_set() and not self.ended():
             with suppress(httpx.HTTPError):
                 if httpx.get(f"{address}/healthz", timeout=2, trust_env=False).is_success:
                     return True
             if time.monotonic() > give_up:
-                raise console.NotAsAsked(f"the server does not answer at {address} after {PATIENCE:.0f} s")
+                raise console.NotAsAsked(f"nobody answers at {address} after {PATIENCE:.0f} s")
             self.stopping.wait(0.1)
         return False
 

@@ -22,6 +22,7 @@ from jobs import chain, console, forecast, irrigate, keep, relearn, watch
 from jobs.backfill.chunk import BEHIND, FRESH, Hands
 from jobs.backfill.queue import Porter
 from jobs.database.dsn import find_dsn
+from jobs.pull import run as pull
 from jobs.threads import Thread, reconnect
 from jobs.timetable import Books, Job, Patience, Timetable, attempt
 
@@ -55,6 +56,8 @@ CLOCK = (
 #: On one worker, beside the clock: a first archive of years takes its time. What is old goes at night, where a site has
 #: set that anything does.
 NIGHT = (Job("keep", keep.run, timedelta(days=1), timedelta(hours=2) - _LOCAL),)
+#: On one worker, beside the clock: a service that is slow to answer keeps nobody waiting. Each pull has its own times.
+PULLS = (Job("pull", pull.run, timedelta(seconds=30)),)
 
 
 def main(
@@ -89,6 +92,7 @@ def work(dsn: str, stopping: Event, *, pause: float = PAUSE) -> bool:
         Timetable("watch", dsn, stopping, WATCH, books, alone=False),
         Timetable("clock", dsn, stopping, CLOCK, books),
         Timetable("night", dsn, stopping, NIGHT, books),
+        Timetable("pulls", dsn, stopping, PULLS, books),
         Porter("chunks", dsn, stopping, Hands(stopping, books).do),
     ]
     for thread in beside:

@@ -1,8 +1,10 @@
-"""The dashboards as their files say them: names, contents, panels."""
+"""The dashboards and the rules as their files say them: names, contents, panels, alerts."""
 
 import json
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from dashboards import build
 
@@ -16,3 +18,13 @@ def load(name: str) -> dict[str, Any]:
 
 def panels(name: str) -> list[dict[str, Any]]:
     return [panel for panel in load(name)["panels"] if panel["type"] != "row"]
+
+
+#: Files of alerts, in the order of the runbook.
+RULES = ("greenwatch", "doors")
+
+
+def rules() -> list[dict[str, Any]]:
+    """Every alert."""
+    files = [yaml.safe_load((FOLDER / f"rules/{name}.yml").read_text(encoding="utf-8")) for name in RULES]
+    return [rule for book in files for group in book["groups"] for rule in group["rules"]]

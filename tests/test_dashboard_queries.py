@@ -121,6 +121,14 @@ def seed(conn: Connection) -> None:
     )
     conn.execute(
         """
+        INSERT INTO spool (door, told, bytes, records, oldest)
+        VALUES ('hj212', now(), 900, 3, now() - interval '1 minute')
+        """
+    )
+    conn.execute("INSERT INTO pull (name, connector, ids) VALUES ('calder', 'ea-hydrology', '{}')")
+    conn.execute("INSERT INTO pull_state (pull, tried, succeeded, due) VALUES ('calder', now(), now(), now())")
+    conn.execute(
+        """
         INSERT INTO advice (zone, issued, day, water, depth, volume, minutes, latest, depletion, raw, reason, reason_zh)
         SELECT id, now(), current_date, true, 12, 1.6, 48, now(), 31, 30, 'dry', '干' FROM zone
         """
@@ -179,15 +187,16 @@ def frame(span: timedelta, variables: dict[str, Value]) -> Frame:
     return Frame(now - span, now + timedelta(hours=3), variables)
 
 
-EVERYTHING = frame(timedelta(days=2), {"district": [WEST, ""], "station": AIR, "parameter": "pm25", "position": ""})
-ONE = frame(timedelta(hours=1), {"district": [WEST], "station": AIR, "parameter": "pm25", "position": ""})
+PM25: dict[str, Value] = {"station": AIR, "parameter": "pm25", "position": "", "door": "hj212"}
+EVERYTHING = frame(timedelta(days=2), {"district": [WEST, ""], **PM25})
+ONE = frame(timedelta(hours=1), {"district": [WEST], **PM25})
 NOTHING = Frame(
     datetime(1999, 1, 1, tzinfo=UTC),
     datetime(1999, 1, 2, tzinfo=UTC),
-    {"district": ["nowhere"], "station": "nobody", "parameter": "nothing", "position": "x"},
+    {"district": ["nowhere"], "station": "nobody", "parameter": "nothing", "position": "x", "door": ["none"]},
 )
 #: Queries that count, and so have a row where there is nothing; and those that know neither district nor time.
-COUNTS = re.compile(r"SELECT (count|extract|sum|coalesce|DISTINCT district)|report\.advice")
+COUNTS = re.compile(r"SELECT (count|extract|sum|coalesce|DISTINCT district|door AS)|report\.(advice|pull)")
 
 
 @pytest.mark.parametrize("case", list(queries()), ids=lambda case: case[0])

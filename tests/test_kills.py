@@ -19,7 +19,7 @@ from analytics.store import connection, migrations
 from analytics.store.connection import Connection
 from analytics.store.observations import Counts
 from jobs import chain
-from jobs.ingest import Intake, Order
+from jobs.intake import Intake, Order
 from tests import world
 from tests.conftest import NOW, Make
 from tests.servers import spare_server

@@ -10,7 +10,7 @@ import pytest
 from analytics import metrics, parameters
 from analytics.frames import TIME
 from analytics.metrics import FAMILIES, UNITS, Exporter, Snapshot
-from analytics.store import spools
+from analytics.store import pulls, spools
 from tests import tools
 from tests.scrape import key, scrape
 
@@ -54,11 +54,18 @@ FRAMES = {
     "batches": pl.DataFrame({"kind": ["live"], "batches": [7], "conflicts": [0]}),
     "cells": pl.DataFrame({"kind": ["live", "live"], "outcome": ["new", "reject"], "cells": [41, 2]}),
     "rejects": pl.DataFrame({"waiting": [2]}),
+    "sources": pl.DataFrame(
+        {"source": ["hj212"], "saved": [T], "live": [T]}, schema_overrides={"saved": TIME, "live": TIME}
+    ),
+    "source_cells": pl.DataFrame({"source": ["hj212"], "outcome": ["new"], "cells": [41]}),
+    "reasons": pl.DataFrame({"source": ["hj212"], "reason": ["ahead of the clock"], "rejects": [2]}),
+    "clocks": pl.DataFrame({"station": ["A"], "source": ["hj212"], "offset": [-130.5]}),
     "stale": pl.DataFrame({"stage": ["flag"], "due": [12], "settled": [T]}, schema_overrides={"settled": TIME}),
     "backfill_chunks": pl.DataFrame({"state": ["waiting", "failed"], "chunks": [5, 1]}),
     "backfill_rows": pl.DataFrame({"rows": [4_000_000]}),
     "work": WORK,
     "spools": SPOOLS,
+    "pulls": pl.DataFrame([("calder", T, 0, 1, 7, 90, 4, 1, 2, T)], schema=dict(pulls.TOLD), orient="row"),
 }
 
 

@@ -18,7 +18,7 @@ from analytics.store.register import read as read_registry
 from analytics.synthetic import District
 from analytics.texts import TEXTS, Language
 from jobs import board, chain, console, forecast, irrigate, register, relearn, traces, watch
-from jobs.ingest import Intake, Order
+from jobs.intake import Intake, Order
 from jobs.web import shared
 from tests import tools
 from tests.conftest import NOW, Make
@@ -126,10 +126,15 @@ def test_what_is_not_there_is_said(client: Client) -> None:
         assert "<script>" not in answer.text.replace('<script src="/static', "")
 
 
-def test_an_empty_store_says_what_to_do(dsn: str, tmp_path: Path) -> None:
+def test_an_empty_store_says_what_to_do_and_what_was_refused(conn: Connection, dsn: str, tmp_path: Path) -> None:
+    send(conn, "NOBODY", [NOW, NOW + HOUR])
     with serving(dsn, tmp_path) as client:
         for language in ("en", "zh"):
-            assert TEXTS["empty_board"][language == "zh"] in client.get("/", params={"lang": language}).text
+            page = client.get("/", params={"lang": language}).text
+            assert TEXTS["empty_board"][language == "zh"] in page
+            assert TEXTS["rejects_wait"][language == "zh"].format(count=2) in page
+            refused = TEXTS["reject_unknown station"][language == "zh"]
+            assert f'<td>test</td><td>{refused}</td><td class="right">2</td>' in page
 
 
 def test_words_of_others_are_shown_and_not_run(conn: Connection, dsn: str, tmp_path: Path) -> None:

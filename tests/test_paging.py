@@ -27,7 +27,7 @@ from analytics.store.connection import Connection
 from analytics.store.register import read as read_registry
 from analytics.synthetic import District
 from jobs import chain, console, register
-from jobs.ingest import Intake, Order
+from jobs.intake import Intake, Order
 from jobs.simulate import files as simulated
 from tests import tools
 from tests.tools import Tools
@@ -154,6 +154,7 @@ def _alertmanager(folder: Path, desk: int) -> None:
 def _prometheus(folder: Path, ours: int, alertmanager: int) -> None:
     config = yaml.safe_load((DASHBOARDS / "prometheus.yml").read_text(encoding="utf-8"))
     config["global"] = {"scrape_interval": "1s", "scrape_timeout": "900ms", "evaluation_interval": "1s"}
+    config["scrape_configs"] = [job for job in config["scrape_configs"] if job["job_name"] == "greenwatch"]
     [scrape], [pager] = config["scrape_configs"], config["alerting"]["alertmanagers"]
     scrape["static_configs"] = [{"targets": [f"127.0.0.1:{ours}"]}]
     pager["static_configs"] = [{"targets": [f"127.0.0.1:{alertmanager}"]}]

@@ -13,7 +13,7 @@ from analytics.frames import CELLS, REJECTS, Batch
 from analytics.store import derived, ledger, migrations, register, registry, scattered
 from analytics.store.connection import Connection
 from jobs import chain
-from jobs.ingest import Intake, Order, readmit
+from jobs.intake import Intake, Order, readmit
 from tests import world
 from tests.conftest import NOW
 from tests.world import HOUR, T0
@@ -105,8 +105,9 @@ def test_a_reading_is_not_rejected_beside_its_own_registration(
     def resolve(*given: Any) -> pl.DataFrame:
         found = real(*given)
         while todo:
-            todo[0].start()
-            todo.pop().join(0.5)
+            first = todo.pop()  # before it runs: it comes through here itself
+            first.start()
+            first.join(0.5)
         return found
 
     monkeypatch.setattr(registry, "resolve", resolve)

@@ -9,7 +9,7 @@ import polars as pl
 from analytics.store import connection
 from analytics.store.connection import Connection
 from jobs import chain, relearn
-from jobs.ingest import Intake, Order
+from jobs.intake import Intake, Order
 from tests.soak import rows
 from tests.soak.figures import Outcome
 from tests.soak.settling import Late, late

@@ -1,4 +1,4 @@
-"""Real servers and a real browser for the tests: Prometheus, Alertmanager and Chromium of Debian trixie.
+"""Real servers and a real browser for the tests: Prometheus, Alertmanager, Mosquitto and Chromium of Debian trixie.
 
 They are unpacked once below `tools` of Greenwatch's home, without root, from signed packages, and run with the
 libraries that came with them. What cannot be installed is an error, never a skipped test.
@@ -27,6 +27,7 @@ ELSEWHERE = "run the tests on one of them"
 #: Raise a number when what is fetched or how it is made ready changes: the old folder is then of no use.
 PROMETHEUS = f"{debian.SUITE}-prometheus-1"
 CHROMIUM = f"{debian.SUITE}-chromium-1"
+MOSQUITTO = f"{debian.SUITE}-mosquitto-1"
 
 TEMPLATES = b"/usr/share/prometheus/alertmanager"
 #: Where libpulse, which the browser is linked to, keeps a part of itself.
@@ -56,6 +57,17 @@ _CHROMIUM = debian.Selection(
     ),
     size="about 110 MB",
     room=1_500_000_000,
+    elsewhere=ELSEWHERE,
+)
+
+_MOSQUITTO = debian.Selection(
+    title="Mosquitto",
+    wanted=["mosquitto"],
+    keep=re.compile(r"(lib|mosquitto|zlib1g)"),
+    # What only systemd, which runs it elsewhere, and adduser need.
+    leave=re.compile(r"lib(pam|semanage|sepol|debconf)"),
+    size="about 10 MB",
+    room=200_000_000,
     elsewhere=ELSEWHERE,
 )
 
@@ -102,6 +114,12 @@ def prometheus_tools(folder: Path | None = None) -> Tools:
     return Tools(*(tree.root / "usr/bin" / name for name in names))
 
 
+def mosquitto(folder: Path | None = None) -> Path:
+    """The broker Mosquitto, unpacked if it is not there yet."""
+    tree = debian.install((folder or home() / "tools") / MOSQUITTO, _MOSQUITTO, _finish_mosquitto, say)
+    return tree.root / "usr/bin/mosquitto"
+
+
 def chromium(folder: Path | None = None) -> Path:
     """A headless Chromium, unpacked if it is not there yet."""
     goal = (folder or home() / "tools") / CHROMIUM
@@ -137,6 +155,17 @@ def _finish_prometheus(tree: Tree) -> None:
     assert TEMPLATES in code, f"{program} looks for its templates elsewhere"
     program.write_bytes(code.replace(TEMPLATES, TEMPLATES.lstrip(b"/").replace(b"/", b"//", 1)))
     script.write_text(script.read_text().replace("\nexec ", '\ncd "$here/../.."\nexec '))
+
+
+def _finish_mosquitto(tree: Tree) -> None:
+    # The broker alone: its tools stay where they are.
+    scripts = tree.root / "usr/bin"
+    scripts.mkdir(parents=True, exist_ok=True)
+    for other in scripts.iterdir():
+        other.unlink()
+    (tree.root / "usr/sbin/mosquitto").rename(scripts / "mosquitto")
+    elf = tree.wrap(scripts)
+    tree.check_libraries(sorted(elf.iterdir()))
 
 
 def _finish_chromium(tree: Tree, goal: Path) -> None:

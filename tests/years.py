@@ -17,7 +17,7 @@ from analytics.store.observations import READINGS, Origin
 from analytics.store.packing import fetch
 from jobs import chain, relearn
 from jobs import register as job
-from jobs.ingest import Intake, Order
+from jobs.intake import Intake, Order
 from tests import world
 from tests.conftest import NOW, SHARED
 

@@ -12,9 +12,11 @@ from importlib import import_module
 from analytics.family import members
 from analytics.frames import Batch
 from analytics.ingest import _columnar, _mapping, long, ndjson
+from analytics.ingest import _outlook as outlook
+from analytics.ingest import _uplinks as uplinks
 from analytics.ingest._mapping import Mapped
 from analytics.ingest._part import Cut, cuts, part
-from analytics.ingest._source import Source, UnreadableSource
+from analytics.ingest._source import Held, Source, UnreadableSource
 from analytics.ingest._tables import columns
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "MODULES",
     "RECOGNISERS",
     "Cut",
+    "Held",
     "Mapped",
     "Source",
     "UnknownFormat",
@@ -31,10 +34,12 @@ __all__ = [
     "cut",
     "known",
     "mapping",
+    "outlook",
     "part",
     "read",
     "read_as",
     "recognise",
+    "uplinks",
 ]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 
 import polars as pl
 
-from analytics.frames import CELLS, REJECTS, Batch, conform
+from analytics.frames import CELLS, REJECTS, TIME, Batch, conform
 from analytics.ingest._times import shown, times
 
 #: Texts that stand for no value in every format.
@@ -85,13 +85,15 @@ def batch(
     """The cells that can be kept, the rejects, the count of missing ones: together as many as came in.
 
     `cells` has station, channel, time, stamp, text, value, place and reason (null where nothing is wrong yet), and
-    mark and revision or not. `broken` are rejects made before; `facts` is asked about the stations of the kept cells;
-    `missing` are the texts that stand for no value.
+    mark, revision and received or not. `broken` are rejects made before; `facts` is asked about the stations of the
+    kept cells; `missing` are the texts that stand for no value.
     """
     optional = [pl.lit(None, CELLS[name]).alias(name) for name in ("mark", "revision") if name not in cells.columns]
     fine = (pl.col("reason").is_null() & pl.col("value").is_finite()).fill_null(False)
     fine_rows = cells.select(fine).to_series()
-    good = (cells if fine_rows.all() else cells.filter(fine_rows)).with_columns(optional)
+    # Zero has no sign: of -0.0 and 0.0 the one that came first would be kept (law 2).
+    zero = pl.when(pl.col("value") == 0).then(0.0).otherwise("value").alias("value")
+    good = (cells if fine_rows.all() else cells.filter(fine_rows)).with_columns(*optional, zero)
     bad = cells.filter(~fine_rows)
     said = bad.select(words("text").is_not_null() & ~words("text").is_in(missing)).to_series()
     rejected = bad.filter(said)
@@ -110,7 +112,15 @@ def batch(
         stations=facts(good),
         places=good["place"],
         vacant=bad["place"].filter(~said),
+        place=place,
+        received=_received(good),
     )
+
+
+def _received(cells: pl.DataFrame) -> pl.Series | None:
+    """When each of `cells` came; None where that is known of none."""
+    found = cells["received"] if cells.schema.get("received") == TIME else None
+    return None if found is None or found.null_count() == found.len() else found
 
 
 def _bounded(words: pl.Expr, most: int) -> pl.Expr:

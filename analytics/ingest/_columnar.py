@@ -20,6 +20,9 @@ from analytics.ingest._source import UnreadableSource
 
 NEEDED = ("station", "channel", "time", "value")
 NAMES = (*NEEDED, "mark", "revision")
+#: Characters that single entries may come to when each stands in all the rows it is for: a body of few bytes must not
+#: fill the memory.
+MOST_SPREAD = 32 * 2**20
 
 
 def batch(raw: bytes) -> Batch:
@@ -34,6 +37,7 @@ def batch(raw: bytes) -> Batch:
             "the columns differ in length: " + ", ".join(f"{n} {size}" for n, size in lengths.items())
         )
     rows = next(iter(lengths.values()), 1)
+    _spreadable([entry for name, entry in columns.items() if name not in lengths], rows)
     whole = {name: entries if name in lengths else [entries] * rows for name, entries in columns.items()}
     reasons = _reasons(whole, torn=b"\\u" in raw)
     frame = pl.DataFrame(
@@ -77,11 +81,24 @@ def _refuse(constant: str) -> None:
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """The members of an object. Raises `ValueError` where a name stands twice."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"{next(name for name in names if names.count(name) > 1)[:100]!r} stands twice")
+    found: dict[str, Any] = {}
+    for name, entry in pairs:  # in one pass: of names there may be hundreds of thousands
+        if name in found:
+            raise ValueError(f"{name[:100]!r} stands twice")
+        found[name] = entry
     return found
+
+
+def _spreadable(entries: list[Any], rows: int) -> None:
+    """Nothing. Raises `UnreadableSource` where `entries`, each for all the `rows`, are too long for so many."""
+    length = sum(len(entry) if isinstance(entry, str) else _length(entry) for entry in entries)
+    if rows > 1 and rows * length > MOST_SPREAD:  # one row is no longer than what it came in
+        raise UnreadableSource(f"an entry for all {rows:,} rows is too long: give it a name, a time or a number")
+
+
+def _length(entry: Any) -> int:
+    """Of `entry`, which is no text, as text [characters]."""
+    return 0 if entry is None else len(json.dumps(entry))
 
 
 def _reasons(columns: dict[str, list[Any]], *, torn: bool) -> dict[int, str]:

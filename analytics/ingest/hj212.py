@@ -24,7 +24,7 @@ import polars as pl
 
 from analytics import parameters as package
 from analytics import tables, units
-from analytics.frames import CELLS, REJECTS, Batch, conform, empty
+from analytics.frames import CELLS, REJECTS, TIME, Batch, conform, empty
 from analytics.ingest._cells import KEPT, same_facts, spelt_out
 from analytics.ingest._cells import batch as judged
 from analytics.ingest._source import Source
@@ -40,8 +40,6 @@ NOTHING = ("", "NaN", "nan", "NAN", "null", "NULL", "-", "--")
 SENTINELS = (-99.0, -999.0, -9999.0)
 #: A time so many seconds past its grid is put back.
 SLACK = 2
-#: A clock may be so much ahead of ours; a figure from beyond would be the newest of its series until then.
-AHEAD = timedelta(minutes=10)
 #: Messages of a file in a batch, at most.
 MOST = 20_000
 _DIGITS, _LONG = 14, 17
@@ -183,6 +181,7 @@ _ROWS: Mapping[str, pl.DataType] = {
     "revision": pl.Int64(),
     "place": pl.String(),
     "reason": pl.String(),
+    "received": TIME,
 }
 
 
@@ -218,23 +217,25 @@ def _rows(
     place, message, device, received = said
     marks = {item.name.lower(): item.value for item in message.items() if item.suffix == "Flag"}
     stamps = [item.value for item in message.items() if _is_stamp(item)] or [""]
-    (stamp, time), stamps = _stamp(stamps[0], message, device, bends), stamps[1:]
+    stamp, stamps = _stamp(stamps[0], message, device, bends), stamps[1:]
     revision = _revision(message.head["QN"], device.utc_offset)
     seen = False
     for item in message.items():
         if _is_stamp(item):
             if seen:
-                stamp, time = _stamp(stamps.pop(0), message, device, bends)
+                stamp = _stamp(stamps.pop(0), message, device, bends)
             seen = True
             continue
         figure = _figure(item, message.head["ST"], device, parameters, known)
         if figure is None:
             continue
-        early = time is not None and received is not None and time - received > AHEAD
-        reason = figure.reason or ("no DataTime" if not stamp else "ahead of the clock" if early else None)
+        reason = figure.reason or (None if stamp else "no DataTime")
         value = "" if figure.void else item.value
         mark = marks.get(item.name.lower())
-        yield device.station, figure.channel, stamp, value, figure.unit, figure.into, mark, revision, place, reason
+        yield (
+            *(device.station, figure.channel, stamp, value, figure.unit, figure.into, mark, revision, place, reason),
+            received,
+        )
 
 
 def _is_stamp(item: Item) -> bool:
@@ -274,23 +275,22 @@ def _void(text: str, device: Device, parameter: Parameter | None) -> bool:
     return number in device.sentinels or (number in SENTINELS and limits is not None and number < limits[0])
 
 
-def _stamp(text: str, message: Message, device: Device, bends: Counter[str]) -> tuple[str, datetime | None]:
-    """`text` in ISO 8601 with the device's offset, and the time; as it was sent, and None, where it is no time."""
+def _stamp(text: str, message: Message, device: Device, bends: Counter[str]) -> str:
+    """`text` in ISO 8601 with the device's offset; as it was sent where it is no time."""
     digits = text
     if len(text) == _LONG and text.isascii() and text.isdecimal():
         digits = text[:_DIGITS]
         bends[Bent.long_time] += 1
     local = _moment(digits)
     if local is None:
-        return text, None
+        return text
     if grid := GRIDS.get(message.head["CN"]):
         past = int((local - _EPOCH).total_seconds()) % grid
         if 0 < past <= SLACK:
             local -= timedelta(seconds=past)
             bends[Bent.past_grid] += 1
     sign, minutes = ("-" if device.utc_offset < 0 else "+"), abs(device.utc_offset)
-    text = f"{local:%Y-%m-%dT%H:%M:%S}{sign}{minutes // 60:02}:{minutes % 60:02}"
-    return text, local.replace(tzinfo=UTC) - timedelta(minutes=device.utc_offset)
+    return f"{local:%Y-%m-%dT%H:%M:%S}{sign}{minutes // 60:02}:{minutes % 60:02}"
 
 
 def _moment(digits: str) -> datetime | None:

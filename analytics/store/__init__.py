@@ -12,6 +12,8 @@ devices       devices as a listener knows them, and which of their figures are t
 keys          who may send and read over HTTP
 posts         what became of posts that were answered before they were saved
 spools        how far each spool is drained, what waits in it
+pulls         what is asked of services, and how it went
+weather       forecasts of the weather as issued
 sandbox       trials of saves that leave no trace
 backfills     chunks, how far each is, what a backfill changed
 ledger        stale windows: marks, takes, reach

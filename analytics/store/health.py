@@ -55,17 +55,26 @@ def newest(conn: Connection) -> pl.DataFrame:
 
 
 def batches(conn: Connection, after: int) -> tuple[pl.DataFrame, int]:
-    """`kind`, `batches`, `conflicts` and OUTCOMES: sums of the batches past the ordinal `after`; and the last ordinal.
+    """`kind`, `source` (number), `batches`, `conflicts`, OUTCOMES, `saved`: sums of the batches past the ordinal
+    `after`, and when the last of them was; and the last ordinal.
 
     Ordinals follow commits without a hole: asked again from the last one on, each batch is counted once.
     """
     sums = ", ".join(f"sum({name})::int8" for name in _SUMS)
     rows = conn.execute(
-        f"SELECT kind, count(*), {sums}, max(ordinal) FROM batch WHERE ordinal > %s GROUP BY kind", [after]
+        f"SELECT kind, source, count(*), {sums}, max(known), max(ordinal) FROM batch WHERE ordinal > %s GROUP BY 1, 2",
+        [after],
     ).fetchall()
-    schema = {"kind": pl.String, "batches": pl.Int64, **dict.fromkeys(_SUMS, pl.Int64), "last": pl.Int32}
+    counts = dict.fromkeys(("batches", *_SUMS), pl.Int64())
+    schema = {"kind": pl.String(), "source": pl.Int32(), **counts, "saved": TIME, "last": pl.Int32()}
     found = pl.DataFrame(rows, schema=schema, orient="row")
     return found.drop("last"), max([after, *found["last"].to_list()])
+
+
+def sources(conn: Connection, most: int) -> dict[int, str]:
+    """Names of the first `most` sources by their number: those that come later change nothing of it."""
+    rows = conn.execute("SELECT id, name FROM source ORDER BY id LIMIT %s", [most]).fetchall()
+    return {int(str(number)): str(name) for number, name in rows}
 
 
 def oldest_due(conn: Connection, stages: Mapping[str, int], now: datetime) -> pl.DataFrame:

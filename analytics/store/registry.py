@@ -1,8 +1,9 @@
 """Stations, series, sources: what is true at a site."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import polars as pl
 
@@ -146,8 +147,9 @@ def load_adoptions(conn: Connection) -> list[dict[str, object]]:
     return [dict(zip(names, row, strict=True)) | {"confidence": "site", "note": ""} for row in rows]
 
 
-def load_authorities(conn: Connection) -> pl.DataFrame:
+def load_authorities(conn: Connection, stations: Collection[int] | None = None) -> pl.DataFrame:
     """`series`, `rank`: which series speaks for its station's parameter (0) or stands in (1); others are absent.
+    Of all `stations`, or of those with these ids.
 
     Where nothing is registered, the reading itself (no statistic) with the least position and the shortest cadence
     speaks, the next one stands in.
@@ -155,11 +157,14 @@ def load_authorities(conn: Connection) -> pl.DataFrame:
     rows = conn.execute(
         """
         SELECT id, (row_number() OVER (PARTITION BY station, parameter ORDER BY position, cadence, id) - 1)::int2
-        FROM series s WHERE statistic = ''
+        FROM series s WHERE statistic = '' AND (%(stations)s::int4[] IS NULL OR s.station = ANY(%(stations)s))
             AND NOT EXISTS (SELECT FROM authority a WHERE a.station = s.station AND a.parameter = s.parameter)
         UNION ALL SELECT series, 0::int2 FROM authority
-        UNION ALL SELECT fallback, 1::int2 FROM authority WHERE fallback IS NOT NULL
-        """
+        WHERE %(stations)s::int4[] IS NULL OR station = ANY(%(stations)s)
+        UNION ALL SELECT fallback, 1::int2 FROM authority
+        WHERE fallback IS NOT NULL AND (%(stations)s::int4[] IS NULL OR station = ANY(%(stations)s))
+        """,
+        {"stations": None if stations is None else list(stations)},
     ).fetchall()
     return pl.DataFrame(rows, schema={"series": pl.Int32, "rank": pl.Int16}, orient="row").filter(pl.col("rank") < 2)
 
@@ -214,10 +219,16 @@ def resolve(
         .map_elements(lambda text: _channel(text, parameters).parameter in parameters, return_dtype=pl.Boolean)
         .alias("measured"),
     )
-    stations = load_stations(conn).select("station", "code")
+    # What is asked for is read, and no more: a batch of a few devices comes by here twice a second.
+    ids: list[Any] = conn.execute(
+        "SELECT s.id, t.id, t.code FROM station t LEFT JOIN series s ON s.station = t.id WHERE t.code = ANY(%s)",
+        [pairs["station"].unique().drop_nulls().to_list()],
+    ).fetchall()
+    codes = {station: code for _, station, code in ids}
+    stations = pl.DataFrame(list(codes.items()), schema={"station": pl.Int32, "code": pl.String}, orient="row")
     known = (
-        load_series(conn)
-        .join(load_authorities(conn), on="series", how="left")
+        load_series(conn, [number for number, _, _ in ids if number is not None])
+        .join(load_authorities(conn, codes), on="series", how="left")
         .join(stations, on="station")
         .filter(pl.lit(True) if cadence is None else pl.col("cadence") == cadence)
         .sort("rank", "cadence", "series", nulls_last=True)

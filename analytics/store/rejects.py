@@ -4,6 +4,8 @@ A reading of an unknown series waits here with its time and value, until its ser
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 
 import polars as pl
 from psycopg import sql
@@ -174,3 +176,156 @@ def _names(conn: Connection, series: list[int]) -> pl.DataFrame:
         .join(stations, on="station")
         .select("series", pl.col("code").alias("station"), channel.alias("channel"), "cadence")
     )
+
+
+#: What a search finds: `kept` since when; `waits`: it comes in by itself once its series is registered, or its period
+#: open; where its batch came from.
+FOUND: Mapping[str, pl.DataType] = {
+    "id": pl.Int64(),
+    "kept": TIME,
+    **dict.fromkeys(("source", "station", "channel", "stamp", "text", "place", "reason"), pl.String()),
+    "waits": pl.Boolean(),
+    **dict.fromkeys(("decoder", "origin"), pl.String()),
+}
+#: Kinds of reasons, by how a reason begins; the rest is `other`. A figure of each is kept, so the list is a short one.
+KINDS: Mapping[str, str] = {
+    **{reason: reason for reason in ("unknown station", "unknown series", "unknown parameter", "derived series")},
+    **{
+        reason: reason
+        for reason in (APPROVED, ARCHIVED, "ahead of the clock", "not a number", "broken line", "unknown device")
+    },
+    **{reason: reason for reason in ("unknown node", "could not be decoded", "damaged in the spool")},
+    "no parameter has the code": "unknown code",
+    **dict.fromkeys(("unreadable time", "time without", "time out of", "no DataTime", "no time"), "time"),
+    **dict.fromkeys(("wrong length", "longer than the standard", "wrong checksum", "cut off"), "frame"),
+    "no conversion from": "unit",
+    **dict.fromkeys(("unreadable mark", "unreadable revision"), "mark"),
+}
+OTHER = "other"
+#: Rejects that are looked at for that, the newest.
+_NEWEST = 200_000
+#: So much of a reason tells it from the others (and is in the index).
+TOLD = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Which rejects: of any of `sources`, `stations`, `channels` (empty: all), whose reason begins with `reason`, that
+    have `text` in any of their words, kept in [since, until). `allowed`: of no other stations, be it asked or not."""
+
+    sources: tuple[str, ...] = ()
+    stations: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    reason: str = ""
+    text: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    allowed: frozenset[str] | None = None
+
+    def where(self) -> tuple[str, list[object]]:
+        """The condition on `reject r`, and its parameters."""
+        found: list[tuple[str, list[object]]] = [("true", [])]
+        if self.sources:
+            ids = "SELECT id FROM source WHERE name = ANY(%s)"
+            found.append((f"r.source = ANY(ARRAY({ids}))", [list(self.sources)]))
+        for stations in (self.stations or None, self.allowed):
+            if stations is not None:
+                names = sorted(stations)
+                short = [name[:TOLD] for name in names]
+                found.append((f"left(r.station, {TOLD}) = ANY(%s) AND r.station = ANY(%s)", [short, names]))
+        if self.channels:
+            found.append(("r.channel = ANY(%s)", [list(self.channels)]))
+        if self.reason:
+            found.append(("starts_with(r.reason, %s)", [self.reason]))
+        if self.text:
+            words = "concat_ws(' ', r.station, r.channel, r.stamp, r.text, r.place, r.reason)"
+            found.append((f"strpos(lower({words}), lower(%s)) > 0", [self.text]))
+        if self.since is not None:
+            found.append(("r.kept >= %s", [self.since]))
+        if self.until is not None:
+            found.append(("r.kept < %s", [self.until]))
+        return " AND ".join(f"({one})" for one, _ in found), [item for _, given in found for item in given]
+
+
+def search(conn: Connection, search: Search, *, after: int | None, limit: int, newest: bool = False) -> pl.DataFrame:
+    """FOUND: at most `limit` rejects by id, those behind `after`; the `newest` first if asked for."""
+    where, given = search.where()
+    sign, order = ("<", "DESC") if newest else (">", "ASC")
+    rows = conn.execute(
+        f"""
+        SELECT r.id, r.kept, s.name, r.station, r.channel, r.stamp, r.text, r.place, r.reason, r.time IS NOT NULL,
+               b.decoder, b.origin
+        FROM (SELECT * FROM reject r WHERE {where} AND (%s::int8 IS NULL OR r.id {sign} %s)
+              ORDER BY r.id {order} LIMIT %s) AS r
+        JOIN source s ON s.id = r.source LEFT JOIN batch b ON b.id = r.batch ORDER BY r.id {order}
+        """,
+        [*given, after, after, limit],
+    ).fetchall()
+    return pl.DataFrame(rows, schema=dict(FOUND), orient="row")
+
+
+def reasons(conn: Connection, search: Search) -> pl.DataFrame:
+    """`source`, `reason` (its first TOLD characters), `rejects`, `waiting`: how many, the most frequent first."""
+    where, given = search.where()
+    rows = conn.execute(
+        f"""
+        SELECT s.name, g.reason, g.rejects, g.waiting FROM (
+            SELECT r.source, left(r.reason, {TOLD}) AS reason, count(*) AS rejects, count(r.time) AS waiting
+            FROM reject r WHERE {where} GROUP BY 1, 2
+        ) AS g JOIN source s ON s.id = g.source ORDER BY 3 DESC, 1, 2
+        """,
+        given,
+    ).fetchall()
+    schema = {"source": pl.String, "reason": pl.String, "rejects": pl.Int64, "waiting": pl.Int64}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def kinds(conn: Connection) -> pl.DataFrame:
+    """`source` (number), `reason` (of KINDS, or OTHER), `rejects`: how many of the newest 200,000: a look at each."""
+    rows = conn.execute(
+        f"""
+        SELECT source, left(reason, {TOLD}), count(*) FROM reject
+        WHERE id > (SELECT max(id) FROM reject) - {_NEWEST} GROUP BY 1, 2
+        """
+    ).fetchall()
+    schema = {"source": pl.Int32, "reason": pl.String, "rejects": pl.Int64}
+    named = [(source, kind(str(reason)), count) for source, reason, count in rows]
+    return pl.DataFrame(named, schema=schema, orient="row").group_by("source", "reason").sum().sort("source", "reason")
+
+
+def kind(reason: str) -> str:
+    """The kind of `reason`: one of KINDS, or OTHER."""
+    return next((name for beginning, name in KINDS.items() if reason.startswith(beginning)), OTHER)
+
+
+def show(conn: Connection, number: int) -> dict[str, object] | None:
+    """All that is known of one reject; None where there is none."""
+    row = conn.execute(
+        """
+        SELECT r.id, r.kept, s.name AS source, r.station, r.channel, r.stamp, r.text, r.place, r.reason, r.time,
+               r.value, r.mark, r.revision, r.cadence, r.batch, b.known, b.kind, b.decoder, b.origin, b.sha256
+        FROM reject r JOIN source s ON s.id = r.source LEFT JOIN batch b ON b.id = r.batch WHERE r.id = %s
+        """,
+        [number],
+    )
+    found = row.fetchone()
+    return None if found is None else dict(zip([item.name for item in row.description or []], found, strict=True))
+
+
+def early(conn: Connection, station: str, reason: str, after: int) -> pl.DataFrame:
+    """`id`, `source`, `station`, `channel`, `cadence`, `time` (as stamped), `value`, `mark`, `revision`: a page, behind
+    the id `after`, of the readings of `station` that were refused for `reason`, since their clock was wrong."""
+    rows = conn.execute(
+        f"""
+        SELECT id, source, station, channel, cadence, stamp::timestamptz, value, mark, revision FROM reject
+        WHERE left(station, {TOLD}) = left(%(station)s, {TOLD}) AND station = %(station)s AND reason = %(reason)s
+            AND value IS NOT NULL AND time IS NULL AND id > %(after)s
+        ORDER BY id LIMIT %(page)s
+        """,
+        {"station": station, "reason": reason, "after": after, "page": _PAGE},
+    ).fetchall()
+    schema = {
+        **{"id": pl.Int64(), "source": pl.Int32(), "station": pl.String(), "channel": pl.String()},
+        **{"cadence": pl.Int32(), "time": TIME, "value": pl.Float64(), "mark": pl.Int16(), "revision": pl.Int64()},
+    }
+    return pl.DataFrame(rows, schema=schema, orient="row")

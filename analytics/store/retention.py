@@ -14,10 +14,12 @@ PART, SERIES = 50_000, 200
 @dataclass(frozen=True, slots=True)
 class Rows:
     """How the old rows of a table are told: `old` in SQL, of `%(before)s` and `%(now)s`. `by_series`: its key begins
-    with the series, and each is looked up. `told`: what was known before cannot be told any more."""
+    with the series, and each is looked up; `by_station`: with the station. `told`: what was known before cannot be
+    told any more."""
 
     old: str
     by_series: bool = False
+    by_station: bool = False
     told: bool = False
 
 
@@ -36,6 +38,7 @@ TABLES: Mapping[str, Rows] = {
         "t.at < %(before)s AND NOT EXISTS (SELECT FROM alarm a WHERE a.station = t.station AND a.rule = t.rule"
         " AND a.state <> 'ok' AND a.since <= t.at)"
     ),
+    "weather_forecast": Rows("t.issued < %(before)s AND t.valid <= %(now)s", by_station=True),
     "work": Rows("greatest(t.succeeded, t.failed) < %(before)s"),
 }
 
@@ -87,19 +90,22 @@ def forget(
             [name, before, now],
         )
     for gone in (
-        _by_series(conn, name, rule, before, now) if rule.by_series else _in_parts(conn, name, rule, before, now)
+        _by_subject(conn, name, rule, before, now)
+        if rule.by_series or rule.by_station
+        else _in_parts(conn, name, rule, before, now)
     ):
         total += gone
         notice(gone)
     return total
 
 
-def _by_series(conn: Connection, name: str, rule: Rows, before: datetime, now: datetime) -> Iterator[int]:
-    series = [int(str(row[0])) for row in conn.execute("SELECT id FROM series ORDER BY id")]
-    for first in range(0, len(series), SERIES):
+def _by_subject(conn: Connection, name: str, rule: Rows, before: datetime, now: datetime) -> Iterator[int]:
+    subject = "series" if rule.by_series else "station"
+    subjects = [int(str(row[0])) for row in conn.execute(f"SELECT id FROM {subject} ORDER BY id")]
+    for first in range(0, len(subjects), SERIES):
         yield conn.execute(
-            f"DELETE FROM {name} t WHERE t.series = ANY(%(series)s) AND {rule.old}",
-            {"series": series[first : first + SERIES], "before": before, "now": now},
+            f"DELETE FROM {name} t WHERE t.{subject} = ANY(%(subjects)s) AND {rule.old}",
+            {"subjects": subjects[first : first + SERIES], "before": before, "now": now},
         ).rowcount
 
 

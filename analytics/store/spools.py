@@ -32,6 +32,12 @@ def hold(conn: Connection, door: str) -> Place | None:
     return _place(row)
 
 
+def own(conn: Connection, door: str) -> bool:
+    """Whether who has `conn` drains `door` from now on, as long as that lives; not where somebody else does."""
+    row = conn.execute("SELECT pg_try_advisory_lock(hashtextextended('spool ' || %s, 0))", [door]).fetchone()
+    return row == (True,)
+
+
 def move(conn: Connection, door: str, place: Place) -> None:
     """Nothing; what is up to `place` is in. Call it in the transaction that saves that.
 

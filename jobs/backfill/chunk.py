@@ -20,7 +20,7 @@ from analytics.store.health import Done
 from analytics.store.observations import Counts, Origin, Saved
 from jobs import console
 from jobs.backfill import sources
-from jobs.ingest import Intake, Order
+from jobs.intake import Intake, Order
 from jobs.rules import RuleBook
 from jobs.timetable import Books
 

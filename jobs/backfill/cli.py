@@ -23,7 +23,7 @@ from jobs.backfill import plan as planning
 from jobs.backfill.sources import Ask, Found
 from jobs.backfill.status import Standing
 from jobs.database.dsn import find_dsn
-from jobs.ingest import Order
+from jobs.intake import Order
 from jobs.spread import spread
 
 app = typer.Typer(

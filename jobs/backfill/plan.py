@@ -21,7 +21,7 @@ from analytics.store.observations import Counts, Origin
 from jobs import chain, compare, derive
 from jobs.backfill import sources
 from jobs.backfill.sources import Ask
-from jobs.ingest import Intake
+from jobs.intake import Intake
 from jobs.rules import load_rules
 
 #: Rows a second where nothing was measured here yet: of one worker on two busy cores (tests/soak/backfill.py).

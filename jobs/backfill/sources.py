@@ -11,7 +11,7 @@ from analytics.frames import REJECTS, Batch, empty
 from analytics.store.connection import Connection
 from jobs import console
 from jobs.backfill import elsewhere
-from jobs.ingest import Order
+from jobs.intake import Order
 
 #: A file is cut into chunks of about so many bytes: some seconds of work each.
 PART = 64 * 1024 * 1024
@@ -144,6 +144,8 @@ def bites(what: Mapping[str, Any], ask: Mapping[str, Any]) -> Iterator[Bite]:
 
 
 def _small(batch: Batch) -> Iterator[Batch]:
-    yield replace(batch, cells=batch.cells.slice(0, BITE))
+    # Of what came long ago nobody asks row by row.
+    whole = replace(batch, places=None, received=None)
+    yield replace(whole, cells=batch.cells.slice(0, BITE))
     for start in range(BITE, batch.cells.height, BITE):
-        yield replace(batch, cells=batch.cells.slice(start, BITE), rejects=empty(REJECTS), missing=0)
+        yield replace(whole, cells=batch.cells.slice(start, BITE), rejects=empty(REJECTS), missing=0)

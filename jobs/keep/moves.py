@@ -15,7 +15,7 @@ from analytics.store.archive import Piece
 from analytics.store.connection import Busy, Connection
 from analytics.store.observations import Counts
 from jobs import chain, console
-from jobs.ingest import readmit
+from jobs.intake import readmit
 from jobs.keep import files
 from jobs.keep.plan import Plan, bounds, free, midnight, reach
 

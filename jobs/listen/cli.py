@@ -1,22 +1,15 @@
 """The command `greenwatch listen`."""
 
 import asyncio
-import logging
+import re
 import resource
-import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvicorn
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
 from analytics.metrics import Line
 from analytics.spool import InUse
@@ -27,10 +20,12 @@ from jobs.doors import folder
 from jobs.listen.door import NAME
 from jobs.listen.limits import Limits
 from jobs.listen.server import Settings, context, listen
+from jobs.scraped import scraped
 
 EXAMPLE = "Example: GREENWATCH_PEPPER=... greenwatch listen --port 9212 --metrics-port 9213"
 
 HOST, PORT = "127.0.0.1", 9212
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
 #: Open files beside the connections: the database's, the spool's, the program's own.
 FILES = 256
 
@@ -52,6 +47,9 @@ def main(
     most: Annotated[
         int, typer.Option("--connections", min=1, max=100_000, help="Connections at once.")
     ] = Limits().connections,
+    name: Annotated[
+        str | None, typer.Option(help="Of this listener, where more machines have one: its spool is hj212@NAME.")
+    ] = None,
     room: Annotated[
         int | None, typer.Option(min=64, help="The spool may hold so much [MiB]; full, it answers nobody.")
     ] = None,
@@ -66,27 +64,40 @@ def main(
         raise console.NotAsAsked(f"{pepper.NAME} is not set: devices' passwords are kept under it, see `register`")
     if tls_key is not None and tls_cert is None:
         raise console.NotAsAsked("--tls-key without --tls-cert")
-    limits = replace(Limits(), idle=idle, connections=_files(most))
+    if name is not None and not _NAME.fullmatch(name):
+        raise console.NotAsAsked(f"--name {name!r}: a few letters, digits, - and _")
+    door = NAME if name is None else f"{NAME}@{name}"
+    room_for = _files(most)
+    if room_for < most:
+        console.people.print(
+            f"this system lets a program have {room_for + FILES:,} open files, too few for {most:,} connections:"
+            f" {room_for:,} are taken. For more raise its hard limit (ulimit -Hn, LimitNOFILE=)",
+            style="red",
+        )
+    limits = replace(Limits(), idle=idle, connections=room_for)
     settings = Settings(
         find_dsn(dsn),
         secret,
-        folder(NAME),
+        folder(door),
         context(tls_cert, tls_key) if tls_cert else None,
         register,
         ask,
         None if room is None else room * 2**20,
+        door=door,
         limits=limits,
     )
     with closing(connection.connect(settings.dsn)) as conn:
         migrations.require(conn)
         known = devices.load(conn)
     line = Line(version("greenwatch"))
-    with closing(serve.listen(host, port)) as listener, _metrics(line, metrics_port):
+    with closing(serve.listen(host, port)) as listener, scraped(line, metrics_port):
         address = listener.getsockname()
         if not settings.tls and not serve.loopback(host):
             console.people.print("without --tls-cert passwords travel in the clear: use a private network", style="red")
         console.people.print(
-            f"listening on {serve.shown(address[0])}:{address[1]} for {len(known):,} devices", markup=False
+            f"listening on {serve.shown(address[0])}:{address[1]} for {len(known):,} devices,"
+            f" {limits.connections:,} connections at most",
+            markup=False,
         )
         try:
             asyncio.run(listen(settings, listener, line, known))
@@ -102,32 +113,3 @@ def _files(connections: int) -> int:
         soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     return connections if soft == resource.RLIM_INFINITY else max(1, min(connections, soft - FILES))
-
-
-@contextmanager
-def _metrics(line: Line, port: int | None) -> Iterator[None]:
-    """Serves `line` on this machine, in a thread of its own, where a port was asked for."""
-    if port is None:
-        yield
-        return
-
-    def metrics(request: Request) -> Response:
-        content, kind = line.page(request.headers.get("accept", ""))
-        return Response(content, media_type=kind)
-
-    def healthz(request: Request) -> Response:
-        return Response("ok\n", media_type="text/plain")
-
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    routes = [Route("/metrics", metrics), Route("/healthz", healthz)]
-    config = uvicorn.Config(Starlette(routes=routes), log_config=None, access_log=False, server_header=False, ws="none")
-    with closing(serve.listen("127.0.0.1", port)) as listener:
-        console.people.print(f"metrics on http://127.0.0.1:{listener.getsockname()[1]}/metrics", markup=False)
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="metrics", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            server.should_exit = True
-            thread.join(5)

@@ -12,7 +12,7 @@ from analytics.store.connection import Connection
 from analytics.telemetry.hj212.frames import CHECK, FRONT
 from analytics.telemetry.hj212.messages import NoMessage, parse
 from jobs.doors import Decoded
-from jobs.ingest import Order
+from jobs.intake import Order
 
 NAME = "hj212"
 #: What a figure is called whose device is registered no longer: it waits under the device's own number.

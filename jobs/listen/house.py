@@ -57,6 +57,10 @@ class House:
     #: one for all: what is read is taken before anybody else reads
     buffer: memoryview = field(default_factory=lambda: memoryview(bytearray(READ)))
     stopping: bool = False
+    #: what a device had left of its bytes [B] when its connection ended, and when: where that was less than all
+    _purses: dict[str, tuple[float, float]] = field(default_factory=dict)
+    #: the devices of the last look at them, and whether one of them bends what only few may
+    _rare: tuple[Mapping[str, Device] | None, bool] = (None, False)
     _guesses: dict[tuple[str, str], list[float]] = field(default_factory=dict)
     _told: dict[str, list[float]] = field(default_factory=dict)
 
@@ -71,6 +75,13 @@ class House:
         self.sessions[session] = self.strangers[session] = None
         self.line.connections.set(len(self.sessions))
         return True
+
+    @property
+    def bent(self) -> bool:
+        """Whether any device may send what only few may: looked for once, not for each of ten thousand who call."""
+        if self._rare[0] is not self.devices:
+            self._rare = self.devices, any(device.bends for device in self.devices.values())
+        return self._rare[1]
 
     def release(self, session: "Session") -> None:
         """Nothing; `session` is gone."""
@@ -105,6 +116,22 @@ class House:
         self.voices[mn] = session
         if older is not None and older is not session:
             older.hand_over(mn)
+
+    def purse(self, mn: str) -> float:
+        """The bytes that `mn` may send at once: who calls again has what it left, and what it gained meanwhile."""
+        left, at = self._purses.pop(mn, (float(self.limits.burst), self.loop.time()))
+        return min(self.limits.burst, left + (self.loop.time() - at) * self.limits.rate)
+
+    def put_by(self, mn: str, left: float) -> None:
+        """Nothing; `mn` has so much left, and not more because it calls again."""
+        if left < self.limits.burst:
+            self._purses[mn] = max(left, -float(self.limits.burst)), self.loop.time()
+
+    def silence(self, mn: str, session: "Session") -> None:
+        """Nothing; `mn`, whose password is another one or who is no device any more, is not heard through `session`."""
+        session.known.pop(mn, None)
+        if self.voices.get(mn) is session:
+            del self.voices[mn]
 
     def tell(self, event: str, **said: Any) -> None:
         """Nothing; a warning in the log, unless there were many of its kind just now."""

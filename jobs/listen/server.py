@@ -3,9 +3,10 @@
 import asyncio
 import signal
 import ssl
+from asyncio import sslproto
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,21 +17,27 @@ import structlog
 
 from analytics.metrics import Line
 from analytics.spool import Spool
+from analytics.store.connection import Connection
 from analytics.telemetry.hj212.devices import Device
 from jobs import console
 from jobs.drain import KEPT, Guarded, Saver
 from jobs.listen.door import NAME, decode
-from jobs.listen.house import House
+from jobs.listen.house import READ, House
 from jobs.listen.limits import Limits
 from jobs.listen.session import Session
-from jobs.listen.threads import Asker, Directory, Timed
+from jobs.listen.threads import GATHER, Asker, Directory
 from jobs.threads import Thread
+from jobs.timed import Timed
 
 log = structlog.get_logger()
 
 #: The second hand [s]; how long threads and connections have at the end [s].
 TICK, GRACE = 1.0, 20.0
 HANDSHAKE = 10.0
+#: Handshakes of TLS at once: they have a place in no house yet, and a crowd of them would take all open files.
+SHAKING = 512
+#: After the system had no file left for a connection [s].
+_BREATH = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +51,16 @@ class Settings:
     register: bool = False
     ask: bool = False
     room: int | None = None
+    #: what its spool is called: `hj212`, or `hj212@north` where more machines have one
+    door: str = NAME
     limits: Limits = field(default_factory=Limits)
 
 
 def context(cert: Path, key: Path | None) -> ssl.SSLContext:
     """TLS as a server speaks it. Raises `NotAsAsked` where the files cannot be used."""
+    # asyncio gives each connection of TLS a buffer of this size, 256 KiB unless it is told otherwise: that is 2.5 GiB
+    # for ten thousand devices that say nothing.
+    sslproto.SSLProtocol.max_size = READ
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
@@ -71,6 +83,7 @@ async def listen(
         with suppress(RuntimeError, ValueError):  # in a thread, as tests have it, there are no signals
             loop.add_signal_handler(number, stop.set)
     spool, stopping = Spool(settings.folder, room=settings.room), Event()
+    line.most.set(settings.limits.connections)
     house = House(loop, spool, settings.pepper, line, settings.limits, register=settings.register, devices=known)
 
     def learn(found: Mapping[str, Device]) -> None:
@@ -78,21 +91,26 @@ async def listen(
             loop.call_soon_threadsafe(setattr, house, "devices", found)
 
     bends: Counter[str] = Counter()
-    save = Guarded(NAME, Saver(NAME, decode=partial(decode, bends=bends)))
-    drainer = Timed("drain hj212", settings.dsn, stopping, spool, NAME, save, age=KEPT, line=line, bends=bends)
+    door = settings.door
+    save = Guarded(door, Saver(door, decode=partial(decode, bends=bends)))
+
+    def counted(conn: Connection) -> None:
+        for rule, count in bends.items():
+            line.bends.labels(str(rule)).inc(count)
+        bends.clear()
+
+    drainer = Timed(
+        f"drain {door}", settings.dsn, stopping, spool, door, save, age=KEPT, page=line, gather=GATHER, then=counted
+    )
     threads: list[Thread] = [drainer, Directory("devices hj212", settings.dsn, stopping, tell=learn)]
     if settings.ask:
         threads.append(Asker("ask hj212", settings.dsn, stopping, house=house))
-    secure, handshake = settings.tls, HANDSHAKE if settings.tls else None
     try:
         for thread in threads:
             thread.start()
-        server = await loop.create_server(
-            lambda: Session(house), sock=listener, backlog=1024, ssl=secure, ssl_handshake_timeout=handshake
-        )
-        await _until(stop, stopping, house)
-        house.stopping = True
-        server.close()
+        async with _open(house, listener, settings.tls):
+            await _until(stop, stopping, house)
+            house.stopping = True
         for session in list(house.sessions):
             session.hold()
     finally:
@@ -110,6 +128,62 @@ async def listen(
         session.leave("stopped", abort=True)
     if any(thread.broken for thread in threads):
         raise console.NotAsAsked("the listener ended by a mistake of ours; what it answered is safe in its spool")
+
+
+@asynccontextmanager
+async def _open(house: House, listener: socket, tls: ssl.SSLContext | None) -> AsyncIterator[None]:
+    """Connections are taken meanwhile."""
+    if tls is None:
+        server = await house.loop.create_server(lambda: Session(house), sock=listener, backlog=1024)
+        try:
+            yield
+        finally:
+            server.close()
+        return
+    greeter = asyncio.create_task(greet(house, listener, tls))
+    try:
+        yield
+    finally:
+        greeter.cancel()
+        with suppress(asyncio.CancelledError):
+            await greeter
+
+
+async def greet(house: House, listener: socket, tls: ssl.SSLContext, most: int = SHAKING) -> None:
+    """Nothing; takes connections, `most` handshakes at once: one more takes the place of the one that is longest at it.
+
+    Ends when it is cancelled, and with it the handshakes.
+    """
+    shaking: dict[asyncio.Task[None], None] = {}
+
+    async def shake(connection: socket) -> None:
+        with suppress(OSError, asyncio.CancelledError):  # ssl.SSLError is one
+            await house.loop.connect_accepted_socket(
+                lambda: Session(house), connection, ssl=tls, ssl_handshake_timeout=HANDSHAKE
+            )
+            return
+        house.line.closed.labels("no handshake").inc()
+
+    listener.listen(1024)
+    listener.setblocking(False)
+    try:
+        while True:
+            try:
+                connection, _ = await house.loop.sock_accept(listener)
+            except OSError as problem:
+                house.tell("connection not taken", problem=str(problem))
+                await asyncio.sleep(_BREATH)
+                continue
+            if len(shaking) >= most:
+                oldest = next(iter(shaking))
+                del shaking[oldest]
+                oldest.cancel()
+            task = asyncio.create_task(shake(connection))
+            shaking[task] = None
+            task.add_done_callback(lambda done: shaking.pop(done, None))
+    finally:
+        for task in shaking:
+            task.cancel()
 
 
 async def _until(stop: asyncio.Event, stopping: Event, house: House) -> None:

@@ -8,6 +8,8 @@ A frame that is refused is not answered: most devices take an answer, whatever i
 """
 
 import asyncio
+import hmac
+from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import cast
@@ -34,14 +36,13 @@ class Session(asyncio.BufferedProtocol):
     def __init__(self, house: House) -> None:
         """Knows nobody yet."""
         self.house = house
-        #: devices that spoke with their password: its keyed hash then, and the newest message
-        self.known: dict[str, tuple[bytes, Message]] = {}
+        #: devices that spoke with their password: its keyed hash then, and the head of the newest message
+        self.known: dict[str, tuple[bytes, Mapping[str, str]]] = {}
         self.exchange: Exchange | None = None
         self.address = ""
         self._transport: asyncio.Transport | None = None
         # Which device it is, is known only behind the checksum: what few may send is judged once it is.
-        rare = any(device.bends for device in house.devices.values())
-        self._decoder = Decoder(NAMED if rare else frozenset())
+        self._decoder = Decoder(NAMED if house.bent else frozenset())
         self._heard = self._credited = house.loop.time()
         self._part: float | None = None
         self._credit = float(house.limits.stranger_burst)
@@ -70,6 +71,7 @@ class Session(asyncio.BufferedProtocol):
         """So many bytes came."""
         now = self.house.loop.time()
         for found in self._decoder.feed(bytes(self.house.buffer[:nbytes])):
+            self._part = None  # what is left behind this one began just now
             self._take(found, now)
             if self._gone:
                 return
@@ -92,6 +94,8 @@ class Session(asyncio.BufferedProtocol):
             self._resuming.cancel()
         if self.exchange:
             self.exchange.abandon()
+        for mn in self.known:
+            self.house.put_by(mn, self._left_over)
         self.house.release(self)
 
     @property
@@ -115,6 +119,7 @@ class Session(asyncio.BufferedProtocol):
 
     def hand_over(self, mn: str) -> None:
         """Nothing; `mn` speaks through another connection now. One that nobody speaks through any more ends."""
+        self.house.put_by(mn, self._left_over)
         self.known.pop(mn, None)
         if not self.known:
             self.leave("spoke again elsewhere")
@@ -123,6 +128,11 @@ class Session(asyncio.BufferedProtocol):
         """Nothing; no more is read."""
         if self._transport is not None and not self._transport.is_closing():
             self._transport.pause_reading()
+
+    @property
+    def _left_over(self) -> float:
+        """Bytes that may be sent now."""
+        return self._credit + (self.house.loop.time() - self._credited) * self.house.limits.rate
 
     def _spend(self, count: int, now: float) -> None:
         """Nothing; who sends more than is allowed, or more than the disk takes, is not read from for a while."""
@@ -141,6 +151,8 @@ class Session(asyncio.BufferedProtocol):
             self._resuming = self.house.loop.call_later(0.05, self._resume)
         elif self._transport is not None and not self._transport.is_closing() and not self.house.stopping:
             self._transport.resume_reading()
+            if self._part is not None:  # the rest was not late: nobody read it
+                self._part = self.house.loop.time()
 
     def tick(self, now: float) -> None:
         """Nothing; once a second: who took too long is let go, what was not answered is sent again."""
@@ -149,7 +161,7 @@ class Session(asyncio.BufferedProtocol):
             if now - self._left > limits.part and self._transport is not None:
                 self._transport.abort()  # it does not take what was written before the end
             return
-        if self._part is not None and now - self._part > limits.part:
+        if self._part is not None and self._resuming is None and now - self._part > limits.part:
             self._part = None
             for found in self._decoder.flush():
                 self._take(found, now)
@@ -174,7 +186,8 @@ class Session(asyncio.BufferedProtocol):
         device = self._device(message, found)
         if device is None:
             return
-        self._faults, self._heard = 0, now
+        # A gateway with one device that is not ours keeps its line for the others.
+        self._faults, self._refusals, self._heard = 0, 0, now
         for bend in (*found.bends, *message.bent):
             self.house.line.bends.labels(bend.value).inc()
         self.house.line.heard(device.mn, self.house.clock())
@@ -194,23 +207,37 @@ class Session(asyncio.BufferedProtocol):
         """Whose `message` it is; None where nobody's who may speak."""
         mn, password = message.head["MN"], message.head["PW"]
         device, known = self.house.devices.get(mn), self.known.get(mn)
-        if device is None or known is None or known[0] != device.key:
+        # Hashed once a connection: from then on the same words are enough, and others are not.
+        if device is None or known is None or known[0] != device.key or not _same(known[1]["PW"], password):
             why = self.house.refuses(mn, password, self.address)
             if why is None and known is None and len(self.known) >= self.house.limits.devices:
                 why = "too many devices on a connection"
             if why is not None or device is None:
-                self.known.pop(mn, None)
+                # Who knew the password may go on: another one beside it on this line is not its fault.
+                if known is not None and (device is None or known[0] != device.key):
+                    self.house.silence(mn, self)
                 self._refuse(why or "unknown device", mn, frame)
                 return None
         if not device.bends.issuperset(NAMED.intersection(frame.bends)):
             self._fault(str(Wrong.crc), frame.raw)
             return None
         if known is None:
-            if not self.known:
-                self._credit += self.house.limits.burst
             self.house.speaks(mn, self)
-        self.known[mn] = (device.key, message)
+            if not self.known and not self._pays(mn):
+                return None
+        self.known[mn] = (device.key, message.head)
         return device
+
+    def _pays(self, mn: str) -> bool:
+        """Whether `mn`, whose line this becomes, has not sent more before than it may; else it is to call later."""
+        purse = self.house.purse(mn)
+        if purse < 0:
+            self.house.put_by(mn, purse)
+            self.house.silence(mn, self)
+            self.leave("called again too soon")
+            return False
+        self._credit = min(self._credit, 0.0) + purse
+        return True
 
     def _refuse(self, why: str, mn: str, frame: Frame) -> None:
         house = self.house
@@ -285,3 +312,8 @@ class Session(asyncio.BufferedProtocol):
         self.house.line.requests.labels(kind).inc()
         self._write(self.exchange.begin(self.house.loop.time()))
         return self.exchange
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two passwords are the same, found out in the same time whatever they are."""
+    return hmac.compare_digest(one.encode(), other.encode())

@@ -1,4 +1,5 @@
-"""`greenwatch simulate live`: the made-up district sends what falls due in each minute, over HTTP or HJ 212."""
+"""`greenwatch simulate live`: the made-up district sends what falls due in each minute, over HTTP, HJ 212 or
+MQTT."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from rich.status import Status
 from analytics.synthetic import District
 from analytics.texts import TEXTS
 from jobs import console
+from jobs.simulate.broker import MQTT_PASSWORD, SCHEMES, Published
 from jobs.simulate.devices import PASSWORD, SCHEME, Devices
 from jobs.simulate.options import Episode, Like, Scale, Seed, continued, district, moment
 from jobs.simulate.sender import Sender
@@ -35,7 +37,11 @@ LOGGED = MINUTE
 
 def main(
     url: Annotated[
-        str, typer.Option(help="The server, as http://127.0.0.1:8080; or a listener, as hj212://127.0.0.1:9212.")
+        str,
+        typer.Option(
+            help="The server, as http://127.0.0.1:8080; or a listener, as hj212://127.0.0.1:9212; "
+            "or a broker, as mqtt://127.0.0.1:1883."
+        ),
     ] = "http://127.0.0.1:8080",
     seed: Seed = 1,
     speed: Annotated[
@@ -71,6 +77,8 @@ def main(
     sender: Taker
     if url.startswith(f"{SCHEME}://"):
         sender = Devices(made, url, os.environ.get("GREENWATCH_DEVICE_PASSWORD", PASSWORD))
+    elif url.partition("://")[0] in SCHEMES:
+        sender = Published(url, os.environ.get(MQTT_PASSWORD))
     else:
         sender = Sender(url, os.environ.get("GREENWATCH_TOKEN"))
     with suppress(console.Stopped, KeyboardInterrupt), feed, sender, display() as show:

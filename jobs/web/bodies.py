@@ -8,21 +8,22 @@ import io
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import polars as pl
 from starlette.requests import Request
 
-from analytics.frames import REJECTS, Batch
+from analytics.frames import Batch
 from analytics.ingest import BODIES, UnreadableSource
 from jobs.web.problems import Refused
 
 #: Of one body, packed or not [bytes]; and rows in it.
 MOST_BYTES, MOST_ROWS = 8 * 2**20, 50_000
+#: Members of a gzip, of which `cat a.gz b.gz` makes two: each costs some microseconds, be it ever so empty. How one
+#: begins: by chance these bytes stand in one of 8 MiB every other time.
+MOST_MEMBERS, MEMBER = 10_000, b"\x1f\x8b\x08"
 #: Characters of a name.
 LONGEST = 200
-#: A clock may be so much ahead of ours; a reading from beyond would be the newest of its series until then.
-AHEAD = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,8 @@ def too_large() -> Refused:
 
 def unpack(body: bytes) -> bytes:
     """The content of the gzip `body`. Raises `Refused` where it is damaged or larger than a body may be."""
+    if body.count(MEMBER) > MOST_MEMBERS:
+        raise Refused("unreadable-body", f"the gzip is of more than {MOST_MEMBERS:,} parts")
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(body)) as file:  # of one member, or of several as `cat a.gz b.gz` makes
             content = file.read(MOST_BYTES + 1)
@@ -103,24 +106,7 @@ def read(form: Form, raw: bytes, received: datetime) -> Batch:
         raise too_large()
     if not batch.cells.height and not batch.missing and _strange(batch.rejects):
         raise Refused("unreadable-body", f"no {form.place} of the body has a station, a channel or a time")
-    return dated(batch, received, form.place)
-
-
-def dated(batch: Batch, now: datetime, place: str = "row") -> Batch:
-    """`batch`, its cells that lie ahead of `now` among the rejects."""
-    ahead = batch.cells.select(pl.col("time") > now + AHEAD).to_series()
-    if not ahead.any():
-        return batch
-    assert batch.places is not None
-    words = {
-        "stamp": pl.col("time").dt.strftime("%Y-%m-%dT%H:%M:%S%.fZ"),
-        "text": pl.col("value").cast(pl.String),
-        "place": pl.format("{} {}", pl.lit(place), pl.lit(batch.places.filter(ahead))),
-        "reason": pl.lit("ahead of the clock"),
-    }
-    rejects = pl.concat([batch.rejects, batch.cells.filter(ahead).with_columns(**words).select(*REJECTS)])
-    kept = batch.cells.filter(~ahead)
-    return replace(batch, cells=kept, rejects=rejects, places=batch.places.filter(~ahead))
+    return replace(batch, received=received)
 
 
 def _strange(rejects: pl.DataFrame) -> bool:

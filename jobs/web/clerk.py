@@ -72,6 +72,8 @@ class Clerk:
         """Its threads wait for posts."""
         self._pool, self._memory, self._backlog = pool, memory, backlog
         self._workers = Workers(count, "saver")
+        # Threads of their own: who looks at pages while the database is away may hold all the others.
+        self._reading, self._putting = anyio.CapacityLimiter(count), anyio.CapacityLimiter(count)
 
     def stop(self) -> None:
         """Nothing; no further post is saved."""
@@ -83,7 +85,7 @@ class Clerk:
         Raises what `read` does; `Refused`, too, where it is in neither: then nothing is acknowledged.
         """
         if self._backlog.on and self._backlog.away:
-            await anyio.to_thread.run_sync(read)  # what cannot be read is refused at once
+            await anyio.to_thread.run_sync(read, limiter=self._reading)  # what cannot be read is refused at once
             if await self._wait_in_spool(post, None):
                 return None
         legible = threading.Event()
@@ -93,7 +95,7 @@ class Clerk:
             if begun:
                 await _read_through(job, legible)
             else:
-                await anyio.to_thread.run_sync(read)
+                await anyio.to_thread.run_sync(read, limiter=self._reading)
             if not (begun and job.done()) and await self._wait_in_spool(post, job if begun else None):
                 return job.result() if _well(job) else None
             if not begun:
@@ -123,7 +125,7 @@ class Clerk:
     async def _wait_in_spool(self, post: Post, saving: "Future[Answer] | None") -> bool:
         """Whether `post` is safe on the disk. `saving`: its commit, which is under way all the same."""
         try:
-            placed = await anyio.to_thread.run_sync(self._backlog.put, post, saving)
+            placed = await anyio.to_thread.run_sync(self._backlog.put, post, saving, limiter=self._putting)
             await _done(placed, None)
             placed.result()
         except (SpoolError, OSError) as problem:

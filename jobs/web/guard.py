@@ -45,6 +45,12 @@ def key(request: Request) -> Key | None:
     return found
 
 
+def who(request: Request) -> str:
+    """Whose request this is, for what is shared fairly: the key's, else that of the machine it comes from."""
+    found = key(request)
+    return f"key {found.id}" if found is not None else f"from {request.client.host if request.client else 'nowhere'}"
+
+
 def stations(request: Request) -> frozenset[str] | None:
     """Codes of the stations that `request` may ask for and send of; None for any."""
     found = key(request)

@@ -17,6 +17,7 @@ the header may drop it, and one sees in a log what was asked.
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from time import monotonic
 from uuid import UUID, uuid4
 
 import anyio
@@ -29,7 +30,7 @@ from analytics.store.connection import Lost
 from analytics.store.keys import Key
 from analytics.store.posts import SAVED, Settled
 from jobs import console
-from jobs.ingest import Order
+from jobs.intake import Order
 from jobs.web import bodies, guard
 from jobs.web.intake_api import PATHS, SCHEMAS
 from jobs.web.posts import Post, Readings
@@ -39,12 +40,15 @@ from jobs.web.site import Site, site
 __all__ = ["PATHS", "ROUTES", "SCHEMAS"]
 
 KINDS = ("live", "late", "backfill")
-#: Of all bodies that are being read or saved [bytes].
+#: Of all bodies that are being read or saved [bytes]; those of one sender have half of it.
 ROOM = 64 * 2**20
 #: A body must be here after so long [s].
 SLOWEST = 30.0
 #: A post costs a key as much as so many rows, be it ever so small: a transaction each.
 LEAST = 20
+#: A body that is refused for what it says costs as much as so many rows for each second it took to be read [1/s]:
+#: about as many as are read in that time.
+READ = 50_000
 #: When to ask again what became of a post that waits [s].
 SOON = 2
 
@@ -71,22 +75,24 @@ async def observations(request: Request) -> Response:
 @asynccontextmanager
 async def _body(request: Request) -> AsyncIterator[bytes]:
     """The body, as it came, counted among those at hand for so long. Raises `Refused`, `ClientDisconnect`."""
-    desk, pieces, size = site(request).desk, [b""], 0
+    held, who = site(request).held, guard.who(request)
+    pieces, size = [b""], 0
     try:
         with anyio.move_on_after(SLOWEST) as reading:
             async for piece in request.stream():
                 size += len(piece)
-                desk.held += len(piece)
+                held.add(who, len(piece))
                 if size > bodies.MOST_BYTES:
                     raise bodies.too_large()
-                if desk.held > ROOM:
+                # Who sends much, or slowly, must not keep out the others.
+                if held.all > ROOM or held.of(who) > max(ROOM // 2, bodies.MOST_BYTES):
                     raise Refused("busy", "too many readings at once", Retry_After="1")
                 pieces.append(piece)
         if reading.cancelled_caught:
             raise Refused("too-slow", f"the body was not here after {SLOWEST:.0f} s")
         yield b"".join(pieces)
     finally:
-        desk.held -= size
+        held.add(who, -size)
 
 
 def _order(request: Request, key: Key | None, *, register: bool) -> tuple[Order, bool]:
@@ -125,11 +131,18 @@ def _order(request: Request, key: Key | None, *, register: bool) -> tuple[Order,
 
 def _read(home: Site, key: Key | None, post: Post) -> Readings:
     """What `post` says; it runs in a thread. Raises `Refused`, also where `key` does not allow it."""
-    readings = post.read()
+    began = monotonic()
+    try:
+        readings = post.read()
+    except Refused:
+        if key is not None:
+            home.buckets.spend(key.id, round((monotonic() - began) * READ))
+        raise
     if key is not None:
+        # What it may not say costs as much as what it may: it was read.
+        _afford(home, key, max(0, readings.batch.read - LEAST))
         if key.stations is not None:
             _within(readings.batch, key.stations)
-        _afford(home, key, max(0, readings.batch.read - LEAST))
     return readings
 
 

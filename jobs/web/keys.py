@@ -119,10 +119,21 @@ class Buckets:
         """0 where the key of this id may send `rows` more, which are taken; else the seconds until it may."""
         with self._lock:
             now = self._clock()
-            left, since = self._left.get(key, (self._most, now))
-            left = min(self._most, left + (now - since) * self._rate)
+            left = self._now(key, now)
             wanted = min(float(rows), self._most)
             if enough := left >= wanted - _NOTHING:
                 left = max(0.0, left - wanted)
             self._left[key] = left, now
         return 0 if enough else max(1, ceil((wanted - left - _NOTHING) / self._rate))
+
+    def spend(self, key: int, rows: int) -> None:
+        """Nothing; the key of this id has paid for `rows` more, and owes what it had not: as many as it may ever send
+        at once, at most."""
+        with self._lock:
+            now = self._clock()
+            self._left[key] = max(-self._most, self._now(key, now) - rows), now
+
+    def _now(self, key: int, now: float) -> float:
+        """How many rows the key may send, or owes."""
+        left, since = self._left.get(key, (self._most, now))
+        return min(self._most, left + (now - since) * self._rate)

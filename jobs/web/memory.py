@@ -8,7 +8,7 @@ import polars as pl
 
 from analytics.store import health
 from analytics.store.connection import Connection
-from jobs.ingest import CHANNELS, Intake, Order
+from jobs.intake import CHANNELS, Intake, Order
 from jobs.rules import RuleBook
 
 

@@ -9,11 +9,14 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from analytics import clocks
+from analytics.store import clocks as kept_clocks
 from analytics.store import registry, state
 from analytics.store.connection import Connection
 from analytics.synthetic import PREFIX
 from analytics.texts import Language, choose, text
 from jobs import board, console, traces
+from jobs.web.inflow import inflow
 from jobs.web.problems import Refused
 from jobs.web.site import site
 
@@ -43,7 +46,8 @@ def district(request: Request) -> Response:
     def made() -> str:
         with home.connection() as conn:
             found = board.board(conn, _BOOK, board.moment(conn, console.now()), language)
-        return _rendered("board.html", language, board=found, episodes=found.episodes, shown=BESIDE)
+        came = inflow(home.exporter.snapshot, language, BESIDE)
+        return _rendered("board.html", language, board=found, episodes=found.episodes, shown=BESIDE, inflow=came)
 
     return HTMLResponse(home.shared.page(("board", language), made), headers=HEADERS)
 
@@ -62,6 +66,8 @@ def station(request: Request) -> Response:
         assessed = state.assessed(conn, now, row["station"]).to_dicts()
         episodes = state.episodes(conn, now - EPISODES, row["station"])
         zones = [zone for zone in state.advice(conn) if zone["probe"] == row["code"]]
+        delays = kept_clocks.load(conn, console.now() - clocks.SPAN, row["code"])
+        clocked = clocks.estimate(delays, kept_clocks.steps(conn)).to_dicts()
     voices = series.filter(rank=0).sort("parameter", "position").to_dicts()
     quantities = [
         {
@@ -78,6 +84,7 @@ def station(request: Request) -> Response:
         "synthetic": row["code"].startswith(PREFIX),
         "quantities": quantities,
         "assessed": [_classed(a, language) for a in assessed],
+        "clocks": [_clocked(one, language) for one in clocked],
     }
     page = _rendered(
         "station.html",
@@ -106,6 +113,16 @@ def charts(request: Request) -> Response:
 def _station(conn: Connection, code: str) -> dict[str, Any] | None:
     rows = registry.load_stations(conn).filter(code=code).to_dicts()
     return rows[0] if rows else None
+
+
+def _clocked(row: dict[str, Any], language: Language) -> dict[str, Any]:
+    """What is said of a clock by a source; `wrong` where somebody should look after it."""
+    offset, drift = row["offset"], row["drift"]
+    key = "clock_right" if not offset else "clock_ahead" if offset > 0 else "clock_behind"
+    words = text(key, language, seconds=f"{abs(offset):,.0f}")
+    if drift is not None:
+        words = f"{words} · {text('clock_drift', language, seconds=f'{drift:+.1f}')}"
+    return {"source": row["source"], "words": words, "wrong": abs(offset) > clocks.LIMIT}
 
 
 def _classed(row: dict[str, Any], language: Language) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from analytics.store.connection import Connection
 from analytics.store.observations import Counts
 from jobs import verdicts
 from jobs.doors import Decoded
-from jobs.ingest import Intake, Order
+from jobs.intake import Intake, Order
 from jobs.web import bodies
 from jobs.web.bodies import FORMS, Form
 
@@ -98,7 +98,7 @@ def save(intake: Intake, post: Post, readings: Readings, origin: str) -> dict[st
     intake.rows = post.rows
     counts = intake.surely(readings.batch, post.form.decoder, origin, readings.sha256)
     said = {**asdict(counts), **_refusals(intake, counts)}
-    return {**said, **_rows(intake, readings.batch)} if post.rows else said
+    return {**said, **_rows(intake)} if post.rows else said
 
 
 def _refusals(intake: Intake, counts: Counts) -> dict[str, Any]:
@@ -113,10 +113,11 @@ def _refusals(intake: Intake, counts: Counts) -> dict[str, Any]:
     return {"waiting": refused["time"].count() + held, "reasons": named}
 
 
-def _rows(intake: Intake, batch: Batch) -> dict[str, Any]:
+def _rows(intake: Intake) -> dict[str, Any]:
     """`verdicts`: a word a row, in their order. `refusals`: of those rejected or waiting, which (from 0) and why."""
+    assert intake.batch is not None
     assert intake.saved is not None
-    found = verdicts.of(batch, intake.placed, intake.saved).with_row_index("number")
+    found = verdicts.of(intake.batch, intake.placed, intake.saved).with_row_index("number")
     why = found.filter(pl.col("reason").is_not_null())
     return {
         "verdicts": found["verdict"].to_list(),

@@ -1,6 +1,6 @@
 """Room for reads: few at a time, on connections of their own, and so much at once that has not been sent yet.
 
-Who looks at the live page, and who posts, waits for none of them.
+Who looks at the live page, and who posts, waits for none of them. Of all this one reader has half, while others ask.
 """
 
 from collections.abc import Callable
@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from analytics.store.connection import Connection, adapt
 from jobs.rules import RuleBook, Rules
+from jobs.web.fair import Held, Turns
 from jobs.web.pools import pool
 from jobs.web.problems import Refused
 
@@ -46,9 +47,8 @@ class Reads:
             application="greenwatch serve: read",
             configure=_modest,
         )
-        self.sending = 0
-        self._waiting = 0
-        self._turns = anyio.CapacityLimiter(READS)
+        self.sending = Held()
+        self._turns = Turns(READS)
         self._threads = anyio.CapacityLimiter(READS)
         self._book, self._lock = RuleBook(), Lock()
 
@@ -57,23 +57,23 @@ class Reads:
         with self._lock:
             return self._book.open(conn)
 
-    async def read(self, work: Callable[[Connection], Result]) -> Result:
-        """What `work` gives, done in a thread when it is its turn. Raises `Refused` where too many wait."""
-        if self._waiting >= QUEUE or self.sending >= SENDING:
+    async def read(self, who: str, work: Callable[[Connection], Result]) -> Result:
+        """What `work` gives, done in a thread when it is the turn of `who`. Raises `Refused` where too many wait."""
+        queue, sending = self._turns.waiting, self.sending
+        if queue() >= QUEUE or sending.all >= SENDING:
             raise Refused("busy", "too much is being read at once", Retry_After="2")
-        turn = object()
-        self._waiting += 1
-        try:
-            with anyio.move_on_after(PATIENCE) as waiting:
-                await self._turns.acquire_on_behalf_of(turn)
-        finally:
-            self._waiting -= 1
-        if waiting.cancelled_caught:
+        if queue(who) >= QUEUE // 2 or sending.of(who) >= SENDING // 2:
+            raise Refused("busy", "you read too much at once: one after the other is no slower", Retry_After="2")
+        begun = False
+        with anyio.move_on_after(PATIENCE):
+            await self._turns.take(who)
+            begun = True
+        if not begun:
             raise Refused("busy", f"others were being read for {PATIENCE:.0f} s", Retry_After="5")
         try:
             return await anyio.to_thread.run_sync(self._work, work, limiter=self._threads)
         finally:
-            self._turns.release_on_behalf_of(turn)
+            self._turns.give(who)
 
     def _work(self, work: Callable[[Connection], Result]) -> Result:
         with self.pool.connection() as conn:
@@ -97,14 +97,14 @@ def _modest(conn: Connection) -> None:
 class Sent:
     """An answer on its way: in pieces, each when the one before is taken, and counted while it is here."""
 
-    def __init__(self, reads: Reads, response: Response) -> None:
-        """`response`, not begun."""
-        self._reads, self._response = reads, response
+    def __init__(self, reads: Reads, who: str, response: Response) -> None:
+        """`response` to `who`, not begun."""
+        self._reads, self._who, self._response = reads, who, response
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Sends it. Who does not take it in time loses the connection."""
         body = memoryview(self._response.body)
-        self._reads.sending += len(body)
+        self._reads.sending.add(self._who, len(body))
         try:
             with anyio.move_on_after(SLOWEST):
                 start = {"status": self._response.status_code, "headers": self._response.raw_headers}
@@ -114,4 +114,4 @@ class Sent:
                     await send({"type": "http.response.body", "body": piece, "more_body": True})
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
-            self._reads.sending -= len(body)
+            self._reads.sending.add(self._who, -len(body))

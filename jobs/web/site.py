@@ -12,6 +12,7 @@ from analytics.metrics import Exporter
 from analytics.store.connection import Connection
 from jobs.web.backlog import Backlog
 from jobs.web.clerk import Clerk
+from jobs.web.fair import Held
 from jobs.web.keys import Buckets, Keys
 from jobs.web.memory import Memory
 from jobs.web.pools import pool
@@ -51,14 +52,6 @@ class Settings:
     spool: Path | None = None
 
 
-class Desk:
-    """Where bodies come in: how many bytes are at hand."""
-
-    def __init__(self) -> None:
-        """Nothing is at hand."""
-        self.held = 0
-
-
 class Site:
     """The store behind the application, from the start of the server to its end."""
 
@@ -70,7 +63,9 @@ class Site:
         self.readers = pool(settings.dsn, READERS, READING, PATIENCE)
         self.reads = Reads(settings.dsn)
         self.exporter = Exporter(version("greenwatch"))
-        self.desk, self.shared = Desk(), Shared()
+        #: bytes of bodies
+        self.held = Held()
+        self.shared = Shared()
         self.keys, self.buckets = Keys(settings.dsn, always=settings.keys), Buckets(settings.rate, BURST)
         memory = Memory()
         self.backlog = Backlog(settings.dsn, settings.door, memory, settings.spool)

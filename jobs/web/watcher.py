@@ -8,8 +8,10 @@ from threading import Event, Thread
 import polars as pl
 import structlog
 
+from analytics import clocks
 from analytics.metrics import Exporter, Snapshot
-from analytics.store import alarms, backfills, connection, health, ledger, migrations, registry, spools
+from analytics.store import alarms, backfills, connection, health, ledger, migrations, pulls, registry, rejects, spools
+from analytics.store import clocks as kept_clocks
 from analytics.store.connection import Connection
 from analytics.store.errors import StoreError
 from jobs import console
@@ -21,6 +23,9 @@ log = structlog.get_logger()
 PAUSE, SLOW = 2.0, 15.0
 #: Without a new one for so long [s] nobody knows how the store is: its server may be there and answer nothing.
 STALE = 60.0
+#: Sources and clocks with figures of their own; those that are more are one, or left out.
+SOURCES, CLOCKS = 100, 5_000
+OTHER = "other"
 #: A statement of a snapshot that takes longer is given up, the first sums of all batches excepted [s].
 MOST, FIRST = 5, 120
 
@@ -86,6 +91,7 @@ class Taker:
         self._book, self._state = RuleBook(), object()
         self._quantities = pl.DataFrame()
         self._ordinal, self._sums = 0, pl.DataFrame()
+        self._sources: dict[int, str] = {}
         self._slow: dict[str, pl.DataFrame] = {}
         self._next = 0.0
 
@@ -103,28 +109,47 @@ class Taker:
                 "due": health.due(conn, ledger.CODES, now),
                 "backfill_chunks": chunks,
                 "backfill_rows": rows,
+                "reasons": self._named(rejects.kinds(conn)).group_by("source", "reason").sum(),
+                "clocks": clocks.estimate(kept_clocks.load(conn, now - clocks.WINDOW), kept_clocks.steps(conn)).head(
+                    CLOCKS
+                ),
             }
             self._next = time.monotonic() + SLOW
-        batches = self._batches()
+        sums = self._batches()
+        batches = sums.drop("source", "saved").group_by("kind", maintain_order=True).sum()
+        live = pl.col("saved").filter(pl.col("kind") == "live").max().alias("live")
+        named = self._named(sums).group_by("source", maintain_order=True)
+        sources = named.agg(pl.exclude("saved", "kind").sum(), pl.col("saved").max(), live)
         frames = {
             "alarms": alarms.gauge(conn, now),
             "alarm_states": health.alarm_states(conn),
             "latest": self._latest(),
             "batches": batches,
-            "cells": outcomes(batches),
+            "cells": outcomes(batches, "kind"),
+            "sources": sources,
+            "source_cells": outcomes(sources, "source"),
             "rejects": self._slow["rejects"],
             "stale": health.oldest_due(conn, ledger.CODES, now).join(self._slow["due"], on="stage"),
-            **{name: self._slow[name] for name in ("backfill_chunks", "backfill_rows")},
+            **{name: self._slow[name] for name in ("backfill_chunks", "backfill_rows", "reasons", "clocks")},
             "work": health.work(conn),
             "spools": spools.load(conn),
+            "pulls": pulls.told(conn),
         }
         return Snapshot(now, frames)
 
     def _batches(self) -> pl.DataFrame:
         more, self._ordinal = health.batches(self._conn, self._ordinal)
         together = pl.concat([self._sums, more]) if self._sums.width else more
-        self._sums = together.group_by("kind", maintain_order=True).sum()
+        of = together.group_by("kind", "source", maintain_order=True)
+        self._sums = of.agg(pl.exclude("saved").sum(), pl.col("saved").max())
         return self._sums
+
+    def _named(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """`rows`, their source (a number) by its name where it is one of the first SOURCES, else OTHER."""
+        if not set(rows["source"]) <= self._sources.keys() and len(self._sources) < SOURCES:
+            self._sources = health.sources(self._conn, SOURCES)
+        names = pl.col("source").replace_strict(self._sources, default=OTHER, return_dtype=pl.String)
+        return rows.with_columns(names)
 
     def _latest(self) -> pl.DataFrame:
         """station, parameter, position, domain, unit, time, value: the newest reading of each quantity.
@@ -144,9 +169,9 @@ class Taker:
         return found.unique("voice", keep="first", maintain_order=True).sort("station", "parameter", "position")
 
 
-def outcomes(batches: pl.DataFrame) -> pl.DataFrame:
-    """`kind`, `outcome`, `cells`: a row for each kind of batch and what became of its cells."""
-    long = batches.unpivot(list(health.OUTCOMES), index="kind", variable_name="outcome", value_name="cells")
+def outcomes(batches: pl.DataFrame, of: str) -> pl.DataFrame:
+    """`of`, `outcome`, `cells`: a row for each of these and what became of its cells."""
+    long = batches.unpivot(list(health.OUTCOMES), index=of, variable_name="outcome", value_name="cells")
     return long.with_columns(pl.col("outcome").replace_strict(health.OUTCOMES, return_dtype=pl.String))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from analytics.store.connection import Connection
 from jobs import chain
-from jobs.ingest import Intake, Order
+from jobs.intake import Intake, Order
 from tests import world
 
 ROOT = Path(__file__).parents[2]

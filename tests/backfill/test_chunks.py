@@ -20,7 +20,7 @@ from jobs.backfill import plan as planning
 from jobs.backfill.chunk import Hands
 from jobs.backfill.cli import begin
 from jobs.backfill.sources import Ask
-from jobs.ingest import Order
+from jobs.intake import Order
 from jobs.timetable import Books
 from jobs.web.watcher import Taker
 from tests import world

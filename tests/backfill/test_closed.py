@@ -15,7 +15,7 @@ from jobs import console
 from jobs.backfill import cli, elsewhere, sources, status
 from jobs.backfill import plan as planning
 from jobs.backfill.sources import Ask
-from jobs.ingest import Order
+from jobs.intake import Order
 from jobs.keep import moves
 from tests import world
 from tests.backfill.test_chunks import backfill, do_all, hands, waiting

@@ -24,7 +24,7 @@ from jobs.backfill import diff as differences
 from jobs.backfill.cli import begin
 from jobs.backfill.diff import Diff
 from jobs.backfill.sources import Ask
-from jobs.ingest import Intake, Order
+from jobs.intake import Intake, Order
 from tests.backfill import archive
 from tests.backfill.test_chunks import do_all
 from tests.conftest import Make

@@ -15,7 +15,7 @@ from jobs.backfill import elsewhere, sources
 from jobs.backfill import plan as planning
 from jobs.backfill.cli import begin
 from jobs.backfill.sources import Ask
-from jobs.ingest import Order
+from jobs.intake import Order
 from tests import world
 from tests.backfill import archive
 from tests.backfill.test_chunks import do_all

@@ -16,7 +16,7 @@ from jobs import chain, console
 from jobs.backfill import plan as planning
 from jobs.backfill import sources
 from jobs.backfill.sources import Ask
-from jobs.ingest import Order
+from jobs.intake import Order
 from tests import world
 from tests.backfill import archive
 from tests.backfill.test_chunks import backfill, do_all

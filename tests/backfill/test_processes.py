@@ -13,7 +13,7 @@ from jobs import console
 from jobs.backfill import cli, status
 from jobs.backfill import plan as planning
 from jobs.backfill.sources import Ask
-from jobs.ingest import Order
+from jobs.intake import Order
 from tests.backfill import archive
 from tests.conftest import Make
 from tests.worker.clock import until

@@ -15,7 +15,7 @@ from jobs import chain, console, forecast, migrate, watch
 from jobs.backfill import sources
 from jobs.backfill.cli import begin
 from jobs.backfill.sources import Ask
-from jobs.ingest import Order
+from jobs.intake import Order
 from tests import world
 from tests.backfill.test_chunks import do_all
 from tests.conftest import Make

@@ -287,14 +287,13 @@ def test_as_of_is_settled_though_the_store_is_not(world: World) -> None:
     assert b"2026-02-12T00:00:00" not in seen
 
 
-def test_a_time_that_is_being_written_is_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_time_that_is_being_written_is_waited_for(world: World) -> None:
     """Who writes may have signed before that time and not committed: nobody is told a past that may still change."""
     with closing(connection.connect(world.dsn)) as conn, closing(connection.connect(world.dsn)) as other:
-        monkeypatch.setattr(ask, "_PATIENCE", 0.3)
         with other.transaction():
             other.execute("UPDATE latest SET live = live")
             with pytest.raises(console.NotAsAsked, match="being written"):
-                ask.as_of(conn, ask.Ask())
+                ask.as_of(conn, ask.Ask(), patience=0.3)
             old = datetime.fromisoformat(world.moments[0]) - timedelta(hours=1)
             assert ask.as_of(conn, ask.Ask(known=old)).known == old
         assert ask.as_of(conn, ask.Ask()).known is not None

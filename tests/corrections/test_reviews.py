@@ -12,7 +12,7 @@ from analytics.store.corrections import Entry
 from analytics.store.errors import Locked
 from analytics.store.observations import Counts
 from jobs import chain, review
-from jobs.ingest import readmit
+from jobs.intake import readmit
 from tests import world
 from tests.conftest import NOW
 from tests.world import HOUR, T0

@@ -15,7 +15,7 @@ from analytics.store.connection import Connection
 from jobs import again, chain, relearn, traces
 from jobs.export import measured
 from jobs.export.ask import Ask
-from jobs.ingest import Intake, Order
+from jobs.intake import Intake, Order
 from tests import world
 from tests.conftest import NOW
 from tests.derivation.site import CHANNELS, DAY, derivation, hours, number, put, run, settle

@@ -1,10 +1,11 @@
 """The body of columns: the same rows as lines, turned on their side."""
 
 import json
+from time import process_time
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.ingest import BODIES, UnreadableSource
@@ -26,6 +27,7 @@ def columns(lines: list[dict[str, Any]]) -> bytes:
     return json.dumps({name: [item.get(name) for item in lines] for name in NAMES if name in there}).encode()
 
 
+@settings(max_examples=40, deadline=None)  # Polars takes its time where others work, too
 @given(st.lists(rows, min_size=1, max_size=8))
 def test_columns_say_what_lines_say(lines: list[dict[str, Any]]) -> None:
     across = BODIES["columnar"](columns(lines))
@@ -81,3 +83,22 @@ def test_what_is_no_such_object_is_said(raw: bytes, said: str) -> None:
             BODIES["columnar"](raw)
     else:  # a number of any length is a row like others
         assert BODIES["columnar"](raw).read == 1
+
+
+def test_few_bytes_do_not_fill_the_memory() -> None:
+    """An entry for all rows stands in each of them: 3 MB of a name would be 150 GB."""
+    many = {**ROW, "value": [1.0] * 50_000}
+    for name, entry in (("station", "A" * 3_000_000), ("time", {"a": "A" * 1000}), ("mark", "A" * 700)):
+        with pytest.raises(UnreadableSource, match="too long"):
+            BODIES["columnar"](json.dumps(many | {name: entry}).encode())
+    assert BODIES["columnar"](json.dumps(many | {"station": "A" * 200}).encode()).cells.height == 50_000
+    assert BODIES["columnar"](json.dumps(ROW | {"station": "A" * 40_000_000}).encode()).rejects.height == 1
+
+
+def test_a_name_that_stands_twice_among_very_many_is_found_at_once() -> None:
+    """Counting each of them among all took an hour."""
+    names = ",".join(f'"a{number}":1' for number in range(300_000))
+    began = process_time()
+    with pytest.raises(UnreadableSource, match="'a299999' stands twice"):
+        BODIES["columnar"](f'{{{names},"a299999":2}}'.encode())
+    assert process_time() - began < 20

@@ -4,7 +4,7 @@ import pytest
 
 from analytics.store import registry
 from analytics.store.connection import Connection
-from jobs.ingest import Intake, Order
+from jobs.intake import Intake, Order
 from tests.conftest import needs_shared
 from tests.ingest.reading import ALL, DATA
 

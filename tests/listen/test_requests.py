@@ -139,7 +139,7 @@ def test_a_request_ends_with_its_connection() -> None:
 
 def test_a_request_says_nothing_it_should_not() -> None:
     message = parse(said("M1", 1)[6:-6])
-    number, data = encoding.request("2051", message, START + timedelta(milliseconds=7), SPAN)
+    number, data = encoding.request("2051", message.head, START + timedelta(milliseconds=7), SPAN)
     assert number == "20260601000000007"
     assert parse(data[6:-6]).head == {**message.head, "QN": number, "CN": "2051"}
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from analytics.ingest import ndjson
 from analytics.metrics import Line
 from analytics.spool import Spool
-from analytics.store import devices, register
+from analytics.store import devices, register, registry
 from analytics.store.connection import Connection
 from analytics.store.register import Secrets
 from analytics.synthetic import District
@@ -26,10 +27,11 @@ from analytics.telemetry.hj212.messages import parse
 from jobs import register as job
 from jobs import serve
 from jobs.drain import Guarded, Saver, drain
-from jobs.ingest import Intake, Order
+from jobs.intake import Intake, Order
 from jobs.listen.server import Settings, listen
 from jobs.listen.threads import Asker
 from jobs.replay import Ask, replay
+from jobs.rules import load_rules
 from jobs.simulate.devices import Devices, registration
 from jobs.simulate.sender import body
 from tests import world
@@ -96,6 +98,27 @@ def test_cadences_are_series_of_their_own_and_what_comes_again_is_a_duplicate(co
     assert (again.read, again.new, again.duplicates, again.rejects) == (3, 0, 2, 1)
     assert world.picture(conn) == before
     assert conn.execute("SELECT count(*) FROM reject").fetchone() == (1,)
+
+
+def test_what_a_device_is_looked_up_for_is_what_everybody_is(conn: Connection) -> None:
+    """A batch of a few devices reads no other's series: the answer is the same."""
+    twice = "".join(f'[[station.series]]\nparameter = "pm25"\ncadence = "{step}"\n' for step in ("1m", "10m", "1h"))
+    spoken = '[[authority]]\nstation = "B"\nparameter = "pm25"\ncadence = "1h"\nfallback = { cadence = "1m" }\n'
+    put(conn, "".join(f'[[station]]\ncode = "{code}"\n{twice}' for code in "ABC") + spoken)
+    parameters = load_rules(conn)[-1].parameters
+    pairs = pl.DataFrame(
+        [(station, channel) for station in "ABCX" for channel in ("pm25", "PM2.5", "pm10", "nothing")],
+        schema=["station", "channel"],
+        orient="row",
+    )
+    for cadence in (None, 60, 3600):
+        whole = registry.resolve(conn, pairs, parameters, cadence)
+        parts = [registry.resolve(conn, one, parameters, cadence) for one in pairs.iter_slices(3)]
+        assert pl.concat(parts).equals(whole)
+        step = {"A": 60, "B": 3600, "C": 60} if cadence is None else dict.fromkeys("ABC", cadence)
+        steps = registry.load_series(conn).select("series", "cadence")
+        found = whole.filter(channel="pm25").join(steps, on="series", how="inner")
+        assert dict(found.select("station", "cadence").iter_rows()) == step
 
 
 def test_the_later_number_wins_whatever_came_first(conn: Connection, tmp_path: Path) -> None:

@@ -59,6 +59,7 @@ def test_the_tier_is_detected(empty: Connection, plain: bool) -> None:
             "average",
             "assessment",
             "score",
+            "weather_forecast",
         }
 
 

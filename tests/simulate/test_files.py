@@ -12,9 +12,10 @@ from analytics.store import register as reading
 from analytics.store.connection import Connection
 from analytics.synthetic import District
 from jobs import console, register
-from jobs.ingest import Intake, Order, seconds
+from jobs.intake import Intake, Order
 from jobs.simulate import app, files
 from jobs.simulate.options import continued
+from jobs.steps import seconds
 from tests.simulate.sending import KEY, MINUTE, STOP
 
 

@@ -21,7 +21,7 @@ from jobs import chain, forecast, migrate
 from jobs.backfill import cli, diff, sources, status
 from jobs.backfill import plan as planning
 from jobs.backfill.sources import Ask
-from jobs.ingest import Intake, Order
+from jobs.intake import Intake, Order
 from jobs.up import Family
 from tests.soak import live, rows
 from tests.soak.figures import Outcome

@@ -12,7 +12,7 @@ from pathlib import Path
 from analytics.ingest import Source, known, read
 from analytics.store import connection
 from analytics.store.observations import Counts
-from jobs.ingest import Intake, Order
+from jobs.intake import Intake, Order
 from tests.ingest.listed import counted, listed
 from tests.soak.figures import Outcome
 from tests.soak.house import SHARED, House, pace

@@ -25,7 +25,7 @@ import polars as pl
 from analytics.store import connection
 from analytics.store.connection import Connection
 from jobs import chain
-from jobs.ingest import Intake, Order
+from jobs.intake import Intake, Order
 from jobs.up import Family
 from tests import world
 from tests.soak import rows

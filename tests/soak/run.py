@@ -19,8 +19,11 @@ from typing import Any
 from rich.console import Console
 
 from jobs import console
-from tests.soak import backfill, bulk, files, growth, kills, laws, live, scale, settling, sizes, years
+from tests.soak import backfill, bulk, doors, files, growth, kills, laws, live, scale, settling, sizes, years
+from tests.soak.devices import idle
+from tests.soak.devices import part as devices
 from tests.soak.figures import Outcome, record, show, write
+from tests.soak.fuzz import part as fuzz
 from tests.soak.house import House, code, commit, house, machine, people
 from tests.soak.workers import part as workers
 
@@ -37,9 +40,13 @@ PARTS: Mapping[str, Callable[[House, int], Outcome]] = {
     "backfill": backfill.run,
     "files": files.run,
     "kills": kills.run,
+    "doors": doors.run,
     "workers": workers.run,
     "laws": laws.run,
     "years": years.run,
+    "devices": devices.run,
+    "idle": idle.run,
+    "fuzz": fuzz.run,
 }
 HERE = Path(__file__).parent
 

@@ -22,7 +22,7 @@ from analytics.store import connection, ledger
 from analytics.store.connection import Connection
 from jobs import chain, relearn
 from jobs.compare import load_pairs
-from jobs.ingest import Intake, Order
+from jobs.intake import Intake, Order
 from tests.soak import rows, settling
 from tests.soak.figures import Outcome
 from tests.soak.house import House, pace

@@ -18,7 +18,7 @@ from analytics.store import connection
 from analytics.store.connection import Connection
 from analytics.synthetic import District
 from jobs import chain
-from jobs.ingest import Intake, Order
+from jobs.intake import Intake, Order
 from tests.soak.figures import Outcome
 from tests.soak.house import ROOT, SHARED, House, pace
 from tests.soak.reach import HOUR, audience, count, reach, whole

@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from analytics.store import connection
 from jobs import console
-from jobs.ingest import Intake, Order
+from jobs.intake import Intake, Order
 from tests.soak.house import ROOT
 
 

@@ -15,7 +15,7 @@ from analytics.frames import CELLS, REJECTS, Batch, conform
 from analytics.spool import Record, Spool
 from analytics.store.connection import Connection
 from jobs.doors import Decoded
-from jobs.ingest import Order
+from jobs.intake import Order
 from tests.spool.folders import T
 from tests.world import T0, settle_world
 

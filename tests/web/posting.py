@@ -1,6 +1,7 @@
 """What tests of the server send, and how they look at what came of it."""
 
 import json
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,6 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from analytics.store.connection import Connection
 
+#: What `greenwatch key make WORD...` prints.
+Make = Callable[..., str]
 TYPE = {"Content-Type": "application/x-ndjson"}
 T0 = datetime.fromisoformat("2025-06-01T00:00:00+00:00")
 MINUTE = timedelta(minutes=1)
@@ -27,6 +30,11 @@ def body(*lines: dict[str, Any]) -> bytes:
 def post(client: httpx.Client, content: bytes, query: str = "", **headers: str) -> httpx.Response:
     """The answer to NDJSON, unless another type is said."""
     return client.post(f"/observations{query}", content=content, headers=TYPE | headers)
+
+
+def bearer(secret: str) -> dict[str, str]:
+    """The header that shows the key `secret`."""
+    return {"Authorization": f"Bearer {secret}"}
 
 
 def rows(conn: Connection, query: str) -> list[tuple[object, ...]]:

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import polars as pl
 
+from analytics.frames import CELLS, REJECTS, Batch, empty
 from analytics.store import connection, corrections, forecasts, knowledge, register
 from analytics.store.connection import Connection
 from analytics.store.corrections import Entry
@@ -17,6 +18,7 @@ from jobs import chain
 from jobs import register as register_job
 from jobs.export.ask import Ask
 from jobs.export.kinds import KINDS
+from jobs.intake import Intake, Order
 from tests import world
 from tests.conftest import NOW
 
@@ -79,6 +81,14 @@ def wave(step: float) -> float:
     return round(40 + 15 * math.sin(step / 9) + 7 * math.sin(step / 2.3), 1)
 
 
+def _refuse(conn: Connection) -> None:
+    """Nothing; three cells could not be kept."""
+    said = [("A1", "pm25", "soon", "12", "row 1", "unreadable time"), (None, None, None, "{", "line 2", "broken line")]
+    rejects = [*said, ("C'3", "laeq", "2026-03-27T00:00Z", '"; 分\n贝', "row 3", "not a number")]
+    frame = pl.DataFrame(rejects, schema=dict(REJECTS), orient="row")
+    Intake(conn, Order(source="field")).block(Batch(empty(CELLS), frame), "long", "here")
+
+
 def tell(conn: Connection) -> list[datetime]:
     """The moments at which the site was looked at, the last one now; each time more was known, and other."""
     rules = chain.load_rules(conn)[-1]
@@ -100,6 +110,7 @@ def tell(conn: Connection) -> list[datetime]:
     first += [(ozone, float(n), abs(wave(n)), 1, None) for n in range(100)]
     first += [(level, n / 60, 50 + wave(n) / 10, 1, None) for n in range(1800) if n % 17]
     first += [(exceeded, float(n), 60 + n % 3, 1, None) for n in range(30)]
+    _refuse(conn)
     moments = [_moment(conn, first)]
     issues = pl.DataFrame(
         {

@@ -180,3 +180,12 @@ def test_what_one_has_is_not_sent_again(client: httpx.Client) -> None:
     head = client.head("/v1/averages?limit=3")
     assert (head.status_code, head.content, head.headers["etag"]) == (200, b"", tag)
     assert json.loads(answer.content)["next"] == answer.links["next"]["url"]
+
+
+def test_no_text_of_a_sender_is_a_formula_in_a_spreadsheet() -> None:
+    formulas = ["=1+1", "@A1", "+1+cmd|' /C calc'!A0", "-2+3", "-A1", "\t=1", "\r=1", "-"]
+    texts = [*formulas, "-0.1", "+08:00", "a=1", None]
+    page = forms.Page(pl.DataFrame({"text": texts, "number": [-1.5] * len(texts)}))
+    plain = pl.read_csv(forms.FORMS["csv"].body(page, None), infer_schema=False)
+    assert plain["text"].to_list() == [*(f"'{text}" for text in formulas), *texts[len(formulas) :]]
+    assert plain["number"].unique().to_list() == ["-1.5"]

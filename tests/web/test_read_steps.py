@@ -70,7 +70,9 @@ def close(one: float | None, other: float | None, kind: str) -> bool:
     if one is None or other is None:
         return one is other or kind == "circular"  # what all but cancels out has a direction for one of them
     apart = abs(one - other)
-    return min(apart, 360 - apart) < 0.01 if kind == "circular" else apart < 2e-4
+    if kind == "circular":
+        return min(apart, 360 - apart) < 0.01
+    return apart < (3e-4 if kind == "energy" else 2e-4)  # energies are kept to 1e-4, which at 0 dB is 2.2e-4 dB
 
 
 @given(

@@ -2,57 +2,19 @@
 
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import httpx
 import pytest
 
 from analytics.store import health
 from analytics.store.connection import Connection
+from jobs import pepper
 from tests import world
 from tests.soak import live, rows
 from tests.worker.clock import until
+from tests.worker.processes import DEVICE, children, enrol, gone, running
 
 pytestmark = pytest.mark.long
-
-ROOT = Path(__file__).parents[2]
-
-
-def command(*words: object) -> list[str]:
-    return [sys.executable, "-m", "jobs.cli", *map(str, words)]
-
-
-@contextmanager
-def running(*words: object) -> Iterator["subprocess.Popen[str]"]:
-    """A command; where it still runs at the end it is killed."""
-    process = subprocess.Popen(command(*words), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
-
-
-def children(pid: int) -> dict[str, int]:
-    """Process ids of the commands that `pid` started, by their name."""
-    found = {}
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        words = Path(f"/proc/{child}/cmdline").read_text().split("\0")
-        found[words[words.index("jobs.cli") + 1]] = int(child)
-    return found
-
-
-def gone(pid: int) -> bool:
-    """Whether the process is no more, or is a zombie that waits for its parent."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True
 
 
 def test_a_worker_settles_what_comes_and_ends_when_told(conn: Connection, dsn: str) -> None:
@@ -67,7 +29,9 @@ def test_a_worker_settles_what_comes_and_ends_when_told(conn: Connection, dsn: s
         assert "Traceback" not in process.stderr.read()
 
 
-def test_up_serves_and_works_and_ends_both(dsn: str) -> None:
+def test_up_serves_and_works_and_ends_both(dsn: str, conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(pepper.NAME, raising=False)
+    enrol(conn, DEVICE)
     with running("up", "--port", 0, "--dsn", dsn) as process:
         assert process.stdout is not None
         address = process.stdout.readline().split()[-1]
@@ -77,6 +41,8 @@ def test_up_serves_and_works_and_ends_both(dsn: str) -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
         assert all(map(gone, both.values()))
+        assert process.stderr is not None
+        assert "nobody listens to them: GREENWATCH_PEPPER is not set" in process.stderr.read()  # the rest goes on
 
 
 def test_up_ends_with_its_first_child_and_says_which(dsn: str) -> None:

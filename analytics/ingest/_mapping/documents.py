@@ -16,6 +16,9 @@ from analytics.ingest._source import Source, UnreadableSource
 #: A document is read whole, so it is bounded: an answer of all stations of a country has a megabyte [byte].
 LARGEST = 64 * 1024 * 1024
 DEEPEST = 10
+#: Cells of its records, also those a record lacks: few bytes of names that differ from record to record must not fill
+#: the memory.
+MOST_CELLS = 20_000_000
 
 
 class Records:
@@ -28,8 +31,8 @@ class Records:
         records = _array(source, key)
         self._rows = [_flat(record) if isinstance(record, dict) else record for record in records]
         names = {name: None for row in self._rows if isinstance(row, dict) for name in row}
-        if len(names) > MOST_COLUMNS:
-            raise UnreadableSource(f"{source.name}: records of {len(names)} columns")
+        if len(names) > MOST_COLUMNS or len(names) * len(self._rows) > MOST_CELLS:
+            raise UnreadableSource(f"{source.name}: {len(self._rows)} records of {len(names)} columns")
         self._columns = list(names)
         self.names = tuple(name.strip() for name in names)
         self.types: list[pl.DataType] = [pl.String()] * len(names)

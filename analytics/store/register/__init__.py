@@ -18,7 +18,13 @@ it is derived no longer, with parameter), position (of the derived series), sinc
 parameter, position, cadence } } (none: as the kind has it, at this station, "1h"), given = { name = number };
 `[[device]]` mn (its number), station, password (or password_env, the variable of the environment that holds it: kept as
 a keyed hash only), edition (2017), utc_offset, bends (["swapped_crc", "modbus_crc"]), sentinels ([-1]), cadences =
-{ 2051 = "15m" }, units = { a34004 = "ng/m³" }, channels = { x00001 = "soil_moisture@-0.1" } ("": none of ours).
+{ 2051 = "15m" }, units = { a34004 = "ng/m³" }, channels = { x00001 = "soil_moisture@-0.1" } ("": none of ours);
+`[[node]]` (a sensor behind a LoRaWAN network) id (its DevEUI, or what else its network calls it), station, cadence (of
+its series; none: those that speak), channels = { "soil.1" = "soil_moisture@-0.1" } (field of what its codec decodes,
+dots into objects; "": none of ours), units = { "soil.1" = "%" }, sentinels ([-327.68]);
+`[[pull]]` name, connector (a file of jobs/pull/connectors), ids (["...", ...], or { id = "station" }; of `weather` the
+stations themselves), every ("1h"; none: the connector's), horizon ("3d": how far back each pull asks again), url (of
+another service that speaks the same), on (false: not by the clock).
 
 CSV (UTF-8 or GB18030): a row a series, columns station, title, title_zh, longitude, latitude, utc_offset, parameter,
 position, statistic, cadence and `member:<kind>`. An empty cell says nothing; a row without a parameter is a station.

@@ -1,20 +1,15 @@
 """Devices of a register file, and in the database. A password comes by here once: only its keyed hash goes on."""
 
-import json
 from collections.abc import Iterator, Mapping
 from functools import cache, partial
 from typing import Any
 
-import polars as pl
-
-from analytics import tables, units
-from analytics.parameters import Parameter
+from analytics import tables
 from analytics.store.connection import Connection
-from analytics.store.register import values
-from analytics.store.register.draft import Draft, Entry, nearest
-from analytics.store.register.model import DEVICE, Change, Problem, Registry, news, offset, step
+from analytics.store.register import named, values
+from analytics.store.register.draft import Draft, Entry
+from analytics.store.register.model import DEVICE, Change, Problem, Registry, offset, step
 from analytics.store.register.values import Bad, shown
-from analytics.store.registry import Channel
 from analytics.telemetry.hj212.codes import CADENCES, Factor, factors
 from analytics.telemetry.hj212.devices import keyed
 from analytics.telemetry.hj212.frames import NAMED
@@ -38,19 +33,14 @@ def note(draft: Draft, entry: Entry, parts: Mapping[str, Entry]) -> None:
         "password_env": values.name,
         "edition": _edition,
         "utc_offset": values.utc_offset,
-        "sentinels": _numbers,
+        "sentinels": named.sentinels,
         "bends": _bends,
     }
-    found, _ = draft.take(entry, readers, needs=("mn",))
-    mn = found.pop("mn", None)
+    mn, found = named.noted(draft, "device", "mn", entry, readers)
     if mn is None:
         return
-    if ("device", mn) in draft.lines:
-        draft.refuse(entry.line(""), f"device {mn!r} stands at line {draft.lines['device', mn]} already")
-        return
-    draft.lines["device", mn] = entry.line("")
-    for key in entry.values:
-        draft.lines[f"device {key.removesuffix('_env')}", mn] = entry.line(key)
+    if "password_env" in entry.values:
+        draft.lines["device password", mn] = entry.line("password_env")
     said = _parts(draft, parts)
     password = _said(draft, entry, found)
     facts = {**found, **said}
@@ -92,18 +82,15 @@ def _parts(draft: Draft, parts: Mapping[str, Entry]) -> dict[str, Any]:
         if name == "cadences":
             found, sound = draft.take(entry, dict.fromkeys(CADENCES, values.cadence))
         else:
-            reader = values.word if name == "units" else partial(_channel, draft)
+            reader = values.word if name == "units" else partial(named.channel, draft)
             found, sound = draft.take(entry, dict.fromkeys(entry.values, reader))
             found = {key.lower(): value for key, value in found.items()}
         if sound:
             said[name] = found
-    channels = said.get("channels", {})
-    for code, unit in said.get("units", {}).items():
-        base = channels.get(code) or (_factors()[code].channel if code in _factors() else None)
-        parameter = draft.parameters.get(Channel.parse(base).parameter) if base else None
-        line = parts["units"].line(code)
-        if parameter is not None and (reason := _unlike(unit, parameter)):
-            draft.refuse(line, f"{code} [{unit}] cannot be {parameter.name}: {reason}")
+    if "units" in said:
+        channels = {code: factor.channel for code, factor in _factors().items() if factor.channel}
+        channels.update({code: base for code, base in said.get("channels", {}).items() if base})
+        named.measured(draft, parts["units"], channels, said["units"])
     return said
 
 
@@ -112,23 +99,6 @@ def _factors() -> Mapping[str, Factor]:
     rows = tables.read("hj212_factors")
     assert isinstance(rows, list)
     return factors(rows)
-
-
-def _unlike(unit: str, parameter: Parameter) -> str | None:
-    """Why values in `unit` cannot be those of `parameter`; None where they can."""
-    try:
-        units.convert(pl.lit(0.0), unit, parameter.unit)
-    except units.UnknownUnit as problem:
-        return str(problem)
-    return None
-
-
-def _channel(draft: Draft, raw: object) -> str:
-    word = values.word(raw)
-    if not word:
-        return ""
-    parts = Channel.parse(word)
-    return str(Channel(draft.parameter(parts.parameter), parts.position, parts.statistic))
 
 
 def _password(raw: object) -> str:
@@ -146,12 +116,6 @@ def _edition(raw: object) -> int:
     return int(str(raw))
 
 
-def _numbers(raw: object) -> list[float]:
-    if not isinstance(raw, list) or not all(isinstance(one, int | float) and abs(one) < 1e15 for one in raw):
-        raise Bad(f"must be numbers, as [-1, 9999], not {shown(raw)}")
-    return sorted({float(one) for one in raw})
-
-
 def _bends(raw: object) -> list[str]:
     known = sorted(bend.name for bend in NAMED)
     if not isinstance(raw, list) or not all(one in known for one in raw):
@@ -161,34 +125,22 @@ def _bends(raw: object) -> list[str]:
 
 def dangling(stored: Registry, draft: Draft) -> Iterator[Problem]:
     """Devices at stations that are neither registered nor in the file, and new ones that lack a fact."""
-    stations = {*stored.stations, *draft.rows.stations}
     for mn, facts in draft.rows.devices.items():
-        station = facts.get("station")
-        if station is not None and station not in stations and station not in draft.shaky:
-            near = nearest(str(station), stations)
-            line = draft.lines["device station", mn]
-            yield Problem(line, f"device names station {station!r}, neither registered nor in this file{near}")
-        absent = [key for key in _NEEDED if (f"device {key}", mn) not in draft.lines]
-        if absent and mn not in stored.devices:
-            yield Problem(draft.lines["device", mn], f"device {mn!r} is new and lacks {', '.join(absent)}")
+        if "station" in facts:
+            yield from named.homeless(stored, draft, draft.lines["device station", mn], "device", str(facts["station"]))
+        if mn not in stored.devices:
+            yield from named.lacking(draft, "device", mn, _NEEDED)
 
 
 def compare(stored: Registry, said: Registry, write: Registry) -> Iterator[Change]:
-    """What is new or other."""
-    for mn, facts in sorted(said.devices.items()):
-        old = stored.devices.get(mn)
-        other = news(old, facts)
-        if old is not None and not other:
-            continue
-        write.devices[mn] = other
-        fields = [_field(key, None if old is None else old.get(key), value) for key, value in other.items()]
-        yield Change("device", mn, old is None, tuple(fields))
+    """What is new or other; of a password, that it is."""
+    for change in named.changes("device", stored.devices, said.devices, write.devices, _words):
+        fields = [_hidden(*field) if field[0] == "key" else field for field in change.fields]
+        yield change._replace(fields=tuple(fields))
 
 
-def _field(key: str, old: object, new: object) -> tuple[str, str | None, str]:
-    if key == "key":
-        return "password", None if old is None else "as it was", "set" if old is None else "another"
-    return key, None if old is None else _words(key, old), _words(key, new)
+def _hidden(key: str, old: str | None, new: str) -> tuple[str, str | None, str]:
+    return ("password", None, "set") if old is None else ("password", "as it was", "another")
 
 
 def _words(key: str, value: Any) -> str:
@@ -196,7 +148,7 @@ def _words(key: str, value: Any) -> str:
         return offset(int(value))
     if key == "cadences":
         value = {command: step(seconds) for command, seconds in value.items()}
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+    return "" if key == "key" else named.plainly(value)
 
 
 def load(conn: Connection) -> dict[str, dict[str, object]]:
@@ -229,10 +181,5 @@ def write(conn: Connection, said: Registry) -> None:
             utc_offset = EXCLUDED.utc_offset, cadences = EXCLUDED.cadences, units = EXCLUDED.units,
             channels = EXCLUDED.channels, sentinels = EXCLUDED.sentinels, bends = EXCLUDED.bends
         """,
-        [list(said.devices), *([_stored(facts.get(key)) for facts in said.devices.values()] for key in DEVICE)],
+        [list(said.devices), *named.columns(said.devices.values(), DEVICE)],
     )
-
-
-def _stored(value: object) -> object:
-    """Tables and lists as JSON; the rest as it is."""
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value

@@ -67,6 +67,8 @@ class Draft:
     land: Land
     kinds: Mapping[str, Kind]
     secrets: Secrets = NO_SECRETS
+    #: services that can be asked: what the ids of each are (`stations`, `named`, `free`)
+    connectors: Mapping[str, str] = field(default_factory=dict)
     rows: Registry = field(default_factory=Registry)
     problems: list[Problem] = field(default_factory=list)
     lines: dict[tuple[str, object], int] = field(default_factory=dict)

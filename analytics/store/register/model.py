@@ -27,6 +27,10 @@ ZONE = (
 NEEDED = ("weather", "area", "cover", "texture", "flow", "method")
 #: What a device is by itself, beside its number. The key is the keyed hash of its password.
 DEVICE = ("station", "key", "edition", "utc_offset", "cadences", "units", "channels", "sentinels", "bends")
+#: What a sensor behind a network is by itself, beside its id.
+NODE = ("station", "cadence", "channels", "units", "sentinels")
+#: What a pull is by itself, beside its name.
+PULL = ("connector", "ids", "every", "horizon", "url", "on")
 #: Problems that are shown at most: who mistook a column has one a row.
 SHOWN = 50
 #: The step of a derived series [s].
@@ -150,6 +154,8 @@ class Registry:
     zones: dict[str, dict[str, object]] = field(default_factory=dict)
     derivations: dict[Derived, Formula | None] = field(default_factory=dict)
     devices: dict[str, dict[str, object]] = field(default_factory=dict)
+    nodes: dict[str, dict[str, object]] = field(default_factory=dict)
+    pulls: dict[str, dict[str, object]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return sum(self.counts().values())
@@ -166,6 +172,8 @@ class Registry:
             "zone": len(self.zones),
             "derivation": len(self.derivations),
             "device": len(self.devices),
+            "node": len(self.nodes),
+            "pull": len(self.pulls),
         }
 
 

@@ -12,7 +12,7 @@ from analytics.crops import Land
 from analytics.derivation import Kind
 from analytics.parameters import Parameter
 from analytics.store.errors import Nonsense
-from analytics.store.register import devices, headers, values
+from analytics.store.register import devices, headers, nodes, pulls, values
 from analytics.store.register.draft import STATION, Draft, Entry
 from analytics.store.register.headers import Path, Positions
 from analytics.store.register.model import FACTS, NO_SECRETS, ZONE, Problem, Secrets, refuse
@@ -34,11 +34,12 @@ def read(
     land: Land | None = None,
     kinds: Mapping[str, Kind] | None = None,
     secrets: Secrets = NO_SECRETS,
+    connectors: Mapping[str, str] | None = None,
 ) -> Draft:
     """What the file `name` says, its problems beside it. Raises `Nonsense` where it cannot be read at all.
 
     `land` are the covers, soils and methods that exist, `kinds` what can be derived; those of the package where none
-    are given; `secrets` are those of the environment.
+    are given; `secrets` are those of the environment; `connectors` the services that can be asked.
     """
     if len(raw) > LIMIT:
         raise Nonsense(f"{name} is larger than {LIMIT // 1024**2} MiB: register it in parts, nothing was written")
@@ -46,13 +47,16 @@ def read(
     if suffix not in ("toml", "csv"):
         raise Nonsense(f"{name} is neither .toml nor .csv, nothing was written: name it by what it is")
     draft = Draft(name, parameters, standards, land or crops.load(), derivation.load() if kinds is None else kinds)
-    draft.secrets = secrets
+    draft.secrets, draft.connectors = secrets, connectors or {}
     if suffix == "toml":
         _read_toml(draft, _decode(raw, name, ("utf-8",)))
     else:
         _read_csv(draft, _decode(raw, name, ("utf-8", "gb18030")))
     if not len(draft.rows) and not draft.problems:
-        nouns = "a [[station]], [[source]], [[authority]], [[adoption]], [[zone]], [[derivation]] or [[device]]"
+        nouns = (
+            "a [[station]], [[source]], [[authority]], [[adoption]], [[zone]], [[derivation]], [[device]], [[node]] or "
+            "[[pull]]"
+        )
         what = nouns if suffix == "toml" else "a row"
         draft.refuse(1, f"the file is empty: it needs {what}")
     return draft
@@ -97,7 +101,7 @@ def _read_toml(draft: Draft, text: str) -> None:
         return
     positions = headers.scan(text)
     nouns = {"source": _source, "station": _station, "authority": _authority, "adoption": _adoption, "zone": _zone}
-    nouns |= {"derivation": _derivation, "device": _device}
+    nouns |= {"derivation": _derivation, "device": _device, "node": _node, "pull": _pull}
     for key in content:
         if key not in nouns:
             draft.unknown(positions.line((key,)) if (key,) in positions.lines else _first(positions, key), key, nouns)
@@ -186,14 +190,31 @@ def _zone(draft: Draft, positions: Positions, path: Path, record: Mapping[str, o
 
 
 def _device(draft: Draft, positions: Positions, path: Path, record: Mapping[str, object]) -> None:
+    parts = _parts(draft, positions, path, record, devices.PARTS)
+    devices.note(draft, _entry(positions, path, record, *devices.PARTS), parts)
+
+
+def _node(draft: Draft, positions: Positions, path: Path, record: Mapping[str, object]) -> None:
+    parts = _parts(draft, positions, path, record, nodes.PARTS)
+    nodes.note(draft, _entry(positions, path, record, *nodes.PARTS), parts)
+
+
+def _pull(draft: Draft, positions: Positions, path: Path, record: Mapping[str, object]) -> None:
+    pulls.note(draft, _entry(positions, path, record))
+
+
+def _parts(
+    draft: Draft, positions: Positions, path: Path, record: Mapping[str, object], names: Collection[str]
+) -> dict[str, Entry]:
+    """The tables `names` inside `record`."""
     parts = {}
-    for key in devices.PARTS:
+    for key in names:
         found = record.get(key)
         if isinstance(found, dict):
             parts[key] = _entry(positions, (*path, key), found)
         elif found is not None:
             draft.refuse(positions.line((*path, key)), f'{key} must be a table: write {key} = {{ code = "..." }}')
-    devices.note(draft, _entry(positions, path, record, *devices.PARTS), parts)
+    return parts
 
 
 def _derivation(draft: Draft, positions: Positions, path: Path, record: Mapping[str, object]) -> None:

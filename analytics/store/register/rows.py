@@ -11,7 +11,7 @@ from analytics.frames import TIME
 from analytics.store import derivations, knowledge, priorities, registry
 from analytics.store.connection import Connection
 from analytics.store.ledger import WINDOWS
-from analytics.store.register import devices, formulas
+from analytics.store.register import devices, formulas, nodes, pulls
 from analytics.store.register.compare import Plan
 from analytics.store.register.model import FACTS, ZONE, Adopted, Membership, Registry, Series, Spoken, Term, Voice
 from analytics.store.registry import DEFAULT_OFFSET
@@ -78,6 +78,8 @@ def load(conn: Connection) -> Registry:
         found.zones[code] = dict(zip(ZONE, facts, strict=True))
     found.derivations.update(formulas.load(conn, known))
     found.devices.update(devices.load(conn))
+    found.nodes.update(nodes.load(conn))
+    found.pulls.update(pulls.load(conn))
     return found
 
 
@@ -119,6 +121,8 @@ def apply(conn: Connection, plan: Plan, author: str = "", reason: str = "") -> E
     _write_adoptions(conn, write)
     _write_zones(conn, write)
     devices.write(conn, write)
+    nodes.write(conn, write)
+    pulls.write(conn, write)
     stations = {
         *(row[0] for row in turned),
         *_revoiced(before, _voices(conn).filter(pl.col("series") <= newest)),

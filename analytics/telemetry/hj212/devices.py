@@ -12,7 +12,7 @@ from analytics.telemetry.hj212.frames import Bend
 #: China's clock, on which HJ 212 devices are unless they are registered otherwise [min].
 OFFSET = 480
 #: A password, of a device or a new one for it, in bytes of any kind: it ends where a field or the frame does.
-_PASSWORD = re.compile(rb"(?i)((?:(?<![a-z_-])|new)PW[ \t]*=)((?:[^;&]|&(?!&))*)")
+_PASSWORD = re.compile(rb"(?i)((?:(?<![a-z_-])|new)PW\s*=)((?:[^;&]|&(?!&))*)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Messages into bytes: answers to devices, requests of the platform, and frames for whoever plays a device."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from analytics.telemetry.hj212.crc import crc
@@ -43,18 +43,18 @@ def answer(message: Message, kind: str, said: Iterable[tuple[str, str]] = ()) ->
 
 def request(
     kind: str,
-    message: Message,
+    spoken: Mapping[str, str],
     number: datetime,
     said: Iterable[tuple[str, str]] = (),
     edition: int = 2017,
 ) -> tuple[str, bytes]:
-    """The QN and the bytes of a request of `kind` to who sent `message`: its system, password and MN.
+    """The QN and the bytes of a request of `kind` to whose head was `spoken`: its system, password, MN.
 
     `number` is the local time of the device, which makes the QN; `edition` is that of the device.
     """
     name = f"{number:%Y%m%d%H%M%S}{number.microsecond // 1000:03}"
     head = {"QN": name, "CN": kind, "Flag": str(_EDITIONS[edition] | 1)}
-    head |= {key: message.head[key] for key in ("ST", "PW", "MN")}
+    head |= {key: spoken[key] for key in ("ST", "PW", "MN")}
     return name, frame(head, [[item] for item in said])
 
 

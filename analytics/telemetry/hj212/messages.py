@@ -17,6 +17,8 @@ SUFFIXES = (
 )
 _SUFFIX = {name.lower(): name for name in SUFFIXES}
 _OPEN, _CLOSE, _QUOTE = "CP=&&", "&&", "//"
+#: Around names and values of the head: what `devices.masked` knows as blanks, or a password would be kept unmasked.
+_BLANKS = " \t\r\n\f\v"
 
 
 class Bent(StrEnum):
@@ -120,15 +122,16 @@ def _head(text: str, bent: list[Bent]) -> dict[str, str]:
         name, assigned, value = part.partition("=")
         if not assigned:
             raise NoMessage(f"{part[:20]!r} in the head says nothing")
-        if part != f"{name.strip()}={value.strip()}":
+        name, value = name.strip(_BLANKS), value.strip(_BLANKS)
+        if part != f"{name}={value}":
             bent.append(Bent.blanks)
-        title = known.get(name.strip().lower())
+        title = known.get(name.lower())
         if title is None:
             bent.append(Bent.unknown_head)
         elif head[title]:
             bent.append(Bent.name_twice)
         else:
-            head[title] = value.strip()
+            head[title] = value
     if not (head["CN"].isascii() and head["CN"].isdecimal() and len(head["CN"]) == 4):
         raise NoMessage("CN is no four digits")
     if not head["MN"]:

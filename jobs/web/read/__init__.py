@@ -9,6 +9,7 @@ listed       stations, series
 measured     readings, averages
 stepped      means, extremes, coverage of steps
 told         assessments, episodes, forecasts
+refused      rejects
 operations   all of these in one table
 forms        how an answer is written, and how long it may be kept
 """
@@ -43,13 +44,13 @@ def _handler(operation: Operation) -> Callable[[Request], Awaitable[ASGIApp]]:
         if number > _LARGEST:
             raise Refused("not-found", f"there is no series {number}")
         meant = asked.read(request, operation.parameters, operation.keys, guard.stations(request))
-        reads = site(request).reads
+        reads, who = site(request).reads, guard.who(request)
 
         def work(conn: Connection) -> ASGIApp:
             page = _page(operation, conn, meant, reads.rules(conn))
-            return Sent(reads, forms.answer(request, operation.name, form, page))
+            return Sent(reads, who, forms.answer(request, operation.name, form, page))
 
-        return await reads.read(work)
+        return await reads.read(who, work)
 
     handler.__name__ = operation.name
     return handler
@@ -88,7 +89,12 @@ def _described(operation: Operation) -> api.Json:
         forms.FORMS["parquet"].media: api.body(api.BYTES),
     }
     answers = {
-        200: api.content("Rows, in the order of their keys; the same in each form", kinds, headers=headers),
+        200: api.content(
+            "Rows, in the order of their keys; the same in each form, but that in CSV an apostrophe stands before a "
+            "text which a spreadsheet would take for a formula",
+            kinds,
+            headers=headers,
+        ),
         304: {"description": "The answer is what If-None-Match says"},
     }
     return api.operation(

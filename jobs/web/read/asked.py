@@ -44,6 +44,9 @@ class Asked:
     known: datetime | None = None
     raw: bool = False
     newest: bool = False
+    sources: tuple[str, ...] = ()
+    reason: str = ""
+    text: str = ""
     step: Step | None = None
     statistics: tuple[str, ...] = ()
     capture: float | None = None
@@ -94,6 +97,12 @@ def _share(text: str) -> float:
     if not 0 <= share <= 1:
         raise ValueError(f"{text!r} is no share from 0 to 1")
     return share
+
+
+def _storable(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("no text has a character of no kind (NUL)")
+    return text
 
 
 def _place(text: str) -> str:
@@ -158,6 +167,9 @@ PARAMETERS: Mapping[str, Parameter] = {
         "Every reading as it was received, with what became of it; not only those that count, as they count.",
         _boolean,
     ),
+    "source": Parameter("sources", _TEXT, "Who said it.", _storable, many=True),
+    "reason": Parameter("reason", _TEXT, "Why it was not kept: how the reason begins.", _storable),
+    "text": Parameter("text", _TEXT, "What any of its words hold, in any case of letters.", _storable),
     "newest": Parameter("newest", _BOOLEAN, "Of each series only what was issued last.", _boolean),
     "step": Parameter(
         "step",

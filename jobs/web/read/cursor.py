@@ -21,7 +21,7 @@ Key = tuple[str | int | datetime, ...]
 
 LONGEST = 4000
 #: Keys that are no text.
-KINDS: dict[str, type] = {"cadence": int, "time": datetime, "issued": datetime}
+KINDS: dict[str, type] = {"id": int, "cadence": int, "time": datetime, "issued": datetime}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 #: Times that a cursor may have: whatever else is a time is none of a row.

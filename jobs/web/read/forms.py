@@ -34,10 +34,19 @@ def _json(page: Page, link: str | None) -> bytes:
     return f'{{"rows": [\n{rows}\n], {tail}\n'.encode()
 
 
+#: How a text begins that a spreadsheet takes for a formula; and those that are a number or an offset from UTC.
+#: Source: OWASP, CSV Injection.
+_FORMULA, _NUMBER = r"\A[=+\-@\t\r]", r"\A[+-][0-9.:]+\z"
+
+
 def _csv(page: Page, link: str | None) -> bytes:
     lists = [name for name, dtype in page.rows.schema.items() if dtype == pl.List]
+    rows = page.rows.with_columns(pl.col(lists).list.join(";"))
+    # What a device sent stands among rejects as it came: whoever opens it must not run it.
+    text = pl.col(pl.String)
+    formula = text.str.contains(_FORMULA) & ~text.str.contains(_NUMBER)
     out = io.BytesIO()
-    writers.csv(page.rows.with_columns(pl.col(lists).list.join(";")), out, header=True)
+    writers.csv(rows.with_columns(pl.when(formula).then("'" + text).otherwise(text).name.keep()), out, header=True)
     return out.getvalue()
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from analytics.store.connection import Connection
 from jobs.export import issued
 from jobs.rules import Rules
-from jobs.web.read import listed, measured, stepped, told
+from jobs.web.read import listed, measured, refused, stepped, told
 from jobs.web.read.asked import Asked
 from jobs.web.read.forms import Page
 from jobs.web.read.selected import SERIES
@@ -82,7 +82,19 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     "high": ("number?", "Upper end of the band."),
     "model": ("string", "That was used."),
     "skill": ("number?", "1 - its error over that of the best naive forecast, in the backtest; null: not tested."),
-    "reason": ("string", "Why another model than the best was used; empty: it was not."),
+    "reason": (
+        "string",
+        "Of a forecast, why another model than the best was used (empty: it was not); of a reject, why it is one.",
+    ),
+    "id": ("integer", "Number of the reject; later ones are greater."),
+    "kept": ("time?", "Since when it is among the rejects."),
+    "source": ("string", "Who said it."),
+    "stamp": ("string?", "Its time, as it was said."),
+    "text": ("string?", "Its value, or the words that could not be read."),
+    "place": ("string?", "Where it stood in what was sent."),
+    "waits": ("boolean", "It comes in by itself once its series is registered, or its period open."),
+    "decoder": ("string?", "By which it was read."),
+    "origin": ("string?", "Where its bytes are."),
 }
 
 
@@ -214,6 +226,20 @@ OPERATIONS: tuple[Operation, ...] = (
         (
             *issued.FORECASTS,
             *("statistic", "cadence", *measured.ABOUT),
+        ),
+    ),
+    Operation(
+        "rejects",
+        "/v1/rejects",
+        "Cells that could not be kept",
+        "By the time since when they are among the rejects (`from`, `to`); `station` and `channel` as they were said,"
+        " empty where nothing was. What comes in later is here no more.",
+        ("station", "channel", "source", "reason", "text", "from", "to", *_PAGES),
+        ("id",),
+        refused.rejects,
+        (
+            *("id", "kept", "source", "station", "channel", "stamp", "text", "place", "reason", "waits", "decoder"),
+            "origin",
         ),
     ),
 )

@@ -75,6 +75,13 @@ def test_a_document_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         by(TEXT, held(json.dumps({"data": {"rows": [record(1)] * 9}}).encode()))
 
 
+def test_records_of_ever_other_names_do_not_fill_the_memory() -> None:
+    """Each of 30,000 records has a name of its own: a table of them would have 300 million cells."""
+    rows = [record(1) | {f"n{number % 10_000}": 1} for number in range(30_000)]
+    with pytest.raises(UnreadableSource, match=r"30000 records of 1000\d columns"):
+        by(TEXT, held(json.dumps({"data": {"rows": rows}}).encode()))
+
+
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_any_document_is_read_or_refused(data: st.DataObject) -> None:

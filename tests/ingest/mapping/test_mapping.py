@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from analytics import ingest
@@ -299,8 +299,9 @@ def test_a_mapping_says_whether_a_file_can_be_read_in_parts() -> None:
     assert header(HEAD + "skip = 1\n" + TIME + PM25) is None
 
 
-@settings(max_examples=30, deadline=None)
-@given(size=st.integers(1, 2000))
+@settings(max_examples=10, deadline=None)
+@example(size=1)
+@given(size=st.integers(2, 2000))
 def test_parts_of_a_file_say_what_the_file_says(tmp_path_factory: pytest.TempPathFactory, size: int) -> None:
     path = tmp_path_factory.mktemp("parts") / "PRSA.csv"
     header = "No,year,month,day,hour,pm2.5,DEWP,TEMP,PRES,cbwd,Iws,Is,Ir\r\n"

@@ -24,7 +24,7 @@ from analytics.store.connection import Connection
 from analytics.store.health import Done
 from analytics.store.observations import Origin
 from jobs import migrate, relearn, worker
-from jobs.ingest import Intake, Order
+from jobs.intake import Intake, Order
 from jobs.rules import load_rules
 from tests import world
 from tests.soak import rows

@@ -4,10 +4,13 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
+from jobs.key import app
 from jobs.web import keys, site, watcher
 from jobs.web.site import Settings
 from tests.serving import serving
+from tests.web.posting import Make
 
 
 @pytest.fixture(autouse=True)
@@ -27,3 +30,15 @@ def client(dsn: str) -> Iterator[httpx.Client]:
     """A client of a server as it is started without options, but for a spool."""
     with serving(Settings(dsn)) as opened:
         yield opened
+
+
+@pytest.fixture
+def make(dsn: str) -> Make:
+    """A function that makes a key as people do."""
+
+    def made(*words: str) -> str:
+        done = CliRunner().invoke(app, ["make", *words, "--dsn", dsn])
+        assert done.exit_code == 0, done.output
+        return done.stdout.strip()
+
+    return made

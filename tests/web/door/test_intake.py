@@ -11,10 +11,11 @@ import httpx
 import psycopg
 import pytest
 
+from analytics import clocks
 from analytics.store import register
 from analytics.store.connection import Connection
 from jobs import review
-from jobs.web import bodies, intake
+from jobs.web import intake
 from jobs.web.site import Settings
 from tests import world
 from tests.scrape import key
@@ -77,7 +78,7 @@ def test_registering_by_post_must_have_been_allowed(client: httpx.Client, conn: 
 
 def test_a_clock_that_is_ahead_does_not_hide_what_comes_after(client: httpx.Client, conn: Connection) -> None:
     world.settle_world(conn, [("A", "pm25")], 60)
-    soon, late = (datetime.now(UTC) + ahead - T0 for ahead in (bodies.AHEAD / 2, timedelta(days=365)))
+    soon, late = (datetime.now(UTC) + ahead - T0 for ahead in (clocks.AHEAD / 2, timedelta(days=365)))
     said = post(client, body(line("A", "pm25", soon / MINUTE, 1.0), line("A", "pm25", late / MINUTE, 2.0))).json()
     assert (said["read"], said["new"], said["rejects"], said["waiting"]) == (2, 1, 1, 0)
     assert said["reasons"][0]["reason"] == "ahead of the clock"

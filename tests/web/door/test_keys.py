@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 
@@ -21,27 +20,9 @@ from jobs.web.site import Settings
 from tests import world
 from tests.conftest import NOW
 from tests.serving import serving, until
-from tests.web.posting import body, line, post, problem, rows
+from tests.web.posting import Make, bearer, body, line, post, problem, rows
 
-#: What `greenwatch key WORD...` prints for `make`.
-Make = Callable[..., str]
 CONTENT = body(line("A", "pm25", 0, 1.0))
-
-
-@pytest.fixture
-def make(dsn: str) -> Make:
-    """A function that makes a key as people do."""
-
-    def made(*words: str) -> str:
-        done = CliRunner().invoke(app, ["make", *words, "--dsn", dsn])
-        assert done.exit_code == 0, done.output
-        return done.stdout.strip()
-
-    return made
-
-
-def bearer(secret: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {secret}"}
 
 
 def test_a_key_is_shown_once_and_kept_nowhere(dsn: str, conn: Connection, make: Make) -> None:

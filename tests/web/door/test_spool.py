@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from uuid import uuid4
 
 import httpx
@@ -17,10 +17,10 @@ import pytest
 
 from analytics.spool import Spool, records
 from analytics.store import posts as kept
-from analytics.store.connection import Connection
-from jobs import replay
-from jobs.ingest import Intake, Order
-from jobs.web import backlog, clerk, posts
+from analytics.store.connection import Connection, Lost
+from jobs import replay, threads
+from jobs.intake import Intake, Order
+from jobs.web import backlog, clerk, posts, site
 from jobs.web.posts import Post
 from jobs.web.site import Settings
 from tests import world
@@ -33,6 +33,7 @@ NDJSON = TYPE["Content-Type"]
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clerk, "PROMPT", 0.3)
+    monkeypatch.setattr(threads, "SELDOM", 0.3)
 
 
 @pytest.fixture
@@ -157,6 +158,31 @@ def test_what_comes_while_the_database_is_away_is_in_when_it_is_back(
         assert again.execute("SELECT value FROM observation ORDER BY time").fetchall() == [(1.0,), (2.0,), (3.0,)]
         assert again.execute("SELECT kind FROM batch ORDER BY ordinal").fetchall() == [("live",), ("late",), ("live",)]
     until(lambda: post(client, body(line("A", "pm25", 0, 1.0))).status_code == 200)
+
+
+def test_readers_who_wait_for_the_database_keep_nobody_from_the_spool(
+    client: httpx.Client, conn: Connection, other: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as there are threads for handlers."""
+    (number,) = world.settle_world(conn, [("A", "pm25")], 60)
+    over, held = threading.Event(), threading.Semaphore(0)
+
+    def connection(_: object) -> NoReturn:
+        held.release()
+        assert over.wait(60)
+        raise Lost("away")
+
+    monkeypatch.setattr(site.Site, "connection", connection)
+    with locked(other, number), ThreadPoolExecutor(50) as pool:
+        asking = [pool.submit(client.get, f"/batches/{uuid4()}") for _ in range(45)]
+        for _ in range(40):
+            assert held.acquire(timeout=30)
+        try:
+            accepted(post(client, body(line("A", "pm25", 0, 1.0)), "?cadence=60"))
+            assert not any(each.done() for each in asking)
+        finally:
+            over.set()
+        assert {each.result().status_code for each in asking} == {503}
 
 
 def test_a_spool_that_takes_nothing_acknowledges_nothing(

@@ -2,9 +2,10 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 import httpx
@@ -13,10 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analytics.ingest import BODIES
+from analytics.parameters import Parameter
 from analytics.store import connection
 from analytics.store.connection import Connection
-from jobs import review, verdicts
-from jobs.ingest import Intake, Order
+from jobs import chain, review, verdicts
+from jobs.intake import Intake, Order
 from tests import world
 from tests.conftest import Make
 from tests.web.posting import MINUTE, T0, body, line, post, rows
@@ -106,15 +108,22 @@ def standing(make_database: Make) -> Iterator[Connection]:
         yield conn
 
 
+@lru_cache
+def _parameters(conn: Connection) -> Mapping[str, Parameter]:
+    return chain.load_rules(conn)[-1].parameters
+
+
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batches)
 def test_each_row_is_told_what_became_of_it(standing: Connection, sent: list[tuple[str, list[Row]]]) -> None:
     conn, loop = standing, Loop()
-    conn.execute("TRUNCATE batch, observation, observation_history, reject, stale")
+    parameters = _parameters(conn)
+    for table in ("observation", "observation_history", "reject", "stale", "batch"):  # few rows: TRUNCATE is dear
+        conn.execute(f"DELETE FROM {table}")
     conn.execute("UPDATE latest SET time = NULL, value = NULL, mark = NULL, first = NULL, live = NULL, rows = 0")
     for source, lines in sent:
         batch = BODIES["ndjson"](body(*lines))
-        intake = Intake(conn, Order(source=source, cadence=60), rows=True)
+        intake = Intake(conn, Order(source=source, cadence=60), parameters=parameters, rows=True)
         counts = intake.surely(batch, "ndjson")
         assert intake.saved is not None
         found = verdicts.of(batch, intake.placed, intake.saved)

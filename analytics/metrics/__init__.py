@@ -1,0 +1,23 @@
+"""Figures of the service in Prometheus's words: from a snapshot that somebody else took, never from a database.
+
+`FAMILIES` says which metric is which column of which frame of a snapshot. A metric that is not in the snapshot is not
+served: before the alarms are loaded there is no `greenwatch_alarm_level`, so a restart resolves nothing.
+"""
+
+from analytics.metrics.families import FAMILIES, UNITS, Family
+from analytics.metrics.pages import DEVICES, Broker, Door, Exporter, Line
+from analytics.metrics.snapshot import Snapshot, families, seconds
+
+__all__ = [
+    "DEVICES",
+    "FAMILIES",
+    "UNITS",
+    "Broker",
+    "Door",
+    "Exporter",
+    "Family",
+    "Line",
+    "Snapshot",
+    "families",
+    "seconds",
+]
