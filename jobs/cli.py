@@ -2,82 +2,86 @@
 
 import signal
 import sys
-from typing import Annotated
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Annotated, Any
 
 import psycopg
 import typer
+from typer.core import TyperGroup
 
 from analytics.ingest import UnknownFormat, UnreadableSource
 from analytics.spool import SpoolError
 from analytics.store.errors import StoreError
 from analytics.tables import TableError
-from jobs import (
-    console,
-    demo,
-    doctor,
-    export,
-    forecast,
-    ingest,
-    irrigate,
-    listen,
-    migrate,
-    mqtt,
-    register,
-    relearn,
-    replay,
-    serve,
-    settle,
-    source,
-    up,
-    watch,
-    worker,
-)
-from jobs.backfill.cli import app as backfill
-from jobs.correct import app as correct
-from jobs.database.cli import app as database
+from jobs import console
 from jobs.database.errors import DatabaseError
-from jobs.keep import app as keep
-from jobs.key import app as key
-from jobs.pull import cli as pull
-from jobs.rejects import app as rejects
-from jobs.review import app as review
-from jobs.simulate import app as simulate
 
+#: Where each command stands: a module with `main` and `EXAMPLE`, or a Typer as MODULE:NAME; in the order of --help.
+COMMANDS: Mapping[str, str] = {
+    "database": "jobs.database.cli:app",
+    "migrate": "jobs.migrate",
+    "register": "jobs.register",
+    "source": "jobs.source",
+    "ingest": "jobs.ingest",
+    "replay": "jobs.replay",
+    "pull": "jobs.pull.cli",
+    "settle": "jobs.settle",
+    "relearn": "jobs.relearn",
+    "watch": "jobs.watch",
+    "forecast": "jobs.forecast",
+    "irrigate": "jobs.irrigate",
+    "export": "jobs.export",
+    "correct": "jobs.correct:app",
+    "review": "jobs.review:app",
+    "keep": "jobs.keep:app",
+    "doctor": "jobs.doctor",
+    "key": "jobs.key:app",
+    "rejects": "jobs.rejects:app",
+    "backfill": "jobs.backfill.cli:app",
+    "simulate": "jobs.simulate:app",
+    "serve": "jobs.serve",
+    "listen": "jobs.listen",
+    "mqtt": "jobs.mqtt",
+    "worker": "jobs.worker",
+    "up": "jobs.up",
+    "demo": "jobs.demo",
+}
+
+
+class Late(TyperGroup):
+    """A group that imports a command when it is asked for: one of them needs little of what all of them need."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names of all."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of that name; None where there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        found = import_module(module)
+        if name:
+            inner: typer.Typer = getattr(found, name)
+        else:
+            inner = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+            inner.command(cmd_name, epilog=found.EXAMPLE, context_settings=CONTEXT)(found.main)
+        command = typer.main.get_command(inner)
+        command.name = cmd_name
+        return command
+
+
+CONTEXT = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(
+    cls=Late,
     help="Environmental time series of a city district: in, judged, assessed, watched, forecast.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=CONTEXT,
 )
-app.add_typer(database, name="database")
-app.command("migrate", epilog=migrate.EXAMPLE)(migrate.main)
-app.command("register", epilog=register.EXAMPLE)(register.main)
-app.command("source", epilog=source.EXAMPLE)(source.main)
-app.command("ingest", epilog=ingest.EXAMPLE)(ingest.main)
-app.command("replay", epilog=replay.EXAMPLE)(replay.main)
-app.command("pull", epilog=pull.EXAMPLE)(pull.main)
-app.command("settle", epilog=settle.EXAMPLE)(settle.main)
-app.command("relearn", epilog=relearn.EXAMPLE)(relearn.main)
-app.command("watch", epilog=watch.EXAMPLE)(watch.main)
-app.command("forecast", epilog=forecast.EXAMPLE)(forecast.main)
-app.command("irrigate", epilog=irrigate.EXAMPLE)(irrigate.main)
-app.command("export", epilog=export.EXAMPLE)(export.main)
-app.add_typer(correct, name="correct")
-app.add_typer(review, name="review")
-app.add_typer(keep, name="keep")
-app.command("doctor", epilog=doctor.EXAMPLE)(doctor.main)
-app.add_typer(key, name="key")
-app.add_typer(rejects, name="rejects")
-app.add_typer(backfill, name="backfill")
-app.add_typer(simulate, name="simulate")
-app.command("serve", epilog=serve.EXAMPLE)(serve.main)
-app.command("listen", epilog=listen.EXAMPLE)(listen.main)
-app.command("mqtt", epilog=mqtt.EXAMPLE)(mqtt.main)
-app.command("worker", epilog=worker.EXAMPLE)(worker.main)
-app.command("up", epilog=up.EXAMPLE)(up.main)
-app.command("demo", epilog=demo.EXAMPLE)(demo.main)
 
 
 def _version(asked: bool) -> None:

@@ -38,7 +38,7 @@ LAW = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 #: Where an example takes seconds.
-FEW = settings(LAW, max_examples=EXAMPLES or 3)
+FEW = settings(LAW, max_examples=EXAMPLES or 2)
 
 
 @contextmanager

@@ -19,8 +19,8 @@ def commands() -> list[list[str]]:
         if not hasattr(command, "commands"):
             yield words
             return
-        for name, inner in command.commands.items():
-            yield from walk(inner, [*words, name])
+        for name in command.list_commands(None):
+            yield from walk(command.get_command(None, name), [*words, name])
 
     return list(walk(typer.main.get_command(cli.app), []))
 

@@ -67,9 +67,9 @@ def test_killed_it_leaves_no_orphans(dsn: str) -> None:
 
 
 def test_what_is_sent_is_soon_seen(dsn: str, conn: Connection) -> None:
-    """The soak's measurement, small: fifty series, each of them once in ten seconds."""
-    world.settle_world(conn, rows.names(50), 10)
-    found = live.measure(dsn, 50, 20, cadence=10, every=5)
+    """The soak's measurement, small: fifty series, each of them once in five seconds."""
+    world.settle_world(conn, rows.names(50), 5)
+    found = live.measure(dsn, 50, 10, cadence=5, every=5)
     assert found.rows == 100
     assert found.lost == {"verdict": 0, "metric": 0, "page": 0}
     for seen in ("verdict", "metric", "page"):
