@@ -273,6 +273,9 @@ def test_a_password_is_kept_as_a_hash_of_its_device_and_found_by_it() -> None:
         (b"CP=&&NewPW=654321&&", b"CP=&&NewPW=******&&"),
         (b"##0101PW=1&2,3=4;MN=1", b"##0101PW=*******;MN=1"),
         (b"PW=\xff\xfe", b"PW=**"),
+        (b"PW=&&x;MN=1;CP=&&&&", b"PW=***;MN=1;CP=&&&&"),
+        (b"PW=12CP=&&A=1&&", b"PW=**CP=&&A=1&&"),
+        (b"CP=&&NewPW=a&&&1c80\r\n##", b"CP=&&NewPW=**&&1c80\r\n##"),
         (b"CP=&&DataTime=1;SPW=3&&", b"CP=&&DataTime=1;SPW=3&&"),
     ],
 )

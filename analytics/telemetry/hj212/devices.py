@@ -11,8 +11,11 @@ from analytics.telemetry.hj212.frames import Bend
 
 #: China's clock, on which HJ 212 devices are unless they are registered otherwise [min].
 OFFSET = 480
-#: A password, of a device or a new one for it, in bytes of any kind: it ends where a field or the frame does.
-_PASSWORD = re.compile(rb"(?i)((?:(?<![a-z_-])|new)PW\s*=)((?:[^;&]|&(?!&))*)")
+#: A password, of a device or a new one for it, in bytes of any kind: it ends where a field does, where the data begin,
+#: and where the frame ends, but not at signs of its own that look so.
+_PASSWORD = re.compile(
+    rb"((?:(?<![A-Za-z_-])|(?i:new))(?i:PW)\s*=)((?:(?!CP=&&|&&(?:[0-9A-Fa-f]{4})?\s*(?:##|\Z))[^;])*)"
+)
 
 
 @dataclass(frozen=True, slots=True)
