@@ -176,8 +176,11 @@ class Decoder:
 
 
 def likely(frame: bytes) -> Bend | None:
-    """Which of NAMED would make `frame`, which has a wrong checksum, a good one; None where none would."""
+    """Which of NAMED would make `frame`, which has a wrong checksum, a good one; None where none would, or where it is
+    not as long as it says: what follows a frame is none of it."""
     segment, said = frame[FRONT:-CHECK], frame[-CHECK:].decode("ascii", "replace").upper()
+    if frame[len(HEAD) : FRONT] != b"%04d" % len(segment):
+        return None
     return _other(segment, said, crc(segment))
 
 
