@@ -2,8 +2,10 @@
 
 import os
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,6 +23,9 @@ SHARED = Path(__file__).parents[2] / "shared"
 #: Where the real files are; a machine without them skips by name.
 needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="needs ../shared, which lies beside the checkout")
 
+#: Databases that are dropped one by one; more go with the data of their server.
+MANY = 40
+
 #: A clock for tests that must not depend on today.
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -30,54 +35,72 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A server where tests may create databases; one that is `passing` goes with them."""
+
+    dsn: str
+    passing: bool = False
+
+
 @pytest.fixture(scope="session")
-def server_dsn() -> Iterator[str]:
-    """A server where tests may create databases: GREENWATCH_TEST_DSN, else one of our own."""
+def host() -> Iterator[Host]:
+    """GREENWATCH_TEST_DSN, else a server of our own."""
     with ExitStack() as stack:
-        yield os.environ.get("GREENWATCH_TEST_DSN") or stack.enter_context(_own_server())
+        given = os.environ.get("GREENWATCH_TEST_DSN")
+        yield Host(given) if given else stack.enter_context(_own_server())
+
+
+@pytest.fixture(scope="session")
+def server_dsn(host: Host) -> str:
+    """The DSN of `host`."""
+    return host.dsn
 
 
 @pytest.fixture
 def guarded_dsn() -> Iterator[str]:
     """A server that asks for a password: our own, whatever GREENWATCH_TEST_DSN lets in."""
-    with _own_server() as dsn:
-        yield dsn
+    with _own_server() as own:
+        yield own.dsn
 
 
 @contextmanager
-def _own_server() -> Iterator[str]:
+def _own_server() -> Iterator[Host]:
     """A private server of this process of the tests: those that run beside it have their own."""
     worker = os.environ.get("PYTEST_XDIST_WORKER")
     server = Server(home(), f"tests-{worker}" if worker else "tests", fast=True)
     ran = server.running
-    yield server.start()
+    yield Host(server.start(), passing=not ran)
     if not ran:
         server.stop()
+        # A run of all tests leaves hundreds of databases; to drop them one by one takes longer than to begin anew.
+        if sum(1 for _ in (server.data / "base").iterdir()) > MANY:
+            shutil.rmtree(server.data)
 
 
 Make = Callable[[str], str]
 
 
 @pytest.fixture(scope="session")
-def make_database(server_dsn: str) -> Iterator[Make]:
+def make_database(host: Host) -> Iterator[Make]:
     """A function that gives the DSN of a fresh migrated database of a tier, `apache` or `plain`."""
     made: list[str] = []
     templates: dict[str, str] = {}
 
     def create(name: str, template: str | None = None) -> str:
-        with closing(psycopg.connect(server_dsn, autocommit=True)) as admin:
+        with closing(psycopg.connect(host.dsn, autocommit=True)) as admin:
             # Copied as files: a third cheaper than through the log, and there are some thousand of them.
             origin = sql.SQL("TEMPLATE {} STRATEGY FILE_COPY").format(sql.Identifier(template or "template0"))
             admin.execute(sql.SQL("CREATE DATABASE {} {}").format(sql.Identifier(name), origin))
         made.append(name)
-        return conninfo.make_conninfo(server_dsn, dbname=name)
+        return conninfo.make_conninfo(host.dsn, dbname=name)
 
     def template(tier: str) -> str:
         if tier not in templates:
             name = f"gw_template_{tier}_{secrets.token_hex(4)}"
             with closing(connection.connect(create(name))) as conn:
                 list(migrations.migrate(conn, standards.tables(), NOW, plain=tier == "plain"))
-            with closing(psycopg.connect(server_dsn, autocommit=True)) as admin:
+            with closing(psycopg.connect(host.dsn, autocommit=True)) as admin:
                 # TimescaleDB's scheduler stays attached for a while, and a template must have no visitors.
                 admin.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(sql.Identifier(name)))
                 admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
@@ -86,7 +109,9 @@ def make_database(server_dsn: str) -> Iterator[Make]:
 
     yield lambda tier: create(f"gw_{secrets.token_hex(6)}", template(tier))
 
-    with closing(psycopg.connect(server_dsn, autocommit=True)) as admin:
+    if host.passing and len(made) > MANY:
+        return  # they go with their server's data
+    with closing(psycopg.connect(host.dsn, autocommit=True)) as admin:
         for name in made:
             admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 

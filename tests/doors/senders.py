@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+from abc import ABC, abstractmethod
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -31,7 +32,7 @@ def value(number: int) -> float:
     return number / 10
 
 
-class Sender(threading.Thread):
+class Sender(threading.Thread, ABC):
     """Says `some` readings at a time for its `station`, again until all are acknowledged; then the next, until told to
     stop. `sent` are acknowledged; `problem` is what was wrong with an answer."""
 
@@ -56,10 +57,11 @@ class Sender(threading.Thread):
             time.sleep(self.pace)
         self.close()
 
+    @abstractmethod
     def acknowledged(self, numbers: range) -> bool:
         """Whether all of `numbers` were, now or before; else they are to be said again."""
-        raise NotImplementedError
 
+    @abstractmethod
     def close(self) -> None:
         """Nothing; it hangs up."""
 
