@@ -17,7 +17,8 @@ $(READY): requirements.lock pyproject.toml
 		{ echo "greenwatch needs Python 3.11 or newer; name one with: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || \
 		{ echo "no venv module: apt-get install python3-venv, then run make again" >&2; rm -rf $(VENV); exit 1; }
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock 2> $(VENV)/pip.log || \
+		{ cat $(VENV)/pip.log >&2; exit 1; }
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -29,6 +30,7 @@ test: setup ## the gate and the tests: 12 minutes at most on two cores, WORKERS 
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m tests.audit
 	$(BIN)/pytest -W error -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 soak: setup ## the big figures, up to an hour, resumable: tests/soak/<date>-<commit>.json

@@ -50,7 +50,10 @@ out = Console(highlight=False, markup=False)
 
 
 def show(table: Table) -> None:
-    """Prints `table`; into a pipe, which has no width, as wide as it needs."""
+    """Prints `table`, without signs that a terminal obeys: notes in it are those of others. Into a pipe, which
+    has no width, it is as wide as it needs."""
+    for column in table.columns:
+        column._cells = [printable(cell) if isinstance(cell, str) else cell for cell in column._cells]
     if not out.is_terminal:
         out.width = 200  # given to `print`, it would be bounded by what Rich takes for the terminal's
     out.print(table, crop=False)
@@ -93,10 +96,11 @@ _JSON = structlog.processors.JSONRenderer(ensure_ascii=False)
 
 def harmless(_: object, __: str, said: MutableMapping[str, Any]) -> Mapping[str, Any]:
     """What is `said` without signs that a terminal obeys: names and words in it are those of strangers."""
-    return {name: _printable(value) if isinstance(value, str) else value for name, value in said.items()}
+    return {name: printable(value) if isinstance(value, str) else value for name, value in said.items()}
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """`text` without signs that cannot be seen, but for ends of lines."""
     return "".join(letter if letter.isprintable() or letter == "\n" else "\ufffd" for letter in text)
 
 

@@ -30,6 +30,7 @@ class Scope(StrEnum):
 
     write = "write"
     read = "read"
+    hook = "hook"
 
 
 @app.command("make", epilog=EXAMPLE)
@@ -38,7 +39,8 @@ def make(
         str, typer.Option("--source", help="Who it speaks for: what is sent by it is said by this source.")
     ],
     scope: Annotated[
-        list[Scope] | None, typer.Option("--scope", help="write (as without), read; may be given again.")
+        list[Scope] | None,
+        typer.Option("--scope", help="write (as without), read, hook (Alertmanager's webhook); may be given again."),
     ] = None,
     station: Annotated[
         list[str] | None,

@@ -1,4 +1,7 @@
-"""`greenwatch relearn`: maps of neighbours, fits of detectors and of what is derived, dated; settling goes by them."""
+"""`greenwatch relearn`: maps of neighbours, fits of detectors and of what is derived, how often channels speak: dated.
+
+Settling, and `watch`, go by them.
+"""
 
 import json
 import time
@@ -6,15 +9,17 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from importlib.metadata import version
+from itertools import pairwise
 from typing import Annotated
 
 import polars as pl
 import typer
 
 from analytics import derivation, detection, quality
+from analytics.alarms import cadence
 from analytics.frames import TIME
 from analytics.quality.surroundings import KIND
-from analytics.store import derivations, derived, fits, ledger, observations, registry
+from analytics.store import channels, derivations, derived, fits, ledger, observations, registry
 from analytics.store.connection import Connection
 from jobs import chain, console
 from jobs.detect import coalesce
@@ -31,11 +36,13 @@ _VERSIONS = {"greenwatch": version("greenwatch"), "polars": pl.__version__}
 
 @dataclass(slots=True)
 class Learned:
-    """What was done: `series` looked at, `fits` and `maps` kept (those that say nothing new are not), `hours` read."""
+    """What was done: `series` looked at, `fits`, `maps` and `cadences` of channels kept (those that say nothing new are
+    not), `hours` read."""
 
     series: int = 0
     fits: int = 0
     maps: int = 0
+    cadences: int = 0
     hours: int = 0
     seconds: float = 0.0
 
@@ -54,6 +61,7 @@ def run(conn: Connection, now: datetime, *, every: int | None = None) -> Learned
         with conn.transaction():
             _learn(conn, rules, batch, now, every, done)
     _derive(conn, rules, now, every, done)
+    _listen(conn, now, done)
     done.seconds = time.perf_counter() - began
     return done
 
@@ -140,6 +148,25 @@ def _learn_derived(
         last = pl.max_horizontal("end", pl.lit(now, TIME)) + _HOUR
         marks = new.join(ends, on="subject").with_columns(pl.min_horizontal("stop", last).alias("stop"))
         ledger.mark(conn, chain.STAGES["derive"][0], ledger.merge(marks.filter(pl.col("start") < pl.col("stop"))), now)
+
+
+def _listen(conn: Connection, now: datetime, done: Learned) -> None:
+    """Nothing; how often each channel that is heard live speaks, and how late, is learned from the days before the last
+    midnight (UTC). Who watches for silence goes by it; it judges nothing that is past."""
+    stop = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    days = [stop - timedelta(days=number) for number in range(cadence.DAYS + 1)]
+    heard = channels.live(conn).filter(pl.col("live") >= days[-1])["series"].sort()
+    for first in range(0, len(heard), BATCH):
+        some = heard.slice(first, BATCH)
+        readings = pl.concat(
+            channels.newest(conn, some.to_list(), start, end, cadence.NEWEST) for end, start in pairwise(days)
+        )
+        window = {"start": pl.lit(days[-1], TIME), "stop": pl.lit(stop, TIME)}
+        hours = derived.load(conn, derived.AVERAGE, some.to_frame().with_columns(**window), {"averaging": ["hour"]})
+        made = cadence.learn(readings, hours.filter(pl.col("count") > 0).select("series", "time"))
+        dated = made.with_columns(window["start"].alias("since"), window["stop"].alias("valid_from"))
+        with conn.transaction():
+            done.cadences += fits.save(conn, cadence.KIND, dated, now, _VERSIONS).height
 
 
 def _survey(conn: Connection, rules: Rules, voices: pl.DataFrame, now: datetime) -> int:
@@ -229,6 +256,7 @@ def main(
         print(json.dumps(asdict(done)))
         return
     console.out.print(
-        f"{done.fits:,} fits of {done.series:,} series from {done.hours:,} hours, {done.maps:,} maps of neighbours"
+        f"{done.fits:,} fits of {done.series:,} series from {done.hours:,} hours, {done.maps:,} maps of neighbours,"
+        f" {done.cadences:,} cadences"
         f" in {done.seconds:.1f} s"
     )

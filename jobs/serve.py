@@ -8,6 +8,7 @@ import re
 import resource
 import signal
 import socket
+import ssl
 from contextlib import closing
 from typing import Annotated
 
@@ -16,9 +17,10 @@ import uvicorn
 
 from analytics.store import connection, migrations
 from analytics.store.connection import Connection
-from jobs import console
+from jobs import console, tls
 from jobs.database.dsn import find_dsn
 from jobs.database.home import home
+from jobs.incidents import signing
 from jobs.web.app import build
 from jobs.web.prompt import Prompt
 from jobs.web.site import LOOPBACK, RATE, Settings
@@ -61,24 +63,33 @@ def main(
     keys: Keys = False,
     rate: Rate = RATE,
     spool: Spooling = True,
+    tls_cert: tls.Cert = None,
+    tls_key: tls.Key = None,
     dsn: console.Dsn = None,
 ) -> None:
-    """Serve pages, /metrics and the API (/openapi.json) until stopped. GREENWATCH_TOKEN is asked for where set."""
+    """Serve pages, /metrics and the API (/openapi.json) until stopped. GREENWATCH_TOKEN is asked for where set;
+    GREENWATCH_METRICS_TOKEN opens /metrics and nothing else.
+    """
     token = os.environ.get("GREENWATCH_TOKEN") or None
+    context = tls.context(tls_cert, tls_key)
     where, reached = find_dsn(dsn), names(host, name or [], token)
     with closing(connection.connect(where)) as conn:
         migrations.require(conn)
         door = named(conn) if spool else None
-    settings = Settings(where, token, reached, register, keys, rate, door)
+    scraper = os.environ.get("GREENWATCH_METRICS_TOKEN") or None
+    orders = signing.secret(os.environ.get(signing.SECRET, ""))
+    settings = Settings(where, token, reached, register, keys, rate, door, metrics=scraper, orders=orders)
     with closing(listen(host, port)) as listener:
         address = listener.getsockname()
-        console.people.print(f"serving on http://{shown(address[0])}:{address[1]}", markup=False)
-        serve(settings, listener)
+        console.people.print(
+            f"serving on http{'s' if context else ''}://{shown(address[0])}:{address[1]}", markup=False
+        )
+        serve(settings, listener, context)
 
 
-def serve(settings: Settings, listener: socket.socket) -> None:
+def serve(settings: Settings, listener: socket.socket, context: ssl.SSLContext | None = None) -> None:
     """Nothing; serves `settings` on `listener` until SIGINT or SIGTERM, and answers what was asked before it."""
-    made = server(settings)
+    made = server(settings, context)
     # Most systems allow a program 1,024 open files until it asks for more.
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = CONNECTIONS + FILES if hard == resource.RLIM_INFINITY else min(CONNECTIONS + FILES, hard)
@@ -95,8 +106,8 @@ def serve(settings: Settings, listener: socket.socket) -> None:
         raise console.NotAsAsked("the server did not start; its words are above")
 
 
-def server(settings: Settings) -> uvicorn.Server:
-    """A server of `settings`, to be run on a socket."""
+def server(settings: Settings, context: ssl.SSLContext | None = None) -> uvicorn.Server:
+    """A server of `settings`, to be run on a socket; over TLS where there is a `context`."""
     # A database that is away is said once, by the watcher, and not at each try of the pools to come back.
     logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
     config = uvicorn.Config(
@@ -110,6 +121,7 @@ def server(settings: Settings) -> uvicorn.Server:
         limit_concurrency=CONNECTIONS,
         timeout_keep_alive=KEEP,
         timeout_graceful_shutdown=GRACE,
+        ssl_context_factory=None if context is None else lambda *_: context,
     )
     return uvicorn.Server(config)
 

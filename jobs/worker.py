@@ -1,6 +1,7 @@
 """`greenwatch worker`: settles what is due as it comes, watches alarms, does what the clock asks for, and backfills."""
 
 import math
+import os
 import signal
 import time
 from collections import defaultdict
@@ -22,6 +23,8 @@ from jobs import chain, console, forecast, irrigate, keep, relearn, watch
 from jobs.backfill.chunk import BEHIND, FRESH, Hands
 from jobs.backfill.queue import Porter
 from jobs.database.dsn import find_dsn
+from jobs.incidents import orders
+from jobs.incidents.orders import Deliverer, Target
 from jobs.pull import run as pull
 from jobs.threads import Thread, reconnect
 from jobs.timetable import Books, Job, Patience, Timetable, attempt
@@ -69,7 +72,7 @@ def main(
     stop_at_signals(stopping)
     with console.store(dsn):
         pass  # what is wrong from the start is said at once and ends it, later it is waited for
-    if work(find_dsn(dsn), stopping, pause=pause):
+    if work(find_dsn(dsn), stopping, pause=pause, orders=orders.target(os.environ)):
         raise console.NotAsAsked("the worker ended by a mistake of its own; the log above has it")
 
 
@@ -85,8 +88,9 @@ def stop_at_signals(stopping: Event) -> None:
         signal.signal(number, handle)
 
 
-def work(dsn: str, stopping: Event, *, pause: float = PAUSE) -> bool:
-    """Whether a thread broke; works on the store `dsn` until `stopping` is set."""
+def work(dsn: str, stopping: Event, *, pause: float = PAUSE, orders: Target | None = None) -> bool:
+    """Whether a thread broke; works on the store `dsn` until `stopping` is set. `orders`: where work orders go; without
+    it they wait."""
     books = Books()
     beside: list[Thread] = [
         Timetable("watch", dsn, stopping, WATCH, books, alone=False),
@@ -94,6 +98,7 @@ def work(dsn: str, stopping: Event, *, pause: float = PAUSE) -> bool:
         Timetable("night", dsn, stopping, NIGHT, books),
         Timetable("pulls", dsn, stopping, PULLS, books),
         Porter("chunks", dsn, stopping, Hands(stopping, books).do),
+        *([Deliverer("orders", dsn, stopping, orders)] if orders else []),
     ]
     for thread in beside:
         thread.start()

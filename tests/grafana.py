@@ -12,6 +12,13 @@ from datetime import UTC, datetime, timedelta
 #: A variable holds one value or several; the names of formats are Grafana's.
 Value = str | Sequence[str]
 
+
+class AllValue(str):
+    """What a variable says where all are chosen and it does not name them: no format touches it."""
+
+    __slots__ = ()
+
+
 _VARIABLE = re.compile(r"\$\{(\w+)(?::(\w+))?\}|\$(\w+)|\[\[(\w+)\]\]")
 _MACRO = re.compile(r"\$([_a-zA-Z0-9]+)\(([^)]*)\)")
 _STEPS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -89,6 +96,8 @@ class Frame:
 
 def written(value: Value, form: str | None) -> str:
     """`value` in the format `form` of a variable; without one as SQL data sources write it."""
+    if isinstance(value, AllValue):
+        return str(value)
     values = [value] if isinstance(value, str) else list(value)
     quoted = [each.replace("'", "''") for each in values]
     match form:

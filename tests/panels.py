@@ -20,11 +20,11 @@ def panels(name: str) -> list[dict[str, Any]]:
     return [panel for panel in load(name)["panels"] if panel["type"] != "row"]
 
 
-#: Files of alerts, in the order of the runbook.
-RULES = ("greenwatch", "doors")
+#: Files of alerts.
+RULES = ("greenwatch", "doors", "service", "paging")
 
 
 def rules() -> list[dict[str, Any]]:
     """Every alert."""
     files = [yaml.safe_load((FOLDER / f"rules/{name}.yml").read_text(encoding="utf-8")) for name in RULES]
-    return [rule for book in files for group in book["groups"] for rule in group["rules"]]
+    return [rule for book in files for group in book["groups"] for rule in group["rules"] if "alert" in rule]

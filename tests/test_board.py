@@ -43,9 +43,10 @@ def test_only_what_is_shown_is_drawn(conn: Connection, monkeypatch: pytest.Monke
 
 def test_what_is_counted_is_all_there_is(conn: Connection) -> None:
     world.settle_world(conn, [(f"S{number:03}", "pm25") for number in range(210)])
+    world.subjects(conn)
     conn.execute("INSERT INTO term (kind, name) VALUES ('alarm', 'pm25_heavy'), ('episode', 'pm25_episode')")
     conn.execute(
-        "INSERT INTO alarm (station, rule, state, level, since) SELECT s.id, t.id, 'firing', 1, %s FROM station s,"
+        "INSERT INTO alarm (subject, rule, state, level, since) SELECT s.id, t.id, 'firing', 1, %s FROM subject s,"
         " term t WHERE t.kind = 'alarm'",
         [NOW],
     )
@@ -62,11 +63,12 @@ def test_what_is_on_comes_before_what_was_withdrawn_and_that_is_forgotten_in_a_d
     """One alarm in each state, that which matters least on the highest level."""
     states = ["withdrawn", "pending", "blind", "firing", "ok"]
     world.settle_world(conn, [(name, "pm25") for name in states])
+    world.subjects(conn)
     conn.execute("INSERT INTO term (kind, name) VALUES ('alarm', 'pm25_heavy')")
     for level, name in zip((5, 4, 1, 2, 3), states, strict=True):
         conn.execute(
-            "INSERT INTO alarm (station, rule, state, level, since, closed) SELECT s.id, t.id, %s, %s, %s, %s"
-            " FROM station s, term t WHERE t.kind = 'alarm' AND s.code = %s",
+            "INSERT INTO alarm (subject, rule, state, level, since, closed) SELECT s.id, t.id, %s, %s, %s, %s"
+            " FROM subject s JOIN station c ON c.id = s.station, term t WHERE t.kind = 'alarm' AND c.code = %s",
             [name, level, NOW - HOUR, NOW - HOUR, name],
         )
     assert [row["state"] for row in state.alarms(conn, NOW)] == ["firing", "blind", "pending", "withdrawn"]

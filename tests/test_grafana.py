@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.grafana import Frame, UnknownMacro, written
+from tests.grafana import AllValue, Frame, UnknownMacro, written
 
 THEN = Frame(
     datetime(2018, 4, 12, 18, tzinfo=UTC),
@@ -55,6 +55,11 @@ def test_a_macro_that_grafana_does_not_know() -> None:
         THEN.sql("$__timeGruop(t,'5m')")
     with pytest.raises(KeyError):
         THEN.sql("$station")
+
+
+def test_where_all_are_chosen_and_not_named_no_format_touches_what_is_said_instead() -> None:
+    frame = Frame(THEN.start, THEN.stop, {"all": AllValue("''")})
+    assert frame.sql("IN (${all:sqlstring}) OR $all") == "IN ('') OR ''"
 
 
 def test_a_regular_expression_of_values() -> None:

@@ -31,14 +31,18 @@ LATEST = pl.DataFrame(
     },
     orient="row",
 )
+LABELS = ["rule", "kind", "scope", "station", "parameter", "position", "source", "district", "severity", "incident"]
 ALARMS = pl.DataFrame(
-    [("pm25_heavy", "A", "pm25", "North", "page", 2), ("pm25_heavy", "B", "pm25", "North", "page", 0)],
-    schema=["rule", "station", "parameter", "district", "severity", "level"],
+    [
+        ("pm25_heavy", "episode", "station", "B", "pm25", "", "", "North", "page", "", 0),
+        ("pm25_heavy", "episode", "station", "A", "pm25", "", "", "North", "page", "", 2),
+    ],
+    schema=[*LABELS, "level"],
     orient="row",
 )
 WORK = pl.DataFrame(
     [("flag", 3, 1.5, 900, 4, 0, T), ("forecast", 0, 0.0, 0, 0, 1, None)],
-    schema={"job": pl.String, "runs": pl.Int64, "seconds": pl.Float64, "read": pl.Int64, "written": pl.Int64}
+    schema={"task": pl.String, "runs": pl.Int64, "seconds": pl.Float64, "read": pl.Int64, "written": pl.Int64}
     | {"failures": pl.Int64, "succeeded": TIME},
     orient="row",
 )
@@ -50,6 +54,10 @@ SPOOLS = pl.DataFrame(
 FRAMES = {
     "latest": LATEST,
     "alarms": ALARMS,
+    "tiers": pl.DataFrame(
+        {"incident": ["7"], "rule": ["pm25_heavy"], "district": ["North"], "team": ["duty"], "severity": ["page"]}
+        | {"tier": [1]}
+    ),
     "alarm_states": pl.DataFrame({"state": ["firing", "ok"], "alarms": [1, 0]}),
     "batches": pl.DataFrame({"kind": ["live"], "batches": [7], "conflicts": [0]}),
     "cells": pl.DataFrame({"kind": ["live", "live"], "outcome": ["new", "reject"], "cells": [41, 2]}),
@@ -93,6 +101,7 @@ def test_nothing_of_the_store_is_served_before_it_was_read() -> None:
 def test_alarms_are_served_with_an_explicit_zero(exporter: Exporter) -> None:
     found = scrape(exporter)
     common = {"rule": "pm25_heavy", "parameter": "pm25", "district": "North", "severity": "page"}
+    common |= {"kind": "episode", "scope": "station", "position": "", "source": "", "incident": ""}
     assert found[key("greenwatch_alarm_level", station="A", **common)] == 2
     assert found[key("greenwatch_alarm_level", station="B", **common)] == 0
 
@@ -130,9 +139,9 @@ def test_newest_values_are_in_base_units(
 
 def test_a_time_that_is_not_there_is_no_sample(exporter: Exporter) -> None:
     found = scrape(exporter)
-    assert found[key("greenwatch_work_success_timestamp_seconds", job="flag")] == T.timestamp()
-    assert key("greenwatch_work_success_timestamp_seconds", job="forecast") not in found
-    assert found[key("greenwatch_work_failures_total", job="forecast")] == 1
+    assert found[key("greenwatch_work_success_timestamp_seconds", task="flag")] == T.timestamp()
+    assert key("greenwatch_work_success_timestamp_seconds", task="forecast") not in found
+    assert found[key("greenwatch_work_failures_total", task="forecast")] == 1
 
 
 def test_what_waits_in_a_spool_is_served_by_its_door(exporter: Exporter) -> None:

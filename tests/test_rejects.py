@@ -21,6 +21,7 @@ from jobs.web.site import Settings
 from jobs.web.watcher import SOURCES, Taker
 from tests import world
 from tests.commands.terminal import DONE, NOT_AS_ASKED, greenwatch, long
+from tests.scrape import key, read
 from tests.serving import serving
 from tests.web.test_read_keys import made
 
@@ -138,10 +139,10 @@ def test_a_clock_is_shown_to_people_programs_and_dashboards(conn: Connection, ds
         assert "Clock (hj212): 300 s ahead" in page
         assert 'class="clock wrong"' in page
         assert 'class="clock wrong"' not in client.get("/station/B?lang=zh").text
-        served = client.get("/metrics").text
-    assert 'greenwatch_clock_offset_seconds{source="hj212",station="A"} 300.0' in served
-    assert 'greenwatch_rejects{reason="ahead of the clock",source="http"} 1.0' in served
-    assert 'greenwatch_source_cells_total{outcome="new",source="hj212"} 16.0' in served
+        served = read(client.get("/metrics").text)
+    assert served[key("greenwatch_clock_offset_seconds", source="hj212", station="A")] == 300
+    assert served[key("greenwatch_rejects", reason="ahead of the clock", source="http")] == 1
+    assert served[key("greenwatch_source_cells_total", outcome="new", source="hj212")] == 16
 
 
 def test_figures_of_sources_and_reasons_are_bounded(conn: Connection, now: datetime) -> None:

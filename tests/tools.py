@@ -1,5 +1,7 @@
 """Real servers and a real browser for the tests: Prometheus, Alertmanager, Mosquitto and Chromium of Debian trixie.
 
+Of Prometheus and Alertmanager also the newest, of Debian sid: rules must say the same in 2 and in 3.
+
 They are unpacked once below `tools` of Greenwatch's home, without root, from signed packages, and run with the
 libraries that came with them. What cannot be installed is an error, never a skipped test.
 """
@@ -13,7 +15,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
@@ -26,6 +28,7 @@ from jobs.database.home import home
 ELSEWHERE = "run the tests on one of them"
 #: Raise a number when what is fetched or how it is made ready changes: the old folder is then of no use.
 PROMETHEUS = f"{debian.SUITE}-prometheus-1"
+NEWEST = f"{debian.ROLLING}-prometheus-1"
 CHROMIUM = f"{debian.SUITE}-chromium-1"
 MOSQUITTO = f"{debian.SUITE}-mosquitto-1"
 
@@ -108,8 +111,18 @@ class Tools:
 
 
 def prometheus_tools(folder: Path | None = None) -> Tools:
-    """Prometheus, Alertmanager and their tools, unpacked if they are not there yet."""
-    tree = debian.install((folder or home() / "tools") / PROMETHEUS, _PROMETHEUS, _finish_prometheus, say)
+    """Prometheus 2, Alertmanager and their tools, unpacked if they are not there yet."""
+    return _prometheus(folder, PROMETHEUS, _PROMETHEUS)
+
+
+def newest_prometheus_tools(folder: Path | None = None) -> Tools:
+    """The same of Prometheus 3."""
+    newest = replace(_PROMETHEUS, title="Prometheus 3", size="about 80 MB", suite=debian.ROLLING)
+    return _prometheus(folder, NEWEST, newest)
+
+
+def _prometheus(folder: Path | None, name: str, selection: debian.Selection) -> Tools:
+    tree = debian.install((folder or home() / "tools") / name, selection, _finish_prometheus, say)
     names = ("prometheus", "promtool", "prometheus-alertmanager", "amtool")
     return Tools(*(tree.root / "usr/bin" / name for name in names))
 

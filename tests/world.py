@@ -76,12 +76,17 @@ def picture(conn: Connection) -> dict[str, list[tuple[object, ...]]]:
     return {name: conn.execute(query).fetchall() for name, query in PICTURES.items()}
 
 
+def subjects(conn: Connection) -> None:
+    """Nothing; every station is one that alarms may be about."""
+    conn.execute("INSERT INTO subject (kind, station) SELECT 'station', id FROM station ON CONFLICT DO NOTHING")
+
+
 def empty(conn: Connection, *, registry_too: bool = False) -> None:
     """Nothing; rows are gone, stations and series stay unless asked otherwise."""
     conn.execute(
         "TRUNCATE batch, observation, observation_history, reject, stale, judged, first_verdict, verdict, average,"
-        " assessment, assessment_history, score, episode, episode_history, fit, alarm, alarm_event, correction,"
-        " corrected, review"
+        " assessment, assessment_history, score, episode, episode_history, fit, alarm, alarm_event, planned,"
+        " planned_end, correction, corrected, review"
     )
     conn.execute("UPDATE latest SET time = NULL, value = NULL, mark = NULL, first = NULL, live = NULL, rows = 0")
     if registry_too:

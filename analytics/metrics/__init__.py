@@ -4,20 +4,23 @@
 served: before the alarms are loaded there is no `greenwatch_alarm_level`, so a restart resolves nothing.
 """
 
-from analytics.metrics.families import FAMILIES, UNITS, Family
-from analytics.metrics.pages import DEVICES, Broker, Door, Exporter, Line
-from analytics.metrics.snapshot import Snapshot, families, seconds
+from analytics.metrics.families import FAMILIES, MOST, UNITS, Family
+from analytics.metrics.pages import DEVICES, Broker, Deadman, Door, Exporter, Line
+from analytics.metrics.snapshot import Block, Snapshot, blocks, seconds
 
 __all__ = [
     "DEVICES",
     "FAMILIES",
+    "MOST",
     "UNITS",
+    "Block",
     "Broker",
+    "Deadman",
     "Door",
     "Exporter",
     "Family",
     "Line",
     "Snapshot",
-    "families",
+    "blocks",
     "seconds",
 ]

@@ -1,8 +1,8 @@
 """What /metrics of each of our processes answers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from threading import Lock
+from typing import Protocol
 
 from prometheus_client import (
     CollectorRegistry,
@@ -14,10 +14,10 @@ from prometheus_client import (
     disable_created_metrics,
 )
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
-from prometheus_client.exposition import choose_encoder
+from prometheus_client.exposition import choose_encoder, gzip_accepted
 from prometheus_client.registry import Collector
 
-from analytics.metrics.snapshot import Snapshot, families
+from analytics.metrics.snapshot import Body, Snapshot, bodies
 
 # Else each counter has a second sample that nothing here asks for.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # as the library has it
@@ -34,18 +34,33 @@ class _Page:
     """What /metrics of any process answers: figures of the process itself, and what is added to it."""
 
     def __init__(self) -> None:
-        self._registry, self._lock = CollectorRegistry(auto_describe=False), Lock()
+        self._registry = CollectorRegistry(auto_describe=False)
+        #: as text, as OpenMetrics; and what was asked for so far
+        self._bodies = Body(b""), Body(b"")
+        self._asked: set[tuple[int, bool]] = set()
         ProcessCollector(registry=self._registry)
         GCCollector(registry=self._registry)
 
     def page(self, accept: str) -> tuple[bytes, str]:
         """The answer to a scrape that accepts `accept`, and its content type."""
-        with self._lock:  # two scrapes at once cost no more memory than one
-            try:
-                encode, kind = choose_encoder(accept)
-            except TypeError:  # the library compares a version that is none with numbers
-                encode, kind = choose_encoder("")
-            return encode(self._registry), kind
+        content, headers = self.answer(accept)
+        return content, headers["Content-Type"]
+
+    def answer(self, accept: str, encoding: str = "") -> tuple[bytes, Mapping[str, str]]:
+        """The answer to a scrape that accepts `accept`, compressed where `encoding` has gzip, and its headers.
+
+        What was made before is sent as it is; figures of the process itself are made now and stand behind it.
+        """
+        try:
+            encode, kind = choose_encoder(accept)
+        except TypeError:  # the library compares a version that is none with numbers
+            encode, kind = choose_encoder("")
+        form = int(kind.startswith("application/openmetrics-text"))
+        wanted = gzip_accepted(encoding)
+        self._asked.add((form, wanted))
+        content, packed = self._bodies[form].with_end(encode(self._registry), packed=wanted)
+        headers = {"Content-Type": kind, "Cache-Control": "no-store", "Vary": "Accept, Accept-Encoding"}
+        return content, headers | ({"Content-Encoding": "gzip"} if packed else {})
 
 
 class Exporter(_Page, Collector):
@@ -56,6 +71,7 @@ class Exporter(_Page, Collector):
         super().__init__()
         self._version = version
         self._snapshot: Snapshot | None = None
+        self._watchdog: datetime | None = None
         self._well = False
         registry = self._registry
         registry.register(self)
@@ -70,21 +86,41 @@ class Exporter(_Page, Collector):
         return self._snapshot
 
     def show(self, snapshot: Snapshot) -> None:
-        """Nothing; `snapshot` is what is served from now on."""
-        self._snapshot, self._well = snapshot, True
+        """Nothing; `snapshot` is what is served from now on.
+
+        Whoever calls this takes the time it costs to write it down, and no scrape does.
+        """
+        made = bodies(snapshot)
+        for form, packed in list(self._asked):
+            if packed:
+                made[form].pack()
+        self._snapshot, self._bodies, self._well = snapshot, made, True
 
     def failed(self) -> None:
         """Nothing; the last snapshot could not be taken, the one before stays."""
         self._well = False
 
+    @property
+    def watchdog(self) -> datetime | None:
+        """When Alertmanager last told us that paging works; None where it never did since the start."""
+        return self._watchdog
+
+    def heard(self, at: datetime) -> None:
+        """Nothing; Alertmanager told us that paging works."""
+        self._watchdog = at
+
     def collect(self) -> Iterable[Metric]:
-        """The metrics of the newest snapshot, and whether there is a fresh one."""
+        """What runs, whether there is a fresh snapshot, whether Alertmanager would tell us."""
         yield InfoMetricFamily("greenwatch_build", "What runs here.", {"version": self._version})
         yield GaugeMetricFamily(
             "greenwatch_database_up", "Whether the last snapshot of the store could be taken.", float(self._well)
         )
-        if self._snapshot is not None:
-            yield from families(self._snapshot)
+        if self._watchdog is not None:
+            yield GaugeMetricFamily(
+                "greenwatch_watchdog_timestamp_seconds",
+                "When Alertmanager last told us of its alert Watchdog; absent where it did not since the start.",
+                self._watchdog.timestamp(),
+            )
 
 
 class Door(_Page):
@@ -155,3 +191,35 @@ class Broker(Door):
             f"{name}_refused", "Messages not kept, and so not acknowledged.", ["reason"], registry=registry
         )
         self.waiting = Gauge(f"{name}_waiting", "Messages that wait for the disk.", registry=registry)
+
+
+class Heard(Protocol):
+    """What a dead man's switch last heard [s since 1970], after how long [s] it is silent, and whether it is."""
+
+    @property
+    def heard(self) -> float: ...
+    @property
+    def after(self) -> float: ...
+    @property
+    def silent(self) -> bool: ...
+
+
+class Deadman(_Page):
+    """What /metrics of a dead man's switch answers: what it last heard, and what it told."""
+
+    def __init__(self, version: str, switch: Heard | None = None) -> None:
+        """Nothing was told yet."""
+        name = "greenwatch_deadman"
+        super().__init__()
+        registry = self._registry
+        Gauge(f"{name}_build", "What runs here.", ["version"], registry=registry).labels(version).set(1)
+        heard = Gauge(f"{name}_heard_timestamp_seconds", "When Watchdog was last heard.", registry=registry)
+        after = Gauge(f"{name}_after_seconds", "Silence of so long is told of.", registry=registry)
+        silent = Gauge(f"{name}_silent", "Whether it is silent for longer.", registry=registry)
+        self.told = Counter(f"{name}_messages", "Messages, by what became of them.", ["outcome"], registry=registry)
+        for outcome in ("told", "failed"):
+            self.told.labels(outcome)
+        if switch is not None:
+            heard.set_function(lambda: switch.heard)
+            after.set_function(lambda: switch.after)
+            silent.set_function(lambda: float(switch.silent))

@@ -21,7 +21,11 @@ scattered     rows in many windows, of many subjects, over years
 derived       verdicts, averages, assessments, scores, episodes
 derivations   which series are derived, of what, how; who must hear of a change
 fits          what detectors learned, dated
-alarms        states of alarms, what they stand on, events, the gauge
+alarms        subjects, states of alarms, what they stand on, events, the gauge
+incidents/    what duty staff were told of, what they did, work orders
+people        who logs in, in which role
+planned       the calendar of planned events
+arrivals      when readings came
 horizon       the line before which readings are closed, and what is sealed or gone
 archive       pieces of readings on their way into files and back
 retention     rows that are deleted for good when they are old

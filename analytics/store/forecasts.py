@@ -7,6 +7,7 @@ import polars as pl
 
 from analytics.frames import TIME
 from analytics.store.connection import Connection
+from analytics.store.packing import array, fetch
 
 #: What `load` gives, a row a lead; `time` is the start of the period that it is about.
 FORECASTS = {
@@ -105,3 +106,37 @@ def load_issues(conn: Connection, windows: pl.DataFrame, *, known: datetime | No
         {"known": known, **{name: windows[name].to_list() for name in ("series", "start", "stop")}},
     ).fetchall()
     return pl.DataFrame(rows, schema=FORECASTS, orient="row")
+
+
+#: What `recent` gives, a row a lead.
+RECENT = {name: FORECASTS[name] for name in ("series", "issued", "time", "value", "low", "high")}
+
+
+def heads(conn: Connection, series: Iterable[int], since: datetime) -> pl.DataFrame:
+    """`series`, `issued`: when the newest forecast of each of `series` was issued; only of those since then."""
+    query = """
+        SELECT w.series, f.issued FROM unnest(%s::int4[]) AS w (series)
+        CROSS JOIN LATERAL (
+            SELECT issued FROM forecast WHERE series = w.series AND issued >= %s ORDER BY issued DESC LIMIT 1
+        ) AS f
+    """
+    wanted = pl.Series("series", sorted(set(series)), dtype=pl.Int32())
+    return fetch(conn, query, {"series": pl.Int32(), "issued": TIME}, [array(wanted), since])
+
+
+def recent(conn: Connection, asked: pl.DataFrame, leads: int, patience: timedelta) -> pl.DataFrame:
+    """RECENT of the `depth` newest issues since `start` of each series of `asked` (series, start, depth), as far as the
+    first `leads`; without those that were issued for the past, more than `patience` after it."""
+    query = """
+        SELECT f.series, f.issued, f.start + (n - 1) * make_interval(secs => f.step) AS time,
+               v AS value, l AS low, h AS high
+        FROM unnest(%s::int4[], %s::timestamptz[], %s::int4[]) AS w (series, start, depth)
+        CROSS JOIN LATERAL (
+            SELECT * FROM forecast o
+            WHERE o.series = w.series AND o.issued >= w.start AND o.known <= o.issued + %s
+            ORDER BY o.issued DESC LIMIT w.depth
+        ) AS f
+        CROSS JOIN LATERAL unnest(f.value[1:%s], f.low[1:%s], f.high[1:%s]) WITH ORDINALITY AS a (v, l, h, n)
+    """
+    arrays = [array(asked[name]) for name in ("series", "start", "depth")]
+    return fetch(conn, query, RECENT, [*arrays, patience, leads, leads, leads])

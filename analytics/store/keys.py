@@ -7,7 +7,7 @@ from typing import Any
 
 from analytics.store.connection import Connection
 
-SCOPES = ("write", "read")
+SCOPES = ("write", "read", "hook")
 
 
 @dataclass(frozen=True, slots=True)

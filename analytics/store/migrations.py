@@ -9,14 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from analytics.store import files, guests, ledger
-from analytics.store.connection import Connection, tier
+from analytics.store.connection import Busy, Connection, Deadlock, tier
 from analytics.store.errors import EditedMigration, NewerStore, NotMigrated
 
 #: One process migrates a database at a time; the number is "GWmi".
 _LOCK = 0x47576D69
+#: Who rebuilds views waits so long for who reads them, and lets them go on so long before it tries again, so often. A
+#: reader holds a view and asks for those below it; if one of these is ours, each waits for the other, and after a
+#: second (`deadlock_timeout`) the server would give up the reader.
+_WAIT, _LET, _TRIES = "100ms", 0.1, 100
 
 _BOOKS = """
     CREATE TABLE IF NOT EXISTS migration (
@@ -89,14 +94,26 @@ def _views(conn: Connection) -> Iterator[Step]:
         digest = _sha256(path)
         if done.get(path.stem) == digest:
             continue
-        with conn.transaction():
-            conn.execute("SET LOCAL lock_timeout = '5s'")
-            conn.execute(path.read_bytes())
-            conn.execute(
-                "INSERT INTO view_file VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET sha256 = EXCLUDED.sha256",
-                [path.stem, digest],
-            )
+        for left in reversed(range(_TRIES)):
+            try:
+                _rebuild(conn, path, digest)
+                break
+            except (Busy, Deadlock):
+                if not left:
+                    raise
+                conn.execute("SELECT pg_sleep(%s)", [_LET])
         yield Step("view", path.stem)
+
+
+def _rebuild(conn: Connection, path: Path, digest: str) -> None:
+    """Nothing; the views of `path` are those of its text. Raises `Busy` where somebody reads one of them for long."""
+    with conn.transaction():
+        conn.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(_WAIT))
+        conn.execute(path.read_bytes())
+        conn.execute(
+            "INSERT INTO view_file VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET sha256 = EXCLUDED.sha256",
+            [path.stem, digest],
+        )
 
 
 def _editions(conn: Connection, tables: Mapping[str, object], now: datetime) -> Iterator[Step]:

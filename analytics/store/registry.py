@@ -135,6 +135,19 @@ def load_places(conn: Connection) -> pl.DataFrame:
     return found.group_by("station").agg(pl.struct("place", "since", "until").alias("places"))
 
 
+def load_districts(conn: Connection, now: datetime) -> pl.DataFrame:
+    """`station`, `place`: the district that each station lies in at `now`, by its own clock."""
+    rows = conn.execute(
+        """
+        SELECT DISTINCT ON (m.station) m.station, m.place FROM membership m JOIN station t ON t.id = m.station
+        WHERE m.kind = 'district' AND m.since <= (%s AT TIME ZONE 'UTC' + make_interval(mins => t.utc_offset))::date
+        ORDER BY m.station, m.since DESC
+        """,
+        [now],
+    ).fetchall()
+    return pl.DataFrame(rows, schema={"station": pl.Int32, "place": pl.String}, orient="row").drop_nulls()
+
+
 def load_adoptions(conn: Connection) -> list[dict[str, object]]:
     """Adoptions of this site, in the form of the package table."""
     rows = conn.execute(

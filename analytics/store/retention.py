@@ -35,7 +35,7 @@ TABLES: Mapping[str, Rows] = {
     "assessment_history": Rows("t.ended < %(before)s", told=True),
     "episode_history": Rows("t.ended < %(before)s", told=True),
     "alarm_event": Rows(
-        "t.at < %(before)s AND NOT EXISTS (SELECT FROM alarm a WHERE a.station = t.station AND a.rule = t.rule"
+        "t.at < %(before)s AND NOT EXISTS (SELECT FROM alarm a WHERE a.subject = t.subject AND a.rule = t.rule"
         " AND a.state <> 'ok' AND a.since <= t.at)"
     ),
     "weather_forecast": Rows("t.issued < %(before)s AND t.valid <= %(now)s", by_station=True),

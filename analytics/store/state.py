@@ -95,14 +95,18 @@ def episodes(conn: Connection, since: datetime, station: int | None = None) -> l
 
 def alarms(conn: Connection, now: datetime) -> list[dict[str, Any]]:
     """Alarms that are on, then those to be confirmed, then what was withdrawn lately, the highest first: code, title,
-    title_zh, rule, state, level, since, episode, edge."""
+    title_zh, rule, state, level, since, episode, edge, name, scope, told, incident. `code` is that of the station; null
+    where the subject has none."""
     return _dicts(
         conn,
         """
-        SELECT t.code, t.title, t.title_zh, r.name AS rule, a.state, a.level, a.since, a.episode, a.edge
-        FROM alarm a JOIN station t ON t.id = a.station JOIN term r ON r.id = a.rule
+        SELECT t.code, CASE s.scope WHEN 'station' THEN t.title ELSE s.name END AS title,
+               CASE s.scope WHEN 'station' THEN t.title_zh ELSE '' END AS title_zh, r.name AS rule, a.state,
+               a.level, a.since, a.episode, a.edge, s.name, s.scope, a.told, a.incident
+        FROM alarm a JOIN report.subject s ON s.subject = a.subject JOIN term r ON r.id = a.rule
+        LEFT JOIN station t ON t.code = s.station
         WHERE a.state <> 'ok' AND (a.state <> 'withdrawn' OR a.closed > %s)
-        ORDER BY a.state = 'withdrawn', a.state = 'pending', a.level DESC, a.since DESC, t.code
+        ORDER BY a.state = 'withdrawn', a.state = 'pending', a.level DESC, a.since DESC, t.code, s.name
         """,
         [now - CLOSED],
     )

@@ -58,3 +58,16 @@ def load(
         {"stations": sorted(set(stations)), "start": start, "stop": stop, "at": at},
     ).fetchall()
     return pl.DataFrame(rows, schema=WEATHER, orient="row")
+
+
+def fed(conn: Connection, now: datetime) -> list[int]:
+    """Stations whose weather a registered feed forecasts: more than a day ahead, issued within the last one."""
+    rows = conn.execute(
+        """
+        SELECT DISTINCT station FROM weather_forecast
+        WHERE valid > %(now)s + interval '1 day' AND issued > %(now)s - interval '1 day' AND issued <= %(now)s
+            AND EXISTS (SELECT FROM pull WHERE connector = 'weather' AND "on")
+        """,
+        {"now": now},
+    ).fetchall()
+    return [int(str(row[0])) for row in rows]

@@ -65,7 +65,7 @@ def check(
     for key in sorted(needs.keys() - record.keys()):
         raise TableError(f"{place}: {key!r} is missing")
     for key, value in record.items():
-        if not isinstance(value, known[key]) or isinstance(value, bool):
+        if not isinstance(value, known[key]) or (isinstance(value, bool) and known[key] is not bool):
             raise TableError(f"{place}: {key!r} cannot be {value!r}")
 
 

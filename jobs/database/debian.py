@@ -1,4 +1,5 @@
-"""Debian trixie's signed packages, unpacked into a private folder and run with their own C library.
+"""Debian's signed packages, unpacked into a private folder and run with their own C library: of trixie, unless a newer
+one is asked for.
 
 No root, compiler or container; nothing outside the folder changes. The packages are newer than the C library of most
 hosts, so each program runs through the loader and the libraries that came with it. Run on Debian 12, x86-64; Ubuntu's
@@ -20,6 +21,8 @@ from jobs.database.errors import DiskFull, MirrorFailed, MissingKeyring, Missing
 from jobs.database.mirrors import Mirror, candidates
 
 SUITE = "trixie"
+#: The newest of everything, without updates beside it.
+ROLLING = "sid"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 Say = Callable[[str], None]
@@ -52,6 +55,8 @@ class Selection:
     room: int
     #: what to do where there is no apt
     elsewhere: str
+    #: where trixie has it too old
+    suite: str = SUITE
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +132,8 @@ def install(
     with lock.held(folder / ".lock", lambda: say("waiting for another installation")) as held:
         if not tree.complete:
             _check_room(folder, selection)
-            _unpack(tree, selection, finish, Apt(folder / ".work", environ, say, held), say)
+            apt = Apt(folder / ".work", environ, say, held, selection.suite)
+            _unpack(tree, selection, finish, apt, say)
             say(f"{selection.title} is in {root}")
     return tree
 
@@ -158,8 +164,8 @@ class Apt:
     since apt keeps `held`, the descriptor of the lock.
     """
 
-    def __init__(self, work: Path, environ: Mapping[str, str], say: Say, held: int) -> None:
-        self.work = work
+    def __init__(self, work: Path, environ: Mapping[str, str], say: Say, held: int, suite: str = SUITE) -> None:
+        self.work, self.suite = work, suite
         self.say = say
         self.held = held
         self.chosen = environ.get("GREENWATCH_DEBIAN_MIRROR", "")
@@ -177,12 +183,12 @@ class Apt:
         printed = _run(["apt-get", "update", "--print-uris"], self.host).stdout
         failures = []
         for mirror in candidates(printed, self.chosen):
-            self.say(f"reading Debian {SUITE}'s package lists from {mirror.main}")
-            (self.work / "sources.list").write_text(_sources(mirror))
+            self.say(f"reading Debian {self.suite}'s package lists from {mirror.main}")
+            (self.work / "sources.list").write_text(_sources(mirror, self.suite))
             done = self._get("-o", "APT::Update::Error-Mode=any", "update")
             if done.returncode == 0:
                 return mirror
-            failures.append(f"{mirror.main}: {_reason(done)}")
+            failures.append(f"{mirror.main}: {_reason(done, self.suite)}")
         raise MirrorFailed(
             "; ".join(failures) + ". Check the network and the proxy, or let GREENWATCH_DEBIAN_MIRROR name a mirror "
             "that you reach, as http://deb.debian.org/debian"
@@ -194,8 +200,8 @@ class Apt:
         names = re.findall(r"^Inst (\S+)", done.stdout, re.MULTILINE)
         if not names:
             raise MissingPackage(
-                f"the mirror's {SUITE} offers no installable {' '.join(packages)} ({_reason(done)}). Try another "
-                "mirror: GREENWATCH_DEBIAN_MIRROR=http://deb.debian.org/debian"
+                f"the mirror's {self.suite} offers no installable {' '.join(packages)} ({_reason(done, self.suite)}). "
+                "Try another mirror: GREENWATCH_DEBIAN_MIRROR=http://deb.debian.org/debian"
             )
         return names
 
@@ -214,7 +220,9 @@ class Apt:
         done = self._get("download", *names)
         bad = [deb.name for deb, (kind, digest) in digests.items() if not deb.exists() or _digest(deb, kind) != digest]
         if done.returncode != 0 or bad or len(digests) != len(names):
-            raise MirrorFailed(f"{_reason(done)} {' '.join(bad)}. Run the command again: it goes on where it stopped")
+            raise MirrorFailed(
+                f"{_reason(done, self.suite)} {' '.join(bad)}. Run the command again: it goes on where it stopped"
+            )
         return sorted(digests)
 
     def _get(self, *words: str) -> subprocess.CompletedProcess[str]:
@@ -254,18 +262,20 @@ def _digest(file: Path, kind: str) -> str:
         return hashlib.file_digest(stream, kind.lower()).hexdigest()
 
 
-def _sources(mirror: Mirror) -> str:
-    parts = [(mirror.main, SUITE), (mirror.main, f"{SUITE}-updates")]
-    if mirror.security:
-        parts.append((mirror.security, f"{SUITE}-security"))
-    return "".join(f"deb [signed-by={KEYRING}] {uri} {suite} main\n" for uri, suite in parts)
+def _sources(mirror: Mirror, suite: str) -> str:
+    parts = [(mirror.main, suite)]
+    if suite != ROLLING:  # what is mended there is in it
+        parts.append((mirror.main, f"{suite}-updates"))
+    if mirror.security and suite != ROLLING:
+        parts.append((mirror.security, f"{suite}-security"))
+    return "".join(f"deb [signed-by={KEYRING}] {uri} {part} main\n" for uri, part in parts)
 
 
-def _reason(done: subprocess.CompletedProcess[str]) -> str:
+def _reason(done: subprocess.CompletedProcess[str], suite: str) -> str:
     """The first error that apt gave, in our words where the cure is known."""
     text = done.stderr + done.stdout
     if "NO_PUBKEY" in text:
-        return f"{KEYRING} is older than {SUITE}: install a newer debian-archive-keyring"
+        return f"{KEYRING} is older than {suite}: install a newer debian-archive-keyring"
     errors = [line[2:].strip() for line in text.splitlines() if line.startswith(("E:", "W:"))]
     return errors[0] if errors else f"apt-get ended with {done.returncode}"
 

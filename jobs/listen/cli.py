@@ -6,7 +6,6 @@ import resource
 from contextlib import closing
 from dataclasses import replace
 from importlib.metadata import version
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,13 +13,12 @@ import typer
 from analytics.metrics import Line
 from analytics.spool import InUse
 from analytics.store import connection, devices, migrations
-from jobs import console, pepper, serve
+from jobs import console, pepper, scraped, serve, tls
 from jobs.database.dsn import find_dsn
 from jobs.doors import folder
 from jobs.listen.door import NAME
 from jobs.listen.limits import Limits
 from jobs.listen.server import Settings, context, listen
-from jobs.scraped import scraped
 
 EXAMPLE = "Example: GREENWATCH_PEPPER=... greenwatch listen --port 9212 --metrics-port 9213"
 
@@ -33,12 +31,8 @@ FILES = 256
 def main(
     host: Annotated[str, typer.Option(help="Address to listen at.")] = HOST,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at; 0 for any that is free.")] = PORT,
-    tls_cert: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="Certificate (chain, PEM): TLS instead of TCP.")
-    ] = None,
-    tls_key: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="Its key, where that is another file.")
-    ] = None,
+    tls_cert: tls.Cert = None,
+    tls_key: tls.Key = None,
     ask: Annotated[bool, typer.Option("--ask", help="Ask devices for figures that are missing (history).")] = False,
     register: Annotated[bool, typer.Option("--register", help="Let registered devices make series.")] = False,
     idle: Annotated[
@@ -53,17 +47,16 @@ def main(
     room: Annotated[
         int | None, typer.Option(min=64, help="The spool may hold so much [MiB]; full, it answers nobody.")
     ] = None,
-    metrics_port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Port of /metrics and /healthz on this machine.")
-    ] = None,
+    metrics_port: scraped.Port = None,
+    metrics_host: scraped.Host = scraped.HOST,
+    metrics_cert: scraped.Cert = None,
+    metrics_key: scraped.Key = None,
     dsn: console.Dsn = None,
 ) -> None:
     """Take in what HJ 212 devices send until stopped. Needs GREENWATCH_PEPPER, under which passwords are kept."""
     secret = pepper.read()
     if secret is None:
         raise console.NotAsAsked(f"{pepper.NAME} is not set: devices' passwords are kept under it, see `register`")
-    if tls_key is not None and tls_cert is None:
-        raise console.NotAsAsked("--tls-key without --tls-cert")
     if name is not None and not _NAME.fullmatch(name):
         raise console.NotAsAsked(f"--name {name!r}: a few letters, digits, - and _")
     door = NAME if name is None else f"{NAME}@{name}"
@@ -79,7 +72,7 @@ def main(
         find_dsn(dsn),
         secret,
         folder(door),
-        context(tls_cert, tls_key) if tls_cert else None,
+        context(tls_cert, tls_key),
         register,
         ask,
         None if room is None else room * 2**20,
@@ -90,7 +83,8 @@ def main(
         migrations.require(conn)
         known = devices.load(conn)
     line = Line(version("greenwatch"))
-    with closing(serve.listen(host, port)) as listener, scraped(line, metrics_port):
+    page = scraped.served(line, metrics_port, metrics_host, metrics_cert, metrics_key)
+    with closing(serve.listen(host, port)) as listener, page:
         address = listener.getsockname()
         if not settings.tls and not serve.loopback(host):
             console.people.print("without --tls-cert passwords travel in the clear: use a private network", style="red")

@@ -19,7 +19,7 @@ from analytics.metrics import Line
 from analytics.spool import Spool
 from analytics.store.connection import Connection
 from analytics.telemetry.hj212.devices import Device
-from jobs import console
+from jobs import console, tls
 from jobs.drain import KEPT, Guarded, Saver
 from jobs.listen.door import NAME, decode
 from jobs.listen.house import READ, House
@@ -56,18 +56,12 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
 
 
-def context(cert: Path, key: Path | None) -> ssl.SSLContext:
-    """TLS as a server speaks it. Raises `NotAsAsked` where the files cannot be used."""
+def context(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
+    """TLS as devices speak it; none without `cert`. Raises `NotAsAsked` where the files cannot be used."""
     # asyncio gives each connection of TLS a buffer of this size, 256 KiB unless it is told otherwise: that is 2.5 GiB
     # for ten thousand devices that say nothing.
     sslproto.SSLProtocol.max_size = READ
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    made.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        made.load_cert_chain(cert, key, password=lambda: "")
-    except (OSError, ssl.SSLError) as problem:
-        raise console.NotAsAsked(f"--tls-cert {cert}: {problem}") from None
-    return made
+    return tls.context(cert, key)
 
 
 async def listen(

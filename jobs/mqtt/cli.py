@@ -14,14 +14,13 @@ import typer
 from analytics.metrics import Broker
 from analytics.spool import InUse
 from analytics.store import connection, migrations
-from jobs import console, serve
+from jobs import console, scraped, serve
 from jobs.database.dsn import find_dsn
 from jobs.doors import folder
 from jobs.mqtt.asked import FORMATS, address, topic
 from jobs.mqtt.door import NAME
 from jobs.mqtt.server import subscribe
 from jobs.mqtt.subscriber import Asked, Subscriber
-from jobs.scraped import scraped
 from jobs.steps import seconds
 
 EXAMPLE = (
@@ -68,9 +67,10 @@ def main(
     room: Annotated[
         int | None, typer.Option(min=64, help="The spool may hold so much [MiB]; full, it acknowledges nothing.")
     ] = None,
-    metrics_port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Port of /metrics and /healthz on this machine.")
-    ] = None,
+    metrics_port: scraped.Port = None,
+    metrics_host: scraped.Host = scraped.HOST,
+    metrics_cert: scraped.Cert = None,
+    metrics_key: scraped.Key = None,
     dsn: console.Dsn = None,
 ) -> None:
     """Take in what a broker carries until stopped. Its password is in GREENWATCH_MQTT_PASSWORD."""
@@ -107,7 +107,7 @@ def main(
             signal.signal(number, stop)
         console.people.print(f"subscribing at {where} as {asked.client}", markup=False)
 
-    with scraped(line, metrics_port):
+    with scraped.served(line, metrics_port, metrics_host, metrics_cert, metrics_key):
         try:
             size = None if room is None else room * 2**20
             subscribe(database, folder(NAME), asked, line, room=size, stopping=stopping, ready=ready)

@@ -121,7 +121,7 @@ def _episodes(board: Board, book: Book, width: int, language: Language) -> Itera
 def _named(row: dict[str, Any], book: Book, width: int, language: Language) -> tuple[str, str]:
     """Rule and station in words, where there is no room for those by their names."""
     if width < WIDE:
-        return row["rule"], row["code"]
+        return row["rule"], row.get("name") or row["code"]
     return book.rule(row["rule"], language), choose(row["title"] or row["code"], row["title_zh"], language)
 
 

@@ -5,7 +5,7 @@ A module of handlers has beside its `ROUTES`
     PATHS = {"/v1/series": {"get": operation("series", "Series that match", answers={200: content(...)}, ...)}}
     SCHEMAS = {"Series": {...}}      # named ones, or none; referred to as schema("Series")
 
-and stands in `app.MODULES`: that is all. What every operation has (who may ask, 400, 401, 403, 500, 503) is added here.
+and stands in `app.MODULES`: that is all. What every operation has (who may ask, ALWAYS) is added here.
 To refuse, a handler raises `problems.Refused(kind, detail)`; statuses beyond those are named in `errors=`. Who holds a
 key for some stations only is told by `guard.stations(request)`: codes, or None for all.
 """
@@ -26,8 +26,8 @@ Json = dict[str, Any]
 JSON, NDJSON, CSV = "application/json", "application/x-ndjson", "text/csv"
 PARQUET = "application/vnd.apache.parquet"
 
-#: Statuses every operation may answer with: a query, a key, a scope, a mistake, a database that is away.
-ALWAYS = (400, 401, 403, 500, 503)
+#: Statuses every operation may answer with: a query, a key, a scope, tries to log in, a mistake of ours, no database.
+ALWAYS = (400, 401, 403, 429, 500, 503)
 
 PROBLEM: Json = {
     "type": "object",
@@ -86,6 +86,8 @@ def body(shape: Json, **examples: object) -> Json:
     return {**said, "examples": {name: {"value": value} for name, value in examples.items()}} if examples else said
 
 
+#: What a person may ask for who logged in.
+PERSONS = ("read", "duty")
 #: What is no JSON: text, or bytes.
 TEXT: Json = {"type": "string"}
 BYTES: Json = {"type": "string", "contentMediaType": "application/octet-stream"}
@@ -103,7 +105,7 @@ def operation(
     scope: str | None = None,
 ) -> Json:
     """What a method of a path does. `name` is unique; `takes` is the body by media type; `errors` are statuses beside
-    ALWAYS; `scope` is what a key must allow: write, read, or None where nobody needs one."""
+    ALWAYS; `scope` is what a key must allow: write, read, hook; duty: a person alone; None where nobody needs one."""
     said: Json = {"operationId": name, "summary": summary}
     if words:
         said["description"] = words
@@ -114,7 +116,7 @@ def operation(
     refused = {str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted({*ALWAYS, *errors})}
     said["responses"] = {**refused, **{str(status): item for status, item in answers.items()}}
     # The empty one: on this machine, without keys and without a token, whoever asks is let in.
-    said["security"] = [] if scope is None else [{}, {"key": []}]
+    said["security"] = [] if scope is None else [{}, {"key": []}, *([{"person": []}] if scope in PERSONS else [])]
     if scope is not None:
         said["x-scope"] = scope
     return said
@@ -149,7 +151,12 @@ def document(modules: Iterable[ModuleType]) -> Json:
                     "type": "http",
                     "scheme": "bearer",
                     "description": "A key of `greenwatch key make`, or the server's token (GREENWATCH_TOKEN).",
-                }
+                },
+                "person": {
+                    "type": "http",
+                    "scheme": "basic",
+                    "description": "Name and password of `greenwatch person add`.",
+                },
             },
         },
     }

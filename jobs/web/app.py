@@ -16,13 +16,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from analytics.store.connection import Lost
-from jobs.web import api, intake, pages, problems, read, service
+from jobs.web import api, hooks, incidents, intake, pages, problems, read, service
 from jobs.web.guard import Guard
 from jobs.web.meter import Meter
 from jobs.web.site import Settings, Site
 
 #: All that answers.
-MODULES: tuple[ModuleType, ...] = (intake, read, service, api, problems, pages)
+MODULES: tuple[ModuleType, ...] = (intake, read, incidents, hooks, service, api, problems, pages)
 
 
 def build(settings: Settings) -> Starlette:
@@ -38,7 +38,7 @@ def build(settings: Settings) -> Starlette:
         routes=[route for module in MODULES for route in getattr(module, "ROUTES", ())],
         middleware=[
             Middleware(Meter, exporter=home.exporter),
-            Middleware(Guard, token=settings.token, keys=home.keys, hosts=settings.hosts),
+            Middleware(Guard, token=settings.token, keys=home.keys, hosts=settings.hosts, metrics=settings.metrics),
         ],
         exception_handlers={
             problems.Refused: problems.refused,

@@ -5,10 +5,14 @@ What a request asks for needs
 - nothing: whether the service is well, and what its API is (OPEN);
 - `write`: whatever changes something;
 - `read`: /v1, and what became of one's own posts (for which `write` does as well);
-- to look: pages and /metrics.
+- to look: pages and /metrics;
+- `duty`: whatever is done about an incident; that is for people, who log in, and for the token, which says for whom;
+- `hook`: Alertmanager's webhook. That of work orders is signed, and judged where it is read.
 
-The token opens all. A key opens its scopes, and to look where it reads of any station. Who has neither may look as long
-as there is no token; and write or read as long as there is no token and no key was ever made for that.
+The token opens all; the one of METRICS, where there is one, opens that and nothing else. A key opens its scopes, and to
+look where it reads of any station. Who has none of these may look as long as there is no token; and write or read as
+long as there is no token and no key was ever made for that; or act as long as there is no token and nobody was ever
+added. A person looks and reads; what a role may do about an incident is decided there.
 """
 
 import base64
@@ -24,17 +28,28 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from analytics.store.keys import Key
+from analytics.store.people import Person
 from jobs.web import problems
 from jobs.web.keys import PREFIX, Keys
+from jobs.web.people import Refusal
+from jobs.web.problems import Refused
 
 #: Asked by machines that hold no token; they say nothing of the data.
 OPEN = ("/healthz", "/openapi.json", problems.PLACE)
+#: What Prometheus asks for.
+METRICS = "/metrics"
 #: What may be read by programs, and by which scopes.
 READ: Mapping[str, tuple[str, ...]] = {"/v1/": ("read",), "/batches/": ("write", "read")}
+#: What changes something, by what it needs; all else needs `write`.
+DUTY, HOOK, SIGNED = "/v1/incidents", "/hooks/alertmanager", "/hooks/work-orders"
+CHANGE: Mapping[str, tuple[str, ...]] = {DUTY: ("duty",), HOOK: ("hook",)}
+#: Who acts, beside the token; and characters of that.
+AUTHOR, LONGEST = "greenwatch-author", 100
 _READING = frozenset({"GET", "HEAD"})
 #: Every answer's: a browser takes our types as they are, and tells no other site where the user was.
 _ALWAYS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin"}
 _REALM = 'realm="greenwatch"'
+_BASIC = f'Basic {_REALM}, charset="UTF-8"'
 #: RFC 9110, 7.2: a name or an address, in brackets where it has colons, and a port.
 _HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[^\s:/@\[\]]+)(:[0-9]*)?\Z")
 
@@ -45,8 +60,31 @@ def key(request: Request) -> Key | None:
     return found
 
 
+def person(request: Request) -> Person | None:
+    """Who logged in; None where nobody did."""
+    found: Person | None = getattr(request.state, "person", None)
+    return found
+
+
+def author(request: Request) -> str:
+    """Who acts: the person, else whom the header AUTHOR names. Raises `Refused` where nobody is named."""
+    if (found := person(request)) is not None:
+        return found.name
+    raw = request.headers.get(AUTHOR, "").encode("latin-1")
+    try:
+        name = raw.decode().strip()
+    except UnicodeDecodeError:
+        name = ""
+    if not (0 < len(name) <= LONGEST and name.isprintable()):
+        raise Refused("no-author", f"the header Greenwatch-Author is a name of at most {LONGEST} characters in UTF-8")
+    return name
+
+
 def who(request: Request) -> str:
-    """Whose request this is, for what is shared fairly: the key's, else that of the machine it comes from."""
+    """Whose request this is, for what is shared fairly: the key's, the person's, else that of the machine it comes
+    from."""
+    if (somebody := person(request)) is not None:
+        return f"person {somebody.id}"
     found = key(request)
     return f"key {found.id}" if found is not None else f"from {request.client.host if request.client else 'nowhere'}"
 
@@ -64,17 +102,20 @@ class Guard:
     how a browser asks for it.
     """
 
-    def __init__(self, app: ASGIApp, token: str | None, keys: Keys, hosts: Sequence[str]) -> None:
-        """`app` behind the guard; without a `token` and without keys everybody is let in. `hosts` are our names."""
+    def __init__(
+        self, app: ASGIApp, token: str | None, keys: Keys, hosts: Sequence[str], metrics: str | None = None
+    ) -> None:
+        """`app` behind the guard; without a `token` and without keys everybody is let in. `hosts` are our names,
+        `metrics` the token of METRICS."""
         self.app, self.keys, self.hosts = app, keys, tuple(name.lower() for name in hosts)
-        self.token = token.encode() if token else None
+        self.token, self.metrics = (text.encode() if text else None for text in (token, metrics))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers itself or lets `app` answer."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        refused = self._refuse(scope)
+        refused = await self._refuse(scope)
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -87,36 +128,68 @@ class Guard:
 
         await (refused or self.app)(scope, receive, with_headers)
 
-    def _refuse(self, scope: Scope) -> Response | None:
+    async def _refuse(self, scope: Scope) -> Response | None:
         headers, reading = Headers(scope=scope), scope["method"] in _READING
         if not self._ours(headers.get("host", "")):
             return problems.answer("other-host", "the Host of the request is no name of this server")
         origin = headers.get("origin")
         if not reading and origin is not None and not _same(origin, headers.get("host")):
             return problems.answer("other-site", "the request comes from a page of another site")
-        if scope["path"].startswith(OPEN):
+        if scope["path"].startswith(OPEN) or (not reading and scope["path"] == SIGNED):
             return None
-        return self._unknown(scope, headers.get("authorization", ""), reading)
+        return await self._unknown(scope, headers.get("authorization", ""), reading)
 
-    def _unknown(self, scope: Scope, said: str, reading: bool) -> Response | None:
+    async def _unknown(self, scope: Scope, said: str, reading: bool) -> Response | None:
         """The refusal of whoever is not allowed to ask this; None, and the key in the scope, where they are."""
-        secret = _secret(said, reading)
-        if self._is_token(secret):
+        secret = given(said, reading=reading)
+        scraping = scope["path"] == METRICS and self.metrics is not None
+        if equal(secret, self.token) or (scraping and equal(secret, self.metrics)):
             return None
-        scopes = ("write",) if not reading else _scopes(scope["path"])
-        if secret.startswith(PREFIX.encode()):
+        scopes = _scopes(scope["path"], reading=reading)
+        login = _login(said) if self.keys.people.needed else None
+        # A password may begin as a key does.
+        if secret.startswith(PREFIX.encode()) and (login is None or self.keys.find(secret.decode("latin-1"))):
             return self._unfit(scope, secret.decode("latin-1"), scopes)
-        if self.token is not None:
-            words = "send the token of GREENWATCH_TOKEN or a key: Authorization: Bearer TOKEN"
-            kind = f'Basic {_REALM}, charset="UTF-8"' if reading else f"Bearer {_REALM}"
+        if login is not None:
+            return await self._stranger(scope, *login, scopes, reading=reading)
+        if self.token is not None or scraping:
+            if _login(said) and not self.keys.known:
+                return _not_yet()  # else a browser would ask for a password that it has
+            named = "GREENWATCH_METRICS_TOKEN" if scraping else "GREENWATCH_TOKEN"
+            words = f"send the token of {named} or a key: Authorization: Bearer TOKEN"
+            kind = _BASIC if reading or scopes == CHANGE[DUTY] else f"Bearer {_REALM}"
             return problems.answer("no-key", words, {"WWW-Authenticate": kind})
         if not scopes:
             return None
         if not self.keys.known:
             return _not_yet()
+        if scopes == CHANGE[DUTY]:
+            if not self.keys.people.needed and not self.keys.needed("duty"):
+                return None
+            return problems.answer("no-key", "log in as a person: name and password", {"WWW-Authenticate": _BASIC})
         if any(self.keys.needed(name) for name in scopes):
             words = f"a key with the scope {' or '.join(scopes)} is needed: Authorization: Bearer KEY"
             return problems.answer("no-key", words, {"WWW-Authenticate": f"Bearer {_REALM}"})
+        return None
+
+    async def _stranger(
+        self, scope: Scope, name: str, password: str, scopes: tuple[str, ...], *, reading: bool
+    ) -> Response | None:
+        """The refusal of who logs in so, or may not ask this; None, and the person in the scope, where they may."""
+        client = scope.get("client")
+        found = await self.keys.people.log_in(name, password, client[0] if client else "nowhere")
+        if isinstance(found, Refusal):
+            if found.why == "wrong":
+                return problems.answer(
+                    "wrong-person", "nobody has this name and password", {"WWW-Authenticate": _BASIC}
+                )
+            retry = {"Retry-After": str(found.seconds)}
+            if found.why == "busy":
+                return problems.answer("busy", "too many log in at once", retry)
+            return problems.answer("too-many-tries", f"the next try may be in {found.seconds} s", retry)
+        if not reading and scopes != CHANGE[DUTY]:
+            return problems.answer("outside-scope", f"needs a key with the scope {scopes[0]}; people act on incidents")
+        scope.setdefault("state", {})["person"] = found
         return None
 
     def _unfit(self, scope: Scope, secret: str, scopes: tuple[str, ...]) -> Response | None:
@@ -135,10 +208,6 @@ class Guard:
         scope.setdefault("state", {})["key"] = found
         return None
 
-    def _is_token(self, secret: bytes) -> bool:
-        # In constant time: how long a refusal takes must not tell how much of a guess was right.
-        return self.token is not None and hmac.compare_digest(secret, self.token)
-
     def _ours(self, host: str) -> bool:
         """Whether `host` is a name of this server: a page of another name that resolves to this machine (DNS rebinding)
         is refused by it."""
@@ -150,24 +219,47 @@ class Guard:
         )
 
 
+def equal(secret: bytes, token: bytes | None) -> bool:
+    """Whether `secret` is the `token`, if there is one."""
+    # In constant time: how long a refusal takes must not tell how much of a guess was right.
+    return token is not None and hmac.compare_digest(secret, token)
+
+
 def _not_yet() -> Response:
     return problems.answer("away", "the keys were not loaded yet", {"Retry-After": "2"})
 
 
-def _scopes(path: str) -> tuple[str, ...]:
-    return next((scopes for prefix, scopes in READ.items() if path.startswith(prefix)), ())
+def _scopes(path: str, *, reading: bool) -> tuple[str, ...]:
+    if reading:
+        return next((scopes for prefix, scopes in READ.items() if path.startswith(prefix)), ())
+    # Whole parts of the address: what is beside it is another one.
+    return next(
+        (scopes for place, scopes in CHANGE.items() if path == place or path.startswith(f"{place}/")), ("write",)
+    )
 
 
-def _secret(said: str, reading: bool) -> bytes:
+def _login(said: str) -> tuple[str, str] | None:
+    """The name and the password in the header Authorization; None where there is no name."""
+    kind, _, words = said.partition(" ")
+    if kind.lower() != "basic":
+        return None
+    try:
+        name, colon, password = base64.b64decode(words.strip().encode("latin-1"), validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    return (name, password) if name and colon else None
+
+
+def given(said: str, *, reading: bool) -> bytes:
     """The token or key in the header Authorization, as the bytes that came; nothing where there is none."""
     kind, _, words = said.partition(" ")
-    given = words.strip().encode("latin-1")
+    secret = words.strip().encode("latin-1")
     if kind.lower() == "bearer":
-        return given
+        return secret
     if not reading or kind.lower() != "basic":
         return b""
     try:
-        return base64.b64decode(given, validate=True).partition(b":")[2]
+        return base64.b64decode(secret, validate=True).partition(b":")[2]
     except binascii.Error:
         return b""
 

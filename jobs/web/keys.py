@@ -10,9 +10,10 @@ from time import monotonic
 
 import structlog
 
-from analytics.store import connection, keys
+from analytics.store import connection, keys, people
 from analytics.store.errors import StoreError
 from analytics.store.keys import Key
+from jobs.web.people import People
 
 log = structlog.get_logger()
 
@@ -32,7 +33,8 @@ def digest(secret: str) -> bytes:
 
 
 class Keys:
-    """The keys of the store `dsn`, from `start` to `stop`. While the database is away those known last stay in force.
+    """The keys and the people of the store `dsn`, from `start` to `stop`. While the database is away those known last
+    stay in force.
 
     `always`: nobody sends or reads without a key, even where none was made.
     """
@@ -40,6 +42,7 @@ class Keys:
     def __init__(self, dsn: str, *, always: bool = False) -> None:
         """Knows none until `start`."""
         self._dsn, self._always = dsn, always
+        self.people = People()
         self._stopped, self._loaded = Event(), Event()
         self._thread = Thread(target=self._work, name="keys", daemon=True)
         self._looked = monotonic()
@@ -97,6 +100,7 @@ class Keys:
                 with closing(connection.connect(self._dsn, application="greenwatch serve: keys")) as conn:
                     conn.execute("SET statement_timeout = '10s'")
                     while not self._stopped.is_set():
+                        self.people.show(people.load(conn))
                         self.show(keys.load(conn))
                         self._stopped.wait(PAUSE)
             except (connection.Lost, StoreError):

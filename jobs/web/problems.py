@@ -44,6 +44,11 @@ KINDS: Mapping[str, Kind] = {
         "Compare it with the examples in /openapi.json; nothing of it was kept, sent "
         "again as it is it will be refused again.",
     ),
+    "no-author": Kind(
+        400,
+        "It is not said who does it",
+        "Log in as a person (Basic), or say who it is in the header Greenwatch-Author beside the server's token.",
+    ),
     "no-key": Kind(
         401,
         "A key is needed",
@@ -55,6 +60,19 @@ KINDS: Mapping[str, Kind] = {
         "The key is unknown or was revoked",
         "Ask the administrator for another key (`greenwatch key make`); waiting does not help.",
     ),
+    "wrong-person": Kind(
+        401,
+        "The name or the password is wrong",
+        "Log in with the name and password that the administrator gave (`greenwatch person add`, `greenwatch person "
+        "password`).",
+    ),
+    "bad-signature": Kind(
+        401,
+        "The webhook is not signed as agreed",
+        "Sign it by the shared secret after the Standard Webhooks convention, with a clock that is right; nothing was "
+        "kept.",
+    ),
+    "outside-role": Kind(403, "Your role does not allow this", "Ask somebody whose role does; nothing was kept."),
     "outside-scope": Kind(
         403,
         "The key does not allow this",
@@ -78,6 +96,18 @@ KINDS: Mapping[str, Kind] = {
         "Readings that this needs are in the archive",
         "Ask for less, or the administrator to bring them back (`greenwatch keep restore`).",
     ),
+    "not-now": Kind(
+        409,
+        "The incident is not in a state for that",
+        "Look at it again (`GET /v1/incidents/{id}`): what goes with its state is said above; nothing was kept.",
+    ),
+    "no-evidence": Kind(
+        409,
+        "No data say that",
+        "An incident is cancelled where its alarm was withdrawn, or a correction in force covers what it stood on; "
+        "enter that first (`greenwatch correct`).",
+    ),
+    "seen-before": Kind(409, "This webhook was taken before", "Nothing: what it says was kept the first time."),
     "forgotten": Kind(410, "What was known then was deleted", "Ask as of a later time, or for a later one."),
     "too-slow": Kind(408, "The body did not come in time", "Send it again, in smaller parts where the line is slow."),
     "too-large": Kind(413, "The body is too large", "Send it in parts; nothing of it was kept."),
@@ -93,6 +123,9 @@ KINDS: Mapping[str, Kind] = {
     ),
     "too-many": Kind(
         429, "The key sends more than it may", "Wait for as many seconds as Retry-After says; nothing was kept."
+    ),
+    "too-many-tries": Kind(
+        429, "Too many tries to log in failed", "Wait for as many seconds as Retry-After says, then log in."
     ),
     "failed": Kind(
         500,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from jobs.web.watcher import Watcher
 #: Savers at once: two cores have no use for more, and each may hold some ten megabytes of frames.
 SAVERS = 4
 READERS = 4
+ACTORS = 2
 #: A request waits so long [s] for a connection before it is told that the database is away.
 PATIENCE = 5.0
 #: What the database is told of those who save, and of those who read.
@@ -50,6 +51,10 @@ class Settings:
     #: the name of the spool of posts that have to wait (`jobs.doors`), and its folder where it is not that of the name
     door: str | None = None
     spool: Path | None = None
+    #: opens /metrics and nothing else
+    metrics: str | None = None
+    #: the secret that signs webhooks about work orders, theirs as ours; without one none is taken
+    orders: bytes | None = field(default=None, repr=False)
 
 
 class Site:
@@ -62,6 +67,8 @@ class Site:
         self.savers = pool(settings.dsn, SAVERS, SAVING, PATIENCE)
         self.readers = pool(settings.dsn, READERS, READING, PATIENCE)
         self.reads = Reads(settings.dsn)
+        #: for what duty staff do: never behind readings, of which there may be many
+        self.duty = pool(settings.dsn, ACTORS, SAVING, PATIENCE, application="greenwatch serve: duty")
         self.exporter = Exporter(version("greenwatch"))
         #: bytes of bodies
         self.held = Held()
@@ -73,7 +80,7 @@ class Site:
         self.watcher = Watcher(settings.dsn, self.exporter)
 
     def __enter__(self) -> "Site":
-        for each in (self.savers, self.readers, self.reads.pool):
+        for each in (self.savers, self.readers, self.duty, self.reads.pool):
             each.open(wait=False)
         self.backlog.start()
         self.keys.start()
@@ -85,7 +92,7 @@ class Site:
         self.keys.stop()
         self.clerk.stop()
         self.backlog.stop()
-        for each in (self.savers, self.readers, self.reads.pool):
+        for each in (self.savers, self.readers, self.duty, self.reads.pool):
             each.close()
 
     @contextmanager

@@ -10,7 +10,19 @@ import structlog
 
 from analytics import clocks
 from analytics.metrics import Exporter, Snapshot
-from analytics.store import alarms, backfills, connection, health, ledger, migrations, pulls, registry, rejects, spools
+from analytics.store import (
+    alarms,
+    backfills,
+    connection,
+    health,
+    incidents,
+    ledger,
+    migrations,
+    pulls,
+    registry,
+    rejects,
+    spools,
+)
 from analytics.store import clocks as kept_clocks
 from analytics.store.connection import Connection
 from analytics.store.errors import StoreError
@@ -122,6 +134,7 @@ class Taker:
         sources = named.agg(pl.exclude("saved", "kind").sum(), pl.col("saved").max(), live)
         frames = {
             "alarms": alarms.gauge(conn, now),
+            "tiers": incidents.gauge(conn, now),
             "alarm_states": health.alarm_states(conn),
             "latest": self._latest(),
             "batches": batches,
@@ -131,7 +144,8 @@ class Taker:
             "rejects": self._slow["rejects"],
             "stale": health.oldest_due(conn, ledger.CODES, now).join(self._slow["due"], on="stage"),
             **{name: self._slow[name] for name in ("backfill_chunks", "backfill_rows", "reasons", "clocks")},
-            "work": health.work(conn),
+            # Prometheus calls what it scrapes a job: a label of ours by that name would be renamed.
+            "work": health.work(conn).rename({"job": "task"}),
             "spools": spools.load(conn),
             "pulls": pulls.told(conn),
         }

@@ -30,22 +30,60 @@ CREATE OR REPLACE VIEW report.score AS
 SELECT t.code AS station, s.parameter, s.position, c.time, d.name AS detector, c.value
 FROM score c JOIN series s ON s.id = c.series JOIN station t ON t.id = s.station JOIN term d ON d.id = c.detector;
 
+-- `parameter`, `averaging`, `unit` of a rule whose conditions have but one; a region is about those of its member.
 CREATE OR REPLACE VIEW report.alarm_rule AS
+WITH said AS (
+    SELECT key, value FROM jsonb_each((SELECT rows FROM edition WHERE name = 'alarms' ORDER BY valid_from DESC, id DESC LIMIT 1))
+)
 SELECT r.key AS rule, r.value->>'episode' AS episode_rule, (r.value->>'level')::int AS level, r.value->>'severity' AS severity,
-       r.value->>'title' AS title, r.value->>'title_zh' AS title_zh, d.parameter, d.averaging, d.unit
-FROM jsonb_each((SELECT rows FROM edition WHERE name = 'alarms' ORDER BY valid_from DESC, id DESC LIMIT 1)) AS r
-LEFT JOIN report.episode_rule d ON d.rule = r.value->>'episode';
+       r.value->>'title' AS title, r.value->>'title_zh' AS title_zh, coalesce(r.value->>'parameter', d.parameter) AS parameter,
+       d.averaging, d.unit, coalesce(r.value->>'kind', 'episode') AS kind, r.value->'escalate'->>'severity' AS escalates_to,
+       (r.value->'escalate'->>'after')::int AS escalates_after, coalesce((r.value->>'latched')::boolean, false) AS latched
+FROM said r LEFT JOIN said m ON m.key = r.value->>'member'
+LEFT JOIN LATERAL (
+    SELECT CASE WHEN count(DISTINCT e.parameter) = 1 THEN min(e.parameter) END AS parameter,
+           CASE WHEN count(DISTINCT e.averaging) = 1 THEN min(e.averaging) END AS averaging,
+           CASE WHEN count(DISTINCT e.unit) = 1 THEN min(e.unit) END AS unit
+    FROM jsonb_array_elements(coalesce(r.value->'any', m.value->'any', jsonb_build_array(coalesce(m.value, r.value)))) AS c
+    JOIN report.episode_rule e ON e.rule = c->>'episode'
+) AS d ON true;
+
+-- What alarms are about. `station` is null of sources and districts; `name` is the shortest word for the subject.
+CREATE OR REPLACE VIEW report.subject AS
+SELECT s.id AS subject, s.kind AS scope, t.code AS station, x.parameter, x.position, o.name AS source,
+       coalesce(s.place, m.place) AS district,
+       CASE s.kind
+           WHEN 'channel' THEN t.code || ' ' || x.parameter || CASE x.position WHEN '' THEN '' ELSE '@' || x.position END
+           ELSE coalesce(t.code, o.name, s.place)
+       END AS name, s.series
+FROM subject s LEFT JOIN series x ON x.id = s.series LEFT JOIN station t ON t.id = coalesce(s.station, x.station)
+LEFT JOIN source o ON o.id = s.source
+LEFT JOIN LATERAL (
+    SELECT place FROM membership
+    WHERE station = t.id AND kind = 'district'
+        AND since <= (now() AT TIME ZONE 'UTC' + make_interval(mins => t.utc_offset))::date
+    ORDER BY since DESC LIMIT 1
+) AS m ON true;
 
 CREATE OR REPLACE VIEW report.alarm AS
-SELECT t.code AS station, r.name AS rule, a.state, a.level, a.since, a.episode, a.edge, a.closed, d.severity, d.parameter,
-       d.title, d.title_zh
-FROM alarm a JOIN station t ON t.id = a.station JOIN term r ON r.id = a.rule
+SELECT s.station, r.name AS rule, a.state, a.level, a.since, a.episode, a.edge, a.closed, d.severity,
+       coalesce(s.parameter, d.parameter) AS parameter, d.title, d.title_zh, a.subject, s.scope, a.told, a.incident,
+       s.name, s.position, s.source, s.district, d.kind, a.fired
+FROM alarm a JOIN report.subject s ON s.subject = a.subject JOIN term r ON r.id = a.rule
 LEFT JOIN report.alarm_rule d ON d.rule = r.name;
 
 CREATE OR REPLACE VIEW report.alarm_event AS
-SELECT e.at AS time, t.code AS station, r.name AS rule, e.before, e.after, e.level, e.reason, e.evidence, d.severity,
-       d.parameter, d.title, d.title_zh
-FROM alarm_event e JOIN station t ON t.id = e.station JOIN term r ON r.id = e.rule
+SELECT e.at AS time, s.station, r.name AS rule, e.before, e.after, e.level, e.reason, e.evidence, d.severity,
+       coalesce(s.parameter, d.parameter) AS parameter, d.title, d.title_zh, e.subject, s.scope, e.told, e.incident,
+       s.name, s.position, s.source, s.district, d.kind
+FROM alarm_event e JOIN report.subject s ON s.subject = e.subject JOIN term r ON r.id = e.rule
 LEFT JOIN report.alarm_rule d ON d.rule = r.name;
+
+-- Planned events, with when each really ends: while one goes on, nobody is told of what it covers.
+CREATE OR REPLACE VIEW report.planned AS
+SELECT p.id AS planned, p.scope, p.name, p.start,
+       CASE WHEN e.at IS NULL THEN p.stop ELSE least(p.stop, greatest(e.at, p.start)) END AS stop, p.author, p.reason, p.known,
+       e.author AS ended_by, e.reason AS ended_for
+FROM planned p LEFT JOIN planned_end e ON e.planned = p.id;
 
 GRANT SELECT ON ALL TABLES IN SCHEMA report TO greenwatch_reader, greenwatch_duty, greenwatch_writer, greenwatch_admin;

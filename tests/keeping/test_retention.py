@@ -60,16 +60,17 @@ def test_forecasts_go_when_they_are_old_and_over(conn: Connection) -> None:
 def test_events_of_an_alarm_that_is_on_stay(conn: Connection) -> None:
     world.settle_world(conn, [("A", "pm25"), ("B", "pm25")])
     since = NOW - 300 * DAY
-    conn.execute("INSERT INTO alarm VALUES (1, 1, 'firing', 1, %s, NULL, NULL, NULL, '{}')", [since])
-    for station in (1, 2):
+    world.subjects(conn)
+    conn.execute("INSERT INTO alarm (subject, rule, state, level, since) VALUES (1, 1, 'firing', 1, %s)", [since])
+    for subject in (1, 2):
         for age in (400, 300, 200, 10):
             conn.execute(
-                "INSERT INTO alarm_event (at, station, rule, before, after, level, reason, evidence)"
+                "INSERT INTO alarm_event (at, subject, rule, before, after, level, reason, evidence)"
                 " VALUES (%s, %s, 1, 'ok', 'firing', 1, 'x', '{}')",
-                [NOW - age * DAY, station],
+                [NOW - age * DAY, subject],
             )
     assert retention.forget(conn, "alarm_event", BEFORE, NOW) == 4
-    kept = conn.execute("SELECT station, at FROM alarm_event ORDER BY 1, 2").fetchall()
+    kept = conn.execute("SELECT subject, at FROM alarm_event ORDER BY 1, 2").fetchall()
     assert kept == [(1, NOW - 300 * DAY), (1, NOW - 200 * DAY), (1, NOW - 10 * DAY), (2, NOW - 10 * DAY)]
 
 

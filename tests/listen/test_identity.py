@@ -176,7 +176,9 @@ def tls(tmp_path: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     words = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
     made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
     subprocess.run([*made, *words, "-keyout", str(key), "-out", str(cert)], check=True, capture_output=True)
-    return context(cert, key), ssl.create_default_context(cafile=str(cert))
+    ours = context(cert, key)
+    assert ours is not None
+    return ours, ssl.create_default_context(cafile=str(cert))
 
 
 def test_a_crowd_that_shakes_no_hands_keeps_nobody_out(tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:

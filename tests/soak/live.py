@@ -43,7 +43,7 @@ HISTORY = 185
 PATIENCE = 60
 #: Pages that are looked at in turn.
 PAGES = 6
-_NEWEST = re.compile(r'^greenwatch_latest_timestamp_seconds\{.*?parameter="(\w+)".*?station="(\w+)"\} (\S+)$', re.M)
+_NEWEST = re.compile(r'^greenwatch_latest_timestamp_seconds\{station="(\w+)",parameter="(\w+)".*?\} (\S+)$', re.M)
 
 #: A reading that is waited for: number of its series, second of its time.
 Reading = tuple[int, int]
@@ -189,7 +189,7 @@ def metrics(client: httpx.Client, names: dict[tuple[str, str], int]) -> Callable
     """Readings that are the newest of their series in /metrics."""
 
     def ask() -> Iterator[Reading]:
-        for parameter, station, at in _NEWEST.findall(client.get("/metrics").raise_for_status().text):
+        for station, parameter, at in _NEWEST.findall(client.get("/metrics").raise_for_status().text):
             number = names.get((station, parameter))
             if number is not None:
                 yield number, int(float(at))

@@ -19,12 +19,30 @@ from typing import Any
 from rich.console import Console
 
 from jobs import console
-from tests.soak import backfill, bulk, doors, files, growth, kills, laws, live, scale, settling, sizes, years
+from tests.soak import (
+    backfill,
+    bulk,
+    doors,
+    draw,
+    files,
+    growth,
+    kills,
+    laws,
+    live,
+    outages,
+    paging,
+    scale,
+    settling,
+    sizes,
+    views,
+    years,
+)
 from tests.soak.devices import idle
 from tests.soak.devices import part as devices
 from tests.soak.figures import Outcome, record, show, write
 from tests.soak.fuzz import part as fuzz
 from tests.soak.house import House, code, commit, house, machine, people
+from tests.soak.panels import part as panels
 from tests.soak.workers import part as workers
 
 #: Rows of `bulk`; `growth` goes to three times as many.
@@ -47,6 +65,11 @@ PARTS: Mapping[str, Callable[[House, int], Outcome]] = {
     "devices": devices.run,
     "idle": idle.run,
     "fuzz": fuzz.run,
+    "views": views.run,
+    "draw": draw.run,
+    "panels": panels.run,
+    "outages": outages.run,
+    "paging": paging.run,
 }
 HERE = Path(__file__).parent
 

@@ -21,6 +21,7 @@ from jobs.export.kinds import KINDS
 from jobs.intake import Intake, Order
 from tests import world
 from tests.conftest import NOW
+from tests.incidents import telling
 
 #: A Friday in UTC; two days later the clocks of Europe are changed.
 T0 = datetime.fromisoformat("2026-03-27T00:00:00+00:00")
@@ -89,6 +90,13 @@ def _refuse(conn: Connection) -> None:
     Intake(conn, Order(source="field")).block(Batch(empty(CELLS), frame), "long", "here")
 
 
+def _alarm(conn: Connection) -> None:
+    """Nothing; duty staff were told of two stations."""
+    conn.execute("INSERT INTO subject (kind, station) SELECT 'station', id FROM station WHERE code IN ('A1', 'B,2')")
+    subjects = [int(str(row[0])) for row in conn.execute("SELECT id FROM subject ORDER BY id").fetchall()]
+    telling.tell(conn, *(telling.event(subject, "pending", "firing") for subject in subjects))
+
+
 def tell(conn: Connection) -> list[datetime]:
     """The moments at which the site was looked at, the last one now; each time more was known, and other."""
     rules = chain.load_rules(conn)[-1]
@@ -111,6 +119,7 @@ def tell(conn: Connection) -> list[datetime]:
     first += [(level, n / 60, 50 + wave(n) / 10, 1, None) for n in range(1800) if n % 17]
     first += [(exceeded, float(n), 60 + n % 3, 1, None) for n in range(30)]
     _refuse(conn)
+    _alarm(conn)
     moments = [_moment(conn, first)]
     issues = pl.DataFrame(
         {

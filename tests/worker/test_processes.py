@@ -35,7 +35,7 @@ def test_up_serves_and_works_and_ends_both(dsn: str, conn: Connection, monkeypat
     with running("up", "--port", 0, "--dsn", dsn) as process:
         assert process.stdout is not None
         address = process.stdout.readline().split()[-1]
-        assert httpx.get(f"{address}/healthz", trust_env=False).json() == {"ok": True, "wrong": []}
+        assert httpx.get(f"{address}/healthz", trust_env=False).json() == {"ok": True, "wrong": [], "watchdog": None}
         both = children(process.pid)
         assert set(both) == {"serve", "worker"}
         process.send_signal(signal.SIGINT)

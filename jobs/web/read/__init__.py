@@ -10,6 +10,7 @@ measured     readings, averages
 stepped      means, extremes, coverage of steps
 told         assessments, episodes, forecasts
 refused      rejects
+duty         incidents
 operations   all of these in one table
 forms        how an answer is written, and how long it may be kept
 """
@@ -24,6 +25,7 @@ from starlette.types import ASGIApp
 from analytics.store.connection import Connection, Late
 from analytics.store.errors import Archived, Forgotten
 from jobs.web import api, guard
+from jobs.web.numbers import ID
 from jobs.web.problems import Refused
 from jobs.web.read import asked, forms
 from jobs.web.read.forms import Page
@@ -108,5 +110,5 @@ def _described(operation: Operation) -> api.Json:
     )
 
 
-ROUTES = [Route(item.path.replace("{id}", "{id:int}"), _handler(item), methods=["GET"]) for item in OPERATIONS]
+ROUTES = [Route(item.path.replace("{id}", ID), _handler(item), methods=["GET"]) for item in OPERATIONS]
 PATHS = {item.path: {"get": _described(item)} for item in OPERATIONS}

@@ -12,6 +12,7 @@ import typer
 from starlette.requests import Request
 
 from analytics.averaging.steps import STEPS, Step
+from analytics.incidents import SEVERITIES, STATES
 from jobs.export.ask import instant
 from jobs.web.problems import Refused
 from jobs.web.read import cursor
@@ -51,6 +52,10 @@ class Asked:
     statistics: tuple[str, ...] = ()
     capture: float | None = None
     limit: int = LIMIT
+    states: tuple[str, ...] = ()
+    severities: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+    going: bool | None = None
     #: a series by its number
     series: int | None = None
     #: stations that the key of the request is for; None: any
@@ -170,6 +175,18 @@ PARAMETERS: Mapping[str, Parameter] = {
     "source": Parameter("sources", _TEXT, "Who said it.", _storable, many=True),
     "reason": Parameter("reason", _TEXT, "Why it was not kept: how the reason begins.", _storable),
     "text": Parameter("text", _TEXT, "What any of its words hold, in any case of letters.", _storable),
+    "state": Parameter(
+        "states", {"type": "string", "enum": list(STATES)}, "How far it is.", _one_of(STATES), many=True
+    ),
+    "severity": Parameter(
+        "severities",
+        {"type": "string", "enum": list(SEVERITIES)},
+        "The highest that somebody was told.",
+        _one_of(SEVERITIES),
+        many=True,
+    ),
+    "rule": Parameter("rules", _TEXT, "The alarm's rule, as `pm25_heavy`.", _storable, many=True),
+    "going": Parameter("going", _BOOLEAN, "Whether it goes on; not said: both.", _boolean),
     "newest": Parameter("newest", _BOOLEAN, "Of each series only what was issued last.", _boolean),
     "step": Parameter(
         "step",

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from analytics.store.connection import Connection
+from analytics.store.incidents import listed as kept
 from jobs.export import issued
 from jobs.rules import Rules
-from jobs.web.read import listed, measured, refused, stepped, told
+from jobs.web.read import duty, listed, measured, refused, stepped, told
 from jobs.web.read.asked import Asked
 from jobs.web.read.forms import Page
 from jobs.web.read.selected import SERIES
@@ -69,9 +70,12 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     "category": ("string?", "The class in words."),
     "primary": ("string?", "Primary pollutants, commas between them."),
     "exceedance": ("number?", "Of the worst parameter: (C - S) / S of concentrations [1], L - S of levels [dB]."),
-    "rule": ("string", "By which it is an episode."),
+    "rule": ("string", "By which it is an episode, or an alarm."),
     "stop": ("time", "End of its last period so far."),
-    "level": ("number", "The highest one reached; of a forecast the nominal coverage of its band [1]."),
+    "level": (
+        "number",
+        "The highest one reached; of a forecast the nominal coverage of its band [1]; of an alarm now.",
+    ),
     "closed": ("boolean", "Whether a quiet stretch has followed."),
     "peak": ("number", "Highest value [unit of the parameter]."),
     "peak_time": ("time", "When that was."),
@@ -86,15 +90,38 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
         "string",
         "Of a forecast, why another model than the best was used (empty: it was not); of a reject, why it is one.",
     ),
-    "id": ("integer", "Number of the reject; later ones are greater."),
+    "id": ("integer", "Number of the reject or incident; later ones are greater."),
     "kept": ("time?", "Since when it is among the rejects."),
-    "source": ("string", "Who said it."),
+    "source": ("string", "Who said it; of an incident which source it is about, empty: of none."),
     "stamp": ("string?", "Its time, as it was said."),
     "text": ("string?", "Its value, or the words that could not be read."),
     "place": ("string?", "Where it stood in what was sent."),
     "waits": ("boolean", "It comes in by itself once its series is registered, or its period open."),
     "decoder": ("string?", "By which it was read."),
     "origin": ("string?", "Where its bytes are."),
+    "state": ("string", "open, acknowledged, dispatched, recovered, withdrawn, resolved, reviewed or cancelled."),
+    "severity": ("string", "The highest that somebody was told: page or ticket."),
+    "scope": ("string?", "What it is about: station, channel, source or district."),
+    "district": ("string", "Where it was then; empty: in none."),
+    "street": ("string", "Likewise."),
+    "team": ("string", "Who answers for it."),
+    "opened": ("time", "When somebody was told."),
+    "onset": ("time?", "Since when that holds which it stands on."),
+    "edge": ("time?", "End of the newest evidence."),
+    "delivered": ("time?", "When it first got to somebody, as Alertmanager says."),
+    "acknowledged": ("time?", "When somebody took it."),
+    "acknowledged_by": ("string?", "Who did."),
+    "assigned": ("time?", "When it was given to who has it."),
+    "assignee": ("string?", "Who has it."),
+    "dispatched": ("time?", "When the first work order was made."),
+    "recovered": ("time?", "When the data had recovered."),
+    "withdrawn": ("time?", "When a correction had taken away what it stood on."),
+    "resolved": ("time?", "When it was closed."),
+    "reviewed": ("time?", "When somebody had looked through it."),
+    "cancelled": ("time?", "When it was cancelled, with evidence from data."),
+    "ended": ("time?", "When the first of these was; null: it goes on."),
+    "tier": ("integer", "How often nobody acknowledged in time."),
+    "parent": ("integer?", "Number of the incident of its region."),
 }
 
 
@@ -242,6 +269,17 @@ OPERATIONS: tuple[Operation, ...] = (
             "origin",
         ),
     ),
+    Operation(
+        "incidents",
+        "/v1/incidents",
+        "Alarms that somebody was told of, and how far each is",
+        "By the time they were opened (`from`, `to`); `place` is a district or a street, as they were then. What became"
+        " of one, by whom and on what evidence, is under its number.",
+        ("station", "place", "rule", "state", "severity", "going", "from", "to", *_PAGES),
+        ("id",),
+        duty.incidents,
+        tuple(kept.COLUMNS),
+    ),
 )
 
 _SHAPES: Mapping[str, dict[str, Any]] = {
@@ -252,7 +290,7 @@ _SHAPES: Mapping[str, dict[str, Any]] = {
 
 def shape(operation: Operation) -> dict[str, Any]:
     """JSON schema of an answer of `operation`."""
-    columns = {name: _column(name) for name in dict.fromkeys((*operation.columns, *operation.others))}
+    columns = {name: column(name) for name in dict.fromkeys((*operation.columns, *operation.others))}
     row = {
         "type": "object",
         "properties": columns,
@@ -275,7 +313,8 @@ def shape(operation: Operation) -> dict[str, Any]:
     }
 
 
-def _column(name: str) -> dict[str, Any]:
+def column(name: str) -> dict[str, Any]:
+    """JSON schema of the column `name` of an answer."""
     kind, words = COLUMNS[name]
     plain = kind.removesuffix("?")
     found = _SHAPES.get(plain, {"type": plain})

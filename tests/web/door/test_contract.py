@@ -53,7 +53,7 @@ def running(make_database: Make) -> Iterator[httpx.Client]:
 
 def test_everything_that_answers_programs_is_described() -> None:
     shown = {getattr(route, "path", "") for route in pages.ROUTES}
-    routes = {route.path.replace(":int}", "}") for module in app.MODULES for route in getattr(module, "ROUTES", ())}
+    routes = {route.path.replace(":number}", "}") for module in app.MODULES for route in getattr(module, "ROUTES", ())}
     assert routes - shown == DESCRIBED["paths"].keys()
     names = [item[method]["operationId"] for item in DESCRIBED["paths"].values() for method in item]
     assert len(names) == len(set(names))

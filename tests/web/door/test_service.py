@@ -67,13 +67,16 @@ def test_metrics_follow_what_is_saved(client: httpx.Client, conn: Connection) ->
 
 def test_alarms_are_in_the_metrics_once_they_were_loaded(conn: Connection, dsn: str) -> None:
     world.settle_world(conn, [("A", "pm25")], 3600)
+    world.subjects(conn)
     [(rule,)] = rows(
         conn,
         "INSERT INTO term (kind, name) SELECT 'alarm', key FROM edition, jsonb_object_keys(rows) AS key"
         " WHERE edition.name = 'alarms' ORDER BY key LIMIT 1 RETURNING id",
     )
     conn.execute(
-        "INSERT INTO alarm (station, rule, state, level, since) SELECT id, %s, 'firing', 1, now() FROM station", [rule]
+        "INSERT INTO alarm (subject, rule, state, level, since, first, told)"
+        " SELECT id, %s, 'firing', 1, now(), 'page', 'page' FROM subject",
+        [rule],
     )
     with serving(Settings(dsn)) as client:
         found = figures(client)

@@ -1,0 +1,282 @@
+"""`greenwatch incidents`: what duty staff were told of, what they did about it, how long that took."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from analytics import incidents
+from analytics.store.connection import Connection
+from analytics.store.incidents import listed, orders
+from jobs import console
+from jobs.export.ask import instant
+from jobs.incidents.acts import NAME, NOTE, Act, NoEvidence, NoSuchIncident, act
+
+app = typer.Typer(
+    help="What duty staff were told of, and what they did about it. What is done over HTTP is the same.",
+    no_args_is_help=True,
+)
+State = StrEnum("State", list(incidents.STATES))  # type: ignore[misc]  # the states are said once
+Severity = StrEnum("Severity", list(incidents.SEVERITIES))  # type: ignore[misc]  # likewise
+
+Number = Annotated[
+    int, typer.Argument(metavar="ID", min=1, max=2**63 - 1, help="As `greenwatch incidents list` shows it.")
+]
+Author = Annotated[
+    str | None, typer.Option("--author", help="Who does it. Default: the user of this machine.", show_default=False)
+]
+Note = Annotated[str, typer.Option("--note", help="What is to stand in the log with it.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say whether it goes, change nothing.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
+#: Columns of the table; --json has all.
+SHOWN = ("id", "state", "severity", "tier", "station", "channel", "source", "district", "rule", "opened", "assignee")
+LINES = 50
+
+
+@app.command("list", epilog="Example: greenwatch incidents list --place district:Chaoyang --state open")
+def show_all(
+    state: Annotated[
+        list[State] | None, typer.Option("--state", help="May be given again. Default: that go on.")
+    ] = None,
+    severity: Annotated[list[Severity] | None, typer.Option("--severity", help="page, ticket.")] = None,
+    place: Annotated[
+        list[str] | None, typer.Option("--place", help="As district:NAME or street:NAME; may be given again.")
+    ] = None,
+    station: Annotated[list[str] | None, typer.Option("--station", help="Its code; may be given again.")] = None,
+    rule: Annotated[list[str] | None, typer.Option("--rule", help="Of alarms.toml; may be given again.")] = None,
+    start: Annotated[str | None, typer.Option("--from", help="Opened then or later, with an offset.")] = None,
+    stop: Annotated[str | None, typer.Option("--to", help="Opened before that, with an offset.")] = None,
+    all_of_them: Annotated[bool, typer.Option("--all", help="Also those that have ended.")] = False,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, max=100_000, help="At most so many, the newest first.")
+    ] = LINES,
+    as_json: AsJson = False,
+    dsn: console.Dsn = None,
+) -> None:
+    """Show incidents that go on, or those that are asked for, the newest first."""
+    if strange := [name for name in place or [] if not name.startswith(("district:", "street:"))]:
+        raise typer.BadParameter(f"{strange[0]!r}: write district:NAME or street:NAME", param_hint="--place")
+    search = listed.Search(
+        [item.value for item in state or []],
+        [item.value for item in severity or []],
+        place or [],
+        station or [],
+        rule or [],
+        None if all_of_them or state or start or stop else True,
+        instant(start, "--from", date=False),
+        instant(stop, "--to", date=False),
+    )
+    with console.store(dsn) as conn:
+        found = listed.search(conn, search, limit=limit, newest=True).to_dicts()
+    if as_json:
+        _print(found)
+        return
+    _table(SHOWN, [[row[name] for name in SHOWN] for row in found])
+    if not found:
+        console.people.print("no incident" if all_of_them else "no incident goes on; --all shows those that have ended")
+
+
+@app.command("show", epilog="Example: greenwatch incidents show 17")
+def show_one(number: Number, as_json: AsJson = False, dsn: console.Dsn = None) -> None:
+    """Show one incident, its log and its work orders."""
+    with console.store(dsn) as conn:
+        found = listed.one(conn, number)
+        if found is None:
+            raise console.NotAsAsked(f"there is no incident {number}: `greenwatch incidents list --all`")
+        log, out = listed.log(conn, number, 10_000), orders.of(conn, [number])
+    if as_json:
+        _print({"incident": found, "log": log, "orders": out})
+        return
+    _table(("what", "value"), [[name, value] for name, value in found.items() if value not in (None, "")])
+    _table(("at", "author", "action", "note"), [[row[n] for n in ("at", "author", "action", "note")] for row in log])
+    if out:
+        names = ("id", "state", "made", "sent", "answered", "tries", "problem")
+        _table(names, [[row[name] for name in names] for row in out])
+
+
+@app.command("acknowledge", epilog="Example: greenwatch incidents acknowledge 17 --author Wang")
+def acknowledge(
+    number: Number,
+    author: Author = None,
+    note: Note = "",
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+    dsn: console.Dsn = None,
+) -> None:
+    """Take an incident: nobody else is told of it from now on."""
+    _act(dsn, number, "acknowledge", author, note, dry_run=dry_run, as_json=as_json)
+
+
+@app.command("assign", epilog="Example: greenwatch incidents assign 17 --to Li")
+def assign(
+    number: Number,
+    to: Annotated[str, typer.Option("--to", help="Who has it from now on.")],
+    author: Author = None,
+    note: Note = "",
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+    dsn: console.Dsn = None,
+) -> None:
+    """Give an incident to somebody."""
+    _act(dsn, number, "assign", author, note, assignee=to, dry_run=dry_run, as_json=as_json)
+
+
+@app.command("note", epilog="Example: greenwatch incidents note 17 --note 'wind turned, plume moves east'")
+def note_down(
+    number: Number,
+    note: Annotated[str, typer.Option("--note", help="What is to stand in the log.")],
+    author: Author = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+    dsn: console.Dsn = None,
+) -> None:
+    """Write something into the log of an incident."""
+    _act(dsn, number, "note", author, note, dry_run=dry_run, as_json=as_json)
+
+
+@app.command("dispatch", epilog="Example: greenwatch incidents dispatch 17 --note 'sprinkle Road 3'")
+def dispatch(
+    number: Number,
+    author: Author = None,
+    note: Note = "",
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+    dsn: console.Dsn = None,
+) -> None:
+    """Send a work order about an acknowledged incident; the worker delivers it (GREENWATCH_WORKORDER_URL)."""
+    _act(dsn, number, "dispatch", author, note, dry_run=dry_run, as_json=as_json)
+
+
+@app.command("resolve", epilog="Example: greenwatch incidents resolve 17 --note 'pump repaired'")
+def resolve(
+    number: Number,
+    note: Note = "",
+    author: Author = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+    dsn: console.Dsn = None,
+) -> None:
+    """Close an incident whose data have recovered while a work order was out."""
+    _act(dsn, number, "resolve", author, note, dry_run=dry_run, as_json=as_json)
+
+
+@app.command("review", epilog="Example: greenwatch incidents review 17 --note 'paged 4 min late: route changed'")
+def review(
+    number: Number,
+    note: Note = "",
+    author: Author = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+    dsn: console.Dsn = None,
+) -> None:
+    """Note that somebody has looked through an incident that is over."""
+    _act(dsn, number, "review", author, note, dry_run=dry_run, as_json=as_json)
+
+
+@app.command("cancel", epilog="Example: greenwatch incidents cancel 17 --note 'span gas' --correction 4")
+def cancel(
+    number: Number,
+    note: Note = "",
+    correction: Annotated[
+        list[int] | None,
+        typer.Option("--correction", min=1, help="The layers that are the evidence; may be given again. Default: any."),
+    ] = None,
+    author: Author = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+    dsn: console.Dsn = None,
+) -> None:
+    """Say that an incident was none: its alarm was withdrawn, or corrections in force cover what it stood on."""
+    _act(dsn, number, "cancel", author, note, corrections=correction, dry_run=dry_run, as_json=as_json)
+
+
+@app.command("figures", epilog="Example: greenwatch incidents figures --months 12 --json")
+def figures(
+    months: Annotated[int, typer.Option("--months", min=1, max=1200, help="The newest so many that have any.")] = 3,
+    as_json: AsJson = False,
+    dsn: console.Dsn = None,
+) -> None:
+    """Show by street and month how many there were, and how long it took [s] until somebody knew, came, was done."""
+    with console.store(dsn) as conn:
+        found = listed.figures(conn, months)
+    if as_json:
+        _print(found)
+        return
+    _table(listed.FIGURES, [list(row.values()) for row in found])
+
+
+def _act(
+    dsn: str | None,
+    number: int,
+    action: str,
+    author: str | None,
+    note: str,
+    *,
+    assignee: str | None = None,
+    corrections: Sequence[int] | None = None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Does `action` and says what became of it. Whoever has the database is not asked for a role."""
+    who = console.author() if author is None else _words(author, "--author", NAME)
+    said = Act(
+        action,
+        who,
+        incidents.ADMIN,
+        _words(note, "--note", NOTE) if note else "",
+        None if assignee is None else _words(assignee, "--to", NAME),
+        corrections,
+    )
+    with console.store(dsn) as conn, conn.transaction(force_rollback=dry_run):
+        after = _try(conn, number, said)
+    if as_json:
+        _print(after)
+    would = "would be" if dry_run else "is"
+    console.people.print(f"incident {number} {would} {after['state']}: {action} by {who}")
+    if dry_run:
+        console.people.print("dry run, nothing was changed")
+
+
+def _try(conn: Connection, number: int, said: Act) -> dict[str, Any]:
+    try:
+        return act(conn, number, said, console.now())
+    except incidents.NotSaid as problem:
+        raise typer.BadParameter(str(problem)) from None
+    except (NoSuchIncident, NoEvidence, incidents.NotNow, incidents.NotYours) as problem:
+        raise console.NotAsAsked(str(problem)) from None
+
+
+def _words(text: str, option: str, most: int) -> str:
+    bare = text.strip()
+    if not bare or len(bare) > most or any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in bare):
+        raise typer.BadParameter(f"it is a text of 1 to {most:,} characters", param_hint=option)
+    return bare
+
+
+def _print(found: object) -> None:
+    print(json.dumps(found, default=_plain, ensure_ascii=False))
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for name in names:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*map(_cell, row))
+    console.show(table)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S} UTC"
+    if isinstance(value, float):
+        return f"{value:,.2f}" if value < 10 else f"{value:,.0f}"
+    return "-" if value is None else str(value)

@@ -1,0 +1,88 @@
+"""The thread of a worker that sends work orders: each until the other side says that it has it, or for half a day."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from analytics.store.connection import Connection
+from analytics.store.incidents import orders
+from analytics.store.incidents.orders import Order
+from jobs import console
+from jobs.incidents import sending, signing
+from jobs.incidents.sending import Answer
+from jobs.threads import Thread
+
+log = structlog.get_logger()
+
+#: Between a try that failed and the next one [s]; after the last one nobody tries again.
+PAUSES: Final = (5, 15, 60, 300, 900, 1800, 3600, 7200, 14400, 14400)
+#: A try may take so long [s]; after twice that somebody else may try.
+PATIENCE = 10.0
+LEASE = timedelta(seconds=2 * PATIENCE)
+#: Between two looks [s].
+PAUSE = 1.0
+#: The other side wants no more of these (Standard Webhooks): nobody tries again.
+GONE = 410
+#: What it asks us to wait is believed up to this [s].
+LONGEST = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where work orders go, and the secret that signs them, which nothing shows."""
+
+    url: str = field(repr=False)
+    key: bytes = field(repr=False)
+
+
+def target(environment: Mapping[str, str]) -> Target | None:
+    """The target that the environment names; None where it names none. Raises `NotAsAsked` where it is none."""
+    url = environment.get(signing.URL, "")
+    if not url:
+        return None
+    key = signing.secret(environment.get(signing.SECRET, ""))
+    if key is None:
+        raise console.NotAsAsked(f"{signing.URL} is set and {signing.SECRET} is not: work orders are signed")
+    if not sending.address(url):
+        raise console.NotAsAsked(f"{signing.URL} is no address: it begins with https:// (or http://)")
+    return Target(url, key)
+
+
+@dataclass(slots=True)
+class Deliverer(Thread):
+    """Sends what waits, until it is stopped; on any number of workers, each order by one at a time."""
+
+    target: Target
+    clock: Callable[[], datetime] = console.now
+
+    def serve(self, conn: Connection) -> None:
+        """Nothing; sends until `stopping` is set, or `conn` is lost."""
+        while not self.stopping.is_set():
+            order = orders.claim(conn, self.clock(), LEASE)
+            if order is None:
+                self.stopping.wait(PAUSE)
+            else:
+                self.deliver(conn, order)
+
+    def deliver(self, conn: Connection, order: Order) -> None:
+        """Nothing; `order` is sent, or tried again later, or given up."""
+        answer = post(self.target, order, self.clock())
+        now = self.clock()
+        if not answer.problem:
+            orders.sent(conn, order, now)
+            return
+        last = answer.status == GONE or order.tries > len(PAUSES)
+        wait = 0 if last else max(min(answer.after, LONGEST), PAUSES[order.tries - 1])
+        orders.failed(conn, order, now, answer.problem, None if last else now + timedelta(seconds=wait))
+        log.warning("work order", order=str(order.id), tries=order.tries, problem=answer.problem, given_up=last)
+
+
+def post(target: Target, order: Order, now: datetime) -> Answer:
+    """What the other side says to `order`, signed at `now`."""
+    body = json.dumps(order.body, ensure_ascii=False).encode()
+    signed = signing.headers(target.key, str(order.id), int(now.timestamp()), body)
+    return sending.post(target.url, body, signed | {"Content-Type": "application/json"}, PATIENCE)

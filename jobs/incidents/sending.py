@@ -1,0 +1,47 @@
+"""A POST to another machine, which has so long and no longer, leads nowhere else, and whose words are not kept."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import anyio
+import httpx
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of it. `problem` is empty where it was taken, else in our own words: those of the other side, or of a
+    library, might hold what nobody is to read. `after` is how long it asks us to wait [s], if it does."""
+
+    problem: str = ""
+    status: int = 0
+    after: int = 0
+
+
+def post(url: str, body: bytes, headers: Mapping[str, str], patience: float, *, environment: bool = False) -> Answer:
+    """What `url` answers to `body` within `patience` [s], all in all: a server that sends a letter now and then holds
+    nobody. `environment`: by the proxy that it names."""
+
+    async def ask() -> tuple[int, str]:
+        # Headers alone, which are not followed anywhere: a body may have no end, another address gets no signature.
+        with anyio.fail_after(patience):
+            async with (
+                httpx.AsyncClient(timeout=None, follow_redirects=False, trust_env=environment) as client,
+                client.stream("POST", url, content=body, headers=dict(headers)) as answer,
+            ):
+                return answer.status_code, answer.headers.get("retry-after", "")
+
+    try:
+        status, asked = anyio.run(ask)
+    except (httpx.HTTPError, TimeoutError) as problem:
+        return Answer(f"no answer: {type(problem).__name__}")
+    after = int(asked) if asked.isascii() and asked.isdecimal() and len(asked) < 9 else 0
+    return Answer("" if 200 <= status < 300 else f"answered {status}", status, after)
+
+
+def address(url: str) -> bool:
+    """Whether `url` is one that can be asked."""
+    try:
+        parsed = httpx.URL(url)
+        return parsed.scheme in ("http", "https") and bool(parsed.host) and (parsed.port or 1) < 2**16
+    except (httpx.InvalidURL, ValueError):  # a name that is none is the latter
+        return False
