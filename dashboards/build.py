@@ -6,15 +6,22 @@ from pathlib import Path
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-from dashboards import district, doors, station
+from dashboards import air, district, doors, duty, noise, pipeline, quality, soil, station, water
 from dashboards.pieces import Dashboard
 
 FOLDER = Path(__file__).parent
 #: File name and uid -> what makes it.
 DASHBOARDS: dict[str, Callable[[], Dashboard]] = {
     "greenwatch-district": district.build,
+    "greenwatch-air": air.build,
+    "greenwatch-water": water.build,
+    "greenwatch-noise": noise.build,
+    "greenwatch-soil": soil.build,
     "greenwatch-station": station.build,
     "greenwatch-doors": doors.build,
+    "greenwatch-quality": quality.build,
+    "greenwatch-pipeline": pipeline.build,
+    "greenwatch-duty": duty.build,
 }
 
 

@@ -1,21 +1,19 @@
 """The district on one screen: is something wrong now, where, and since when."""
 
+from dashboards import domain
 from dashboards.pieces import (
     DISTRICT,
     LATE,
-    LEVELS,
     TO_STATION,
-    YES,
     Dashboard,
     Series,
     Sql,
-    Table,
     begun,
     classes,
     coloured,
     curves,
-    episodes,
     finished,
+    grid,
     mapping,
     named,
     number,
@@ -23,14 +21,20 @@ from dashboards.pieces import (
     question,
     rows,
     thresholds,
-    timeline,
 )
+from dashboards.shared import DAYS, DISTRICTS, OURS, SHOWN, marked
 
-HERE = "district IN (${district:sqlstring})"
-OURS = f"station IN (SELECT station FROM report.district WHERE {HERE})"
+HERE = f"district = ANY({DISTRICTS})"
+#: All stations of the chosen districts, as functions of many stations take them.
+ALL = f"{DISTRICTS}, ARRAY['']"
+#: Zones whose probe, or else weather station, is of the chosen districts.
+ZONE = (
+    "zone IN (SELECT z.zone FROM report.zone z JOIN report.district ON station = coalesce(z.probe, z.weather) "
+    f"WHERE {HERE})"
+)
+#: [ms]
+DAY = 86_400_000
 ZONES = "Times are in the zone of your browser."
-#: What stands in the way of a class being of now is its age: shown beside each.
-TITLES = {"station": "station 站点", "title": "name 名称", "title_zh": "名称", "label": "class 级别"}
 
 
 def build() -> Dashboard:
@@ -44,7 +48,7 @@ def build() -> Dashboard:
     )
     made = made.with_variable(question("district", "district 区", DISTRICT, several=True))
     return finished(
-        made,
+        marked(made, OURS, many=True),
         [
             ("Is something wrong now? 现在有异常吗？", _now()),
             ("Where? 在哪里？", _where()),
@@ -57,7 +61,7 @@ def _now() -> list[object]:
     open_ones = f"SELECT count(*)::int AS episodes FROM report.episode WHERE NOT closed AND {OURS}"
     age = f"SELECT extract(epoch FROM now() - max(newest))::float8 AS age FROM report.state WHERE {HERE}"
     silent = f"SELECT count(*)::int AS silent FROM report.state WHERE silent AND domain <> '' AND {HERE}"
-    dry = "SELECT count(*) FILTER (WHERE water)::int AS zones FROM report.advice"
+    dry = f"SELECT count(*) FILTER (WHERE water)::int AS zones FROM report.advice WHERE {ZONE}"
     some = thresholds((None, "green"), (1, "orange"))
     bad = thresholds((None, "green"), (1, "red"))
     on = 'sum(max by (state) (greenwatch_alarms{state=~"firing|blind|recovering"}))'
@@ -77,8 +81,8 @@ def _now() -> list[object]:
         ).thresholds(bad),
         number(
             Sql(age),
-            "Age of the newest reading 最新读数",
-            "Since the newest reading of any station; report.state. Above 10 minutes nothing here is of now.",
+            "Newest reading 最新读数",
+            "Age: since the newest reading of any station; report.state. Above 10 minutes nothing here is of now.",
             "s",
         ).thresholds(thresholds(*LATE)),
         number(
@@ -96,29 +100,10 @@ def _now() -> list[object]:
         number(
             Sql(dry),
             "Zones to water 需灌溉地块",
-            "Zones whose newest advice says water; report.advice.",
+            "Zones of the district whose newest advice says water; report.advice.",
             "short",
         ).thresholds(thresholds((None, "green"), (1, "blue"))),
     ]
-
-
-def _classed(title: str, description: str, domain: str, column: str, head: str, unit: str) -> Table:
-    """A row a station of `domain`: class in words and colour, `column`, main pollutants, age; the worst first."""
-    query = f"""
-        SELECT station, title, label, {column}, "primary",
-               extract(epoch FROM now() - assessed)::float8 AS assessed, silent::text AS silent
-        FROM report.state WHERE domain = '{domain}' AND {HERE}
-        ORDER BY class DESC NULLS LAST, {column} DESC NULLS LAST, station
-    """
-    heads = TITLES | {
-        column: head,
-        "primary": "main pollutant 首要污染物",
-        "assessed": "period began 时段始于",
-        "silent": "silent 离线",
-    }
-    panel = named(rows(Sql(query), title, description), heads, {column: unit, "assessed": "s"})
-    panel = panel.override_by_name("label", coloured(classes())).override_by_name("silent", coloured(YES))
-    return panel.override_by_name("station", [TO_STATION])
 
 
 def _where() -> list[object]:
@@ -128,18 +113,16 @@ def _where() -> list[object]:
                extract(epoch FROM now() - max(newest))::float8 AS age
         FROM report.state WHERE domain <> '' AND {HERE} GROUP BY domain ORDER BY domain
     """
-    alarms = f"""
-        SELECT station, title, title_zh, severity, level::text AS level, state, since, edge
-        FROM report.alarm WHERE state <> 'ok' AND {OURS} ORDER BY level DESC, since DESC
-    """
     moisture = f"""
-        SELECT l.station, l.position, l.value, extract(epoch FROM now() - l.time)::float8 AS age
+        SELECT l.station, l.position || ' m' AS position, l.value, extract(epoch FROM now() - l.time)::float8 AS age
         FROM report.latest l WHERE l.parameter = 'soil_moisture' AND l.statistic = '' AND {OURS}
-        ORDER BY l.station, l.position
+        ORDER BY l.value, 1, 2 LIMIT 200
     """
-    advice = """
-        SELECT zone, water::text AS water, depth, volume, minutes, latest, reason, reason_zh
-        FROM report.advice ORDER BY water DESC, zone
+    advice = f"""
+        SELECT zone, water::text AS water, depth, volume, minutes, latest,
+               extract(epoch FROM now() - issued)::float8 AS age, reason, reason_zh
+        FROM report.advice WHERE {ZONE} ORDER BY water DESC NULLS LAST, depletion / nullif(raw, 0) DESC NULLS LAST, zone
+        LIMIT 200
     """
     wet = {"true": ("water 灌溉", "blue"), "false": ("no 无需", "green")}
     return [
@@ -161,29 +144,8 @@ def _where() -> list[object]:
             },
             {"age": "s"},
         ).override_by_name("label", coloured(classes())),
-        named(
-            rows(
-                Sql(alarms),
-                "Alarms 报警",
-                "Alarms that are not ok, with the newest evidence they have seen; report.alarm. Blind: the station is "
-                "silent, which ends nothing.",
-                width=16,
-                height=6,
-            ),
-            {
-                "station": "station 站点",
-                "title": "what 报警",
-                "title_zh": "报警",
-                "severity": "severity 分级",
-                "level": "level 等级",
-                "state": "state 状态",
-                "since": "since 自",
-                "edge": "evidence up to 证据截至",
-            },
-        )
-        .override_by_name("level", coloured(LEVELS))
-        .override_by_name("station", [TO_STATION]),
-        _classed(
+        domain.alarms("coalesce(district, '') = ANY(ARRAY[${district:sqlstring}]::text[])", width=16, height=6),
+        domain.classed(
             "Air index by station 空气质量指数",
             "Newest hourly index (HJ 633, the edition in force) of the last two days, from hourly means of readings "
             "that are not failed; report.state.",
@@ -191,8 +153,10 @@ def _where() -> list[object]:
             "index",
             "index 指数",
             "none",
+            mine=HERE,
+            height=6,
         ),
-        _classed(
+        domain.classed(
             "Water class by section 断面水质类别",
             "Newest class (GB 3838) of the last two days: the worst of the indicators present, `count` of them; "
             "report.state.",
@@ -200,8 +164,10 @@ def _where() -> list[object]:
             "count",
             "indicators 指标数",
             "none",
+            mine=HERE,
+            height=6,
         ),
-        _classed(
+        domain.classed(
             "Noise against the zone's limit 噪声与限值",
             "Newest day (06 to 22) or night (22 to 06) level against the limit of the station's noise zone (GB 3096): "
             "positive is over; report.state.",
@@ -209,12 +175,16 @@ def _where() -> list[object]:
             "exceedance",
             "over the limit 超标",
             "dB",
+            mine=HERE,
+            height=6,
         ),
         named(
             rows(
                 Sql(moisture),
                 "Soil moisture by depth 土壤墒情",
-                "Newest reading of each probe and depth as it came, before it is judged; report.latest.",
+                "Newest reading of each probe and depth as it came, before it is judged, the 200 driest; "
+                "report.latest.",
+                height=6,
             ),
             {"station": "station 站点", "position": "height 高度", "value": "moisture 含水量", "age": "age 距今"},
             {"value": "percentunit", "age": "s"},
@@ -223,7 +193,8 @@ def _where() -> list[object]:
             rows(
                 Sql(advice),
                 "Irrigation advice 灌溉建议",
-                "Newest advice of each zone: net depth, gross volume, minutes at its flow, and by when; report.advice.",
+                "Newest advice of each zone: net depth, gross volume, minutes at its flow, and by when, the 200 "
+                "driest; report.advice.",
                 width=24,
                 height=5,
             ),
@@ -234,70 +205,77 @@ def _where() -> list[object]:
                 "volume": "gross 毛水量",
                 "minutes": "run 时长",
                 "latest": "by 最迟",
+                "age": domain.AGE,
                 "reason": "reason",
                 "reason_zh": "理由",
             },
-            {"depth": "lengthmm", "volume": "m3", "minutes": "m"},
+            {"depth": "suffix:mm", "volume": "m3", "minutes": "m", "age": "s"},
         ).override_by_name("water", coloured(wet)),
     ]
 
 
 def _history() -> list[object]:
-    air = f"""
-        SELECT time, max(index)::float8 AS worst, percentile_cont(0.5) WITHIN GROUP (ORDER BY index) AS median,
-               min(index)::float8 AS best
-        FROM report.assessment WHERE averaging = 'hour' AND standard LIKE 'HJ 633%' AND index IS NOT NULL
-              AND $__timeFilter(time) AND {OURS} GROUP BY time ORDER BY time
-    """
+    air = f"SELECT time, worst, median, best FROM report.indices({ALL}, 'HJ 633', {SHOWN}) ORDER BY time"
     water = f"""
-        SELECT time, station AS metric, class::float8 AS value FROM report.assessment
-        WHERE averaging = 'day' AND standard LIKE 'GB 3838%' AND $__timeFilter(time) AND {OURS} ORDER BY time, station
+        WITH cell AS MATERIALIZED (
+            SELECT station, report.binned(time, $__interval_ms, {DAYS}) AS time, max(class) AS class
+            FROM report.assessed({ALL}, 'GB 3838', 'day', $__timeFrom(), $__timeTo())
+            WHERE class IS NOT NULL GROUP BY 1, 2
+        )
+        SELECT time, station AS metric, class::float8 AS value FROM cell
+        WHERE station IN (SELECT station FROM cell GROUP BY station ORDER BY sum(class) DESC, station LIMIT 15)
+        ORDER BY time, station
     """
     noise = f"""
-        SELECT time, averaging AS metric, max(exceedance) AS value FROM report.assessment
-        WHERE averaging IN ('ld', 'ln') AND standard LIKE 'GB 3096%' AND $__timeFilter(time) AND {OURS}
-        GROUP BY time, averaging ORDER BY time
+        SELECT report.binned(time, $__interval_ms, {DAYS}) AS time, max(day) AS day, max(night) AS night FROM (
+            SELECT d.time, d.exceedance AS day, NULL::float8 AS night
+            FROM report.assessed({ALL}, 'GB 3096', 'ld', $__timeFrom(), $__timeTo()) d
+            UNION ALL
+            SELECT n.time, NULL, n.exceedance
+            FROM report.assessed({ALL}, 'GB 3096', 'ln', $__timeFrom(), $__timeTo()) n
+        ) AS a GROUP BY 1 ORDER BY 1
     """
-    soil = """
-        SELECT time, zone AS metric, depletion AS value FROM report.water_balance
-        WHERE $__timeFilter(time) ORDER BY 1, 2
+    soil = f"""
+        SELECT b.time, max(b.depletion / nullif(b.raw, 0)) AS driest,
+               percentile_cont(0.5) WITHIN GROUP (ORDER BY b.depletion / nullif(b.raw, 0)) AS median
+        FROM report.water_balance b WHERE $__timeFilter(b.time) AND b.{ZONE}
+        GROUP BY b.time ORDER BY b.time
     """
     return [
         curves(
             Series(air),
             "Air index 空气质量指数",
-            "Hourly index (HJ 633) over the stations of the district: worst, median, best; report.assessment.",
+            "Hourly index (HJ 633) over the stations of the district, of days where hours were too many rows: worst, "
+            "median, best. Gaps stay gaps. report.indices.",
             "none",
             width=8,
         ).min(0),
-        timeline(
+        grid(
             Series(water),
             "Water class 水质类别",
-            "Daily class of each section (GB 3838), worst of the indicators present; report.assessment.",
-            "none",
+            "Daily class (GB 3838) of the fifteen worst sections, worst of the indicators present and of each point; "
+            "an empty cell: no class. report.assessed.",
+            "string",
             width=8,
+            height=7,
         ).mappings(mapping(classes("GB 3838-2002"))),
         curves(
             Series(noise),
             "Noise over the limit 噪声超标",
-            "Of the loudest station: day (ld) and night (ln) level less the limit of its zone, above 0 it is "
-            "exceeded; report.assessment.",
+            "Of the loudest station: level of day and night less the limit of its zone, above 0 it is exceeded; "
+            "report.assessed.",
             "dB",
             width=8,
-        ),
+        ).insert_nulls(3 * DAY),
         curves(
             Series(soil),
             "Root-zone depletion 根区亏缺",
-            "Water missing to field capacity at the end of each day, by zone, from the daily balance (FAO-56); "
-            "report.water_balance.",
-            "lengthmm",
+            "Water missing to field capacity at the end of each day, of what is readily available, of the driest zone "
+            "and in the middle; over 100 % plants suffer. From the daily balance (FAO-56); report.water_balance.",
+            "percentunit",
             width=8,
-        ).min(0),
-        episodes(
-            OURS,
-            500,
-            "Episodes that touch the time shown, the newest first, at most 500; report.episode.",
-            station=True,
-            width=16,
-        ),
+        )
+        .min(0)
+        .insert_nulls(3 * DAY),
+        domain.episodes(OURS, width=16),
     ]

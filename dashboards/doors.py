@@ -19,7 +19,7 @@ from dashboards.pieces import (
 )
 
 DOORS = "SELECT door AS __value FROM report.spool ORDER BY 1"
-HERE = "door IN (${door:sqlstring})"
+HERE = "door = ANY(ARRAY[${door:sqlstring}]::text[])"
 #: In PromQL a raw string: what is escaped for a regular expression must not be read as an escape of a string.
 DOOR = "door=~`${door:regex}`"
 #: 0 where greenwatch was heard at all: else there is no figure.

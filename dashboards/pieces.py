@@ -1,4 +1,7 @@
-"""What the dashboards are made of: queries of both kinds, panels that have what each must have, colours with words."""
+"""What the dashboards are made of: queries of both kinds, panels that have what each must have, colours with words.
+
+What they share beside (variables, annotations, curves at the width of a panel, links to evidence) is in `shared.py`.
+"""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -9,9 +12,17 @@ from analytics import standards
 with warnings.catch_warnings():
     # The library would rather make v2 dashboards, which servers before Grafana 13 cannot read.
     warnings.simplefilter("ignore", DeprecationWarning)
+    from grafana_foundation_sdk.builders import (
+        bargauge,
+        prometheus,
+        stat,
+        statetimeline,
+        statushistory,
+        table,
+        timeseries,
+    )
     from grafana_foundation_sdk.builders import common as shared
     from grafana_foundation_sdk.builders import dashboard as board
-    from grafana_foundation_sdk.builders import prometheus, stat, statetimeline, table, timeseries
     from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.cog import builder, runtime, variants
 from grafana_foundation_sdk.models import common
@@ -31,7 +42,6 @@ YES = {"true": ("yes 是", "red"), "false": ("no 否", "green")}
 EPISODE = {
     "station": "station 站点",
     "title": "what 过程",
-    "title_zh": "过程",
     "level": "level 等级",
     "began": "began 始",
     "stop": "until 至",
@@ -41,13 +51,24 @@ EPISODE = {
 }
 #: Colours of the age of a newest reading, from so many seconds on.
 LATE = ((None, "green"), (600, "orange"), (3600, "red"))
+#: Of what has no value; and less than any value.
+GREY, LEAST = "#808080", -1e9
+#: How a column of times is written: a dashboard shows days, not years.
+MOMENT = "time:MM-DD HH:mm"
 #: A line is broken where the next point is farther away. [ms]
 HOUR = 3_600_000
 
 Dashboard = model.Dashboard
-#: A panel that shows rows.
+#: A dashboard that is still added to; panels that show a figure, rows, lines.
+Begun = board.Dashboard
+Figure = stat.Panel
 Table = table.Panel
-Panel = TypeVar("Panel", stat.Panel, table.Panel, timeseries.Panel, statetimeline.Panel)
+Graph = timeseries.Panel
+#: One setting of a field.
+Setting = model.DynamicConfigValue
+Panel = TypeVar(
+    "Panel", stat.Panel, table.Panel, timeseries.Panel, statetimeline.Panel, statushistory.Panel, bargauge.Panel
+)
 
 
 class Query(variants.Dataquery):
@@ -144,7 +165,8 @@ def classes(key: str = "label") -> dict[str, tuple[str, str]]:
 
 def thresholds(*steps: tuple[float | None, str]) -> board.ThresholdsConfig:
     """Colour from each value on; the first one, of None, below all others."""
-    made = [model.Threshold(value, colour) for value, colour in steps]
+    # Grafana gives what has no value the lowest colour, and that must not be the one of good news.
+    made = [model.Threshold(None, GREY), *(model.Threshold(LEAST if v is None else v, colour) for v, colour in steps)]
     return board.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(made)
 
 
@@ -154,27 +176,16 @@ def number(target: Any, title: str, description: str, unit: str, *, words: bool 
     reduced = shared.ReduceDataOptions().calcs(["lastNotNull"]).values(False).fields("/.*/" if words else "")
     panel = panel.datasource(SQL if isinstance(target, Sql) else PROM)
     panel = panel.with_target(target).reduce_options(reduced).graph_mode(common.BigValueGraphMode.NONE)
-    return panel.color_mode(common.BigValueColorMode.BACKGROUND).no_value("no data 无数据")
+    panel = panel.color_mode(common.BigValueColorMode.BACKGROUND).no_value("no data 无数据")
+    return panel.thresholds(thresholds((None, "blue")))  # a figure of which nobody said what is good
 
 
 def rows(target: Sql, title: str, description: str, *, width: int = 12, height: int = 7) -> table.Panel:
     """A table."""
     panel = dress(table.Panel(), title, description, "none", width=width, height=height)
-    return panel.with_target(target).datasource(SQL).no_value("–")
-
-
-def episodes(where: str, most: int, description: str, *, station: bool = False, width: int = 12) -> table.Panel:
-    """A table of the episodes `where` that touch the time shown, the newest first; `station`: of several stations."""
-    query = f"""
-        SELECT {"station, " if station else ""}title, title_zh, level::text AS level, time AS began, stop,
-               closed::text AS closed, round(peak::numeric, 2)::text || ' ' || coalesce(unit, '') AS peak, peak_time
-        FROM report.episode WHERE time <= $__timeTo() AND stop >= $__timeFrom() AND {where}
-        ORDER BY time DESC LIMIT {most}
-    """
-    panel = named(rows(Sql(query), "Episodes 污染过程", description, width=width), EPISODE)
-    panel = panel.override_by_name("level", coloured(LEVELS))
-    panel = panel.override_by_name("closed", [override("mappings", mapping(OVER))])
-    return panel.override_by_name("station", [TO_STATION]) if station else panel
+    panel = panel.with_target(target).datasource(SQL).no_value("–").min_width(60)
+    panel = panel.override_by_regexp(".*", [override("custom.wrapHeaderText", True)])  # heads are in two languages
+    return panel.override_by_field_type("time", [override("unit", MOMENT), override("custom.width", 100)])
 
 
 def timeline(
@@ -183,6 +194,30 @@ def timeline(
     """States over time: a bar for each, in the colours of what it says."""
     panel = dress(statetimeline.Panel(), title, description, unit, width=width, height=height)
     return panel.with_target(target).datasource(SQL)
+
+
+def grid(
+    target: Series, title: str, description: str, unit: str, *, width: int = 24, height: int = 9
+) -> statushistory.Panel:
+    """States over time: a row a curve, a cell a point, in the colours of what it says. No point: an empty cell."""
+    panel = dress(statushistory.Panel(), title, description, unit, width=width, height=height)
+    panel = panel.with_target(target).datasource(SQL).show_value(common.VisibilityMode.NEVER).row_height(0.9)
+    return panel.legend(shared.VizLegendOptions().show_legend(True).display_mode(common.LegendDisplayMode.LIST))
+
+
+def gauges(target: Sql, title: str, description: str, unit: str, *, width: int = 8, height: int = 7) -> bargauge.Panel:
+    """A bar a row, named by its column of words."""
+    panel = dress(bargauge.Panel(), title, description, unit, width=width, height=height)
+    reduced = shared.ReduceDataOptions().calcs(["lastNotNull"]).values(True)
+    panel = panel.with_target(target).datasource(SQL).reduce_options(reduced).no_value("no data 无数据")
+    return panel.orientation(common.VizOrientation.VERTICAL).value_mode(common.BarGaugeValueMode.HIDDEN)
+
+
+def stacked(panel: timeseries.Panel, *, percent: bool = False) -> timeseries.Panel:
+    """`panel` with its curves as bars, one on another."""
+    mode = common.StackingMode.PERCENT if percent else common.StackingMode.NORMAL
+    panel = panel.draw_style(common.GraphDrawStyle.BARS).fill_opacity(80).line_width(0)
+    return panel.stacking(shared.StackingConfig().mode(mode).group("A"))
 
 
 def annotation(name: str, sql: str) -> board.AnnotationQuery:
@@ -226,7 +261,7 @@ def listed(
     under `head`, in `unit`."""
     query = prometheus.Dataquery().ref_id("A").datasource(PROM).expr(expr).instant().format(PromQueryFormat.TABLE)
     panel = dress(table.Panel(), title, description, "none", width=width, height=7).with_target(query).datasource(PROM)
-    panel = panel.override_by_name("Time", [override("custom.hidden", True)]).no_value("–")
+    panel = panel.override_by_name("Time", unseen()).no_value("–")
     value = {"type": "color-text"}
     worth = [override("displayName", head), override("unit", unit), override("custom.cellOptions", value)]
     return named(panel, labels).override_by_name("Value", worth)
@@ -249,10 +284,28 @@ def points(colour: str) -> list[model.DynamicConfigValue]:
     return [override("custom.drawStyle", "points"), override("custom.pointSize", 7), override("color", fixed)]
 
 
+def bars(panel: Graph, words: Mapping[str, tuple[str, str]]) -> Graph:
+    """`panel` with its lines as bars from 0; a field of `words` has its words and colour."""
+    panel = panel.min(0).draw_style(common.GraphDrawStyle.BARS).fill_opacity(60)
+    for name, (text, colour) in words.items():
+        fixed = {"mode": "fixed", "fixedColor": colour}
+        panel = panel.override_by_name(name, [override("displayName", text), override("color", fixed)])
+    return panel
+
+
 def coloured(words: Mapping[str, tuple[str, str]]) -> list[model.DynamicConfigValue]:
     """A column whose cells have the colour of what they say."""
     cell = {"type": "color-background", "mode": "basic"}
-    return [override("mappings", mapping(words)), override("custom.cellOptions", cell)]
+    # What says nothing has no colour; without steps of its own it would be green.
+    bare = {"mode": "absolute", "steps": [{"color": "transparent", "value": None}]}
+    seen = [override("mappings", mapping(words)), override("custom.cellOptions", cell), override("thresholds", bare)]
+    return [*seen, override("custom.minWidth", 96)]
+
+
+def unseen() -> list[model.DynamicConfigValue]:
+    """A column that links read and nobody sees: in the words of Grafana up to 12.1, and of those after it."""
+    hidden = {"viz": True, "legend": False, "tooltip": False}
+    return [override("custom.hidden", True), override("custom.hideFrom", hidden)]
 
 
 def override(key: str, value: object) -> model.DynamicConfigValue:
@@ -292,6 +345,11 @@ def question(name: str, label: str, sql: str, *, several: bool = False, hidden: 
         everything = model.VariableOption(text="All", value="$__all", selected=True)
         variable = variable.multi(True).include_all(True).current(everything)
     return variable.hide(model.VariableHide.HIDE_VARIABLE) if hidden else variable
+
+
+def typed(name: str, label: str) -> board.TextBoxVariable:
+    """A variable that somebody types; empty at first."""
+    return board.TextBoxVariable(name).label(label).default_value("")
 
 
 DISTRICT = """

@@ -1,8 +1,11 @@
 """One station: its readings with their verdicts, its means and classes, its episodes, and what is expected."""
 
+from grafana_foundation_sdk.models import common
+
+from dashboards import domain
+from dashboards.domain import STATES
 from dashboards.pieces import (
     DISTRICT,
-    HOUR,
     LATE,
     LEVELS,
     Dashboard,
@@ -12,29 +15,32 @@ from dashboards.pieces import (
     band,
     begun,
     classes,
+    coloured,
     curves,
-    episodes,
     finished,
     mapping,
     named,
     number,
     override,
-    points,
     prom,
     question,
     rows,
     thresholds,
     timeline,
 )
+from dashboards.shared import SHOWN, curve, marked
 
 STATION = "station = ${station:sqlstring}"
 QUANTITY = f"{STATION} AND parameter = ${{parameter:sqlstring}} AND position = ${{position:sqlstring}}"
 #: In PromQL a raw string: what is escaped for a regular expression must not be read as an escape of a string.
 SERIES = "station=~`${station:regex}`"
+TOUCHES = "start <= $__timeTo() AND stop >= $__timeFrom()"
+#: When a correction ends; nothing where it is for all that comes.
+ENDS = "CASE WHEN stop < now() + interval '10 years' THEN stop END"
 
 STATIONS = """
     SELECT station AS __value, CASE title WHEN station THEN station ELSE station || ' ' || title END AS __text
-    FROM report.district WHERE district IN (${district:sqlstring}) ORDER BY 1
+    FROM report.district WHERE district = ANY(ARRAY[${district:sqlstring}]::text[]) ORDER BY 1
 """
 PARAMETERS = f"""
     SELECT DISTINCT l.parameter AS __value, concat_ws(' ', coalesce(p.title, l.parameter), p.title_zh) AS __text
@@ -48,12 +54,20 @@ UNIT = """
     SELECT coalesce(max(nullif(unit, '1')), '–') AS __value
     FROM report.parameter WHERE parameter = ${parameter:sqlstring}
 """
-EPISODES = f"""
-    SELECT time, stop AS timeend,
-           concat_ws(' ', title, title_zh, 'level', level, 'peak', round(peak::numeric, 1), unit) AS text,
-           CASE WHEN closed THEN 'over' ELSE 'open' END AS tags
-    FROM report.episode WHERE {STATION} AND time <= $__timeTo() AND stop >= $__timeFrom()
+LAYERS = f"""
+    SELECT start AS time, stop AS timeend, concat_ws(' ', kind, author || ':', reason) AS text, kind AS tags
+    FROM report.correction WHERE {QUANTITY} AND ended IS NULL AND {TOUCHES}
 """
+
+LAYER = {
+    "recalibration": ("recalibrated 重新校准", "blue"),
+    "drift": ("drift taken out 漂移校正", "blue"),
+    "verdict": ("judged by hand 人工判定", "orange"),
+    "withdrawal": ("withdrawn 撤回", "red"),
+    "unreviewed": ("unreviewed 未审核", "gray"),
+    "reviewed": ("reviewed 已审核", "green"),
+    "approved": ("approved 已批准", "green"),
+}
 
 
 def build() -> Dashboard:
@@ -61,8 +75,8 @@ def build() -> Dashboard:
     made = begun(
         "greenwatch-station",
         "Greenwatch: station 站点",
-        "One station: readings and their verdicts, means, classes, episodes, forecast and data capture. Times are in "
-        "the zone of your browser, and reach into the future for the forecast.",
+        "One station: readings and their verdicts, means, classes, episodes, alarms, forecast, corrections, data "
+        "capture, clock. Times are in the zone of your browser, and reach into the future for the forecast.",
         "now-3d",
         "now+2d",
     )
@@ -72,14 +86,15 @@ def build() -> Dashboard:
         .with_variable(question("parameter", "parameter 指标", PARAMETERS))
         .with_variable(question("position", "height 高度", POSITIONS))
         .with_variable(question("unit", "unit 单位", UNIT, hidden=True))
-        .annotation(annotation("episodes 污染过程", EPISODES))
     )
+    made = marked(made, STATION).annotation(annotation("corrections 订正", LAYERS).icon_color("purple"))
     return finished(
         made,
         [
             ("Now 现状", _now()),
             ("${parameter} [${unit}]", _quantity()),
             ("The station ${station} 站点", _station()),
+            ("Its instruments 仪器", _instruments()),
         ],
     )
 
@@ -125,7 +140,9 @@ def _now() -> list[object]:
             "none",
         )
         .mappings(mapping(LEVELS))
-        .thresholds(thresholds((None, "green"), (1, "orange"), (2, "red"))),
+        .thresholds(thresholds((None, "green"), (1, "orange"), (2, "red")))
+        .time_from("1m")  # Prometheus is asked for the end of the page's time, and that is in the future
+        .hide_time_override(True),
         number(
             Sql(open_ones),
             "Open episodes 进行中的过程",
@@ -143,56 +160,50 @@ def _now() -> list[object]:
 
 
 def _quantity() -> list[object]:
-    readings = f"""
-        SELECT $__timeGroupAlias(time,'$__interval'),
-               avg(value) FILTER (WHERE coalesce(verdict, 2) = 2) AS mean,
-               min(value) FILTER (WHERE coalesce(verdict, 2) = 2) AS low,
-               max(value) FILTER (WHERE coalesce(verdict, 2) = 2) AS high,
-               max(value) FILTER (WHERE verdict = 3) AS suspect, max(value) FILTER (WHERE verdict > 3) AS fail
-        FROM report.reading WHERE {QUANTITY} AND $__timeFilter(time) GROUP BY 1 ORDER BY 1
-    """
+    # A wide point holds many hours: then the days tell more, and are fewer.
     means = f"""
-        SELECT time, averaging AS metric, value FROM report.mean WHERE {QUANTITY} AND $__timeFilter(time) ORDER BY 1, 2
+        SELECT time, averaging AS metric, value FROM report.mean
+        WHERE {QUANTITY} AND $__timeFilter(time)
+              AND ($__interval_ms <= 7200000 OR averaging IN ('day', 'month', 'year')) ORDER BY 1, 2
     """
     hours = f"""
-        SELECT time, value AS hour FROM report.mean
-        WHERE {QUANTITY} AND averaging = 'hour' AND $__timeFilter(time) ORDER BY 1
+        SELECT time, mean AS measured FROM report.curve(${{station:sqlstring}}, ${{parameter:sqlstring}},
+                                                        ${{position:sqlstring}}, {SHOWN}) ORDER BY time
     """
     ahead = f"""
         SELECT time, value AS forecast, low, high FROM report.forecast
         WHERE {QUANTITY} AND $__timeFilter(time) ORDER BY 1
     """
     capture = f"""
-        SELECT time, capture FROM report.mean WHERE {QUANTITY} AND averaging = 'hour' AND $__timeFilter(time) ORDER BY 1
+        SELECT time, capture FROM report.mean
+        WHERE {QUANTITY} AND averaging = CASE WHEN $__interval_ms <= 7200000 THEN 'hour' ELSE 'day' END
+              AND $__timeFilter(time) ORDER BY 1
+    """
+    scores = f"""
+        SELECT time, detector AS metric, max(value) AS value FROM report.score
+        WHERE {QUANTITY} AND $__timeFilter(time) GROUP BY 1, 2 ORDER BY 1, 2
     """
     return [
-        band(
-            curves(
-                Series(readings),
-                "Readings and verdicts of ${parameter} [${unit}] 读数与判定",
-                "Readings of the series that speaks, else of its stand-in: mean, lowest and highest of each point's "
-                "time, as they count: corrected, without what was withdrawn; suspect and failed ones apart, as points. "
-                "report.reading.",
-                "short",
-                width=24,
-            )
-        )
-        .insert_nulls(HOUR)
-        .override_by_name("suspect", points("orange"))
-        .override_by_name("fail", points("red")),
+        curve(
+            "Readings and verdicts of ${parameter} [${unit}] 读数与判定",
+            "Readings of the series that speaks, as they count: corrected, without what was withdrawn.",
+            "short",
+            width=24,
+        ),
         curves(
             Series(means),
             "Means of ${parameter} [${unit}] 均值",
-            "Every mean that is kept of it, at the start of its period (a running mean: of its last hour); good and "
-            "suspect readings count. A gap: fewer than the averaging asks for. report.mean.",
+            "Every mean that is kept of it (of long spans those of days and more), at the start of its period (a "
+            "running mean: of its last hour); good and suspect readings count. A gap: fewer than the averaging asks "
+            "for. report.mean.",
             "short",
         ),
         band(
             curves(
                 Series(hours),
                 "Forecast of ${parameter} [${unit}] 预报",
-                "Hourly means, and the newest forecast with the band that is to hold 80 % of them; report.mean, "
-                "report.forecast. As issued: it is never changed afterwards.",
+                "What was measured, and the newest forecast with the band that is to hold 80 % of its hours; "
+                "report.curve, report.forecast. As issued: it is never changed afterwards.",
                 "short",
             )
             .with_target(Series(ahead, "B"))
@@ -201,13 +212,21 @@ def _quantity() -> list[object]:
         curves(
             Series(capture),
             "Data capture of ${parameter} 数据获取率",
-            "Readings that count, of those expected, hour by hour; report.mean.",
+            "Readings that count, of those expected, hour by hour, of long spans day by day; report.mean.",
             "percentunit",
-            width=24,
             height=5,
         )
         .min(0)
         .max(1),
+        curves(
+            Series(scores),
+            "Anomaly scores of ${parameter} 异常评分",
+            "Of each detector, at its line of 1 or above; lower ones are not kept: none, no point; report.score.",
+            "none",
+            height=5,
+        )
+        .min(0)
+        .draw_style(common.GraphDrawStyle.POINTS),
     ]
 
 
@@ -218,28 +237,73 @@ def _station() -> list[object]:
                max(c.label) FILTER (WHERE a.averaging = 'ld') AS "06-22",
                max(c.label) FILTER (WHERE a.averaging = 'ln') AS "22-06"
         FROM report.assessment a JOIN report.class c ON c.standard = a.standard AND c.class = a.class
-        WHERE a.{STATION} AND $__timeFilter(a.time) GROUP BY a.time ORDER BY a.time
+        WHERE a.{STATION} AND $__timeFilter(a.time)
+              AND ($__interval_ms <= 7200000 OR a.averaging IN ('day', 'ld', 'ln')) GROUP BY a.time ORDER BY a.time
     """
+    alarms = f"""
+        SELECT time, concat_ws(' ', title, title_zh) AS title, before, after, level::text AS level, reason, told,
+               incident
+        FROM report.alarm_event WHERE {STATION} AND $__timeFilter(time) ORDER BY time DESC LIMIT 200
+    """
+    return [
+        timeline(
+            Sql(history),
+            "Classes 级别",
+            "Class of each hour (of long spans: day), day, or noise period by the standard of the domain; "
+            "report.assessment.",
+            "string",
+            width=24,
+            height=5,
+        ).mappings(mapping(classes())),
+        domain.episodes(STATION),
+        named(
+            rows(
+                Sql(alarms),
+                "Alarms 报警",
+                "Each change of an alarm of the station in the time shown, by the clock, and why; blind: its data "
+                "stopped, which ends nothing; at most 200; report.alarm_event.",
+            ),
+            {
+                "time": "at 时间",
+                "title": "what 事由",
+                "before": "from 原",
+                "after": "to 现",
+                "level": "level 等级",
+                "reason": "why 原因",
+                "told": "told 通知",
+                "incident": "incident 事件",
+            },
+        )
+        .override_by_name("after", coloured(STATES))
+        .override_by_name("level", coloured(LEVELS)),
+    ]
+
+
+def _instruments() -> list[object]:
     newest = f"""
         SELECT l.parameter, p.title, p.title_zh, l.position, l.statistic, l.value, nullif(p.unit, '1') AS unit,
                extract(epoch FROM now() - l.time)::float8 AS age
         FROM report.latest l LEFT JOIN report.parameter p ON p.parameter = l.parameter
         WHERE l.{STATION} ORDER BY l.parameter, l.position, l.statistic, age
     """
+    layers = f"""
+        SELECT start, {ENDS} AS stop, parameter, position, kind, author, reason FROM report.correction
+        WHERE {STATION} AND ended IS NULL AND {TOUCHES}
+        UNION ALL
+        SELECT start, stop, parameter, position, state, author, reason FROM report.review WHERE {STATION} AND {TOUCHES}
+        ORDER BY start DESC LIMIT 100
+    """
+    clock = f"""
+        SELECT source, delay, least, extract(epoch FROM now() - seen)::float8 AS seen FROM report.clock
+        WHERE {STATION} ORDER BY source
+    """
     return [
-        timeline(
-            Sql(history),
-            "Classes 级别",
-            "Class of each hour, day, or noise period by the standard of the domain; report.assessment.",
-            "string",
-            width=24,
-            height=6,
-        ).mappings(mapping(classes())),
         named(
             rows(
                 Sql(newest),
                 "Newest readings 最新读数",
                 "Of every series of the station as they came, before they are judged; report.latest.",
+                width=10,
             ),
             {
                 "parameter": "parameter 指标",
@@ -253,5 +317,34 @@ def _station() -> list[object]:
             },
             {"age": "s"},
         ),
-        episodes(STATION, 200, "Episodes that touch the time shown, the newest first, at most 200; report.episode."),
+        named(
+            rows(
+                Sql(layers),
+                "Corrections and reviews 订正与审核",
+                "Layers in force over readings of the time shown, and how far somebody has looked through them, the "
+                "newest first, at most 100; report.correction, report.review.",
+                width=8,
+            ),
+            {
+                "start": "from 始",
+                "stop": "until 至",
+                "parameter": "parameter 指标",
+                "position": "height 高度",
+                "kind": "what 内容",
+                "author": "by 人员",
+                "reason": "why 原因",
+            },
+        ).override_by_name("kind", coloured(LAYER)),
+        named(
+            rows(
+                Sql(clock),
+                "Clock 时钟",
+                "From the stamps of its readings to their receipt, by source: the median of the least of the last "
+                "eight hours, and the least. Negative: its clock is ahead; a reading may come up to its cadence after "
+                "its time. report.clock.",
+                width=6,
+            ),
+            {"source": "source 来源", "delay": "delay 时延", "least": "least 最小", "seen": "seen 最近"},
+            {"delay": "s", "least": "s", "seen": "s"},
+        ),
     ]
