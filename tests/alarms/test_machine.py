@@ -19,6 +19,7 @@ from analytics.tables import TableError
 from analytics.texts import text
 from tests.alarms.facts import HOUR, MINUTE, NOW, RECORD, T0, evidence, rules, state
 from tests.rows import EPISODE
+from tests.stories import EXAMPLES
 
 CALM = {"on": False, "settled": False, "quiet": 1}
 SILENT = {"live": NOW - 11 * MINUTE}
@@ -229,7 +230,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=EXAMPLES or 12, deadline=None)
 @given(STEPS, st.integers(0, 40))
 def test_laws_5_and_6_whatever_comes(steps: list[tuple[str, int, float]], backfilled: int) -> None:
     """Hour after hour live, silent, late, corrected, voided; what the past was like before is drawn too."""

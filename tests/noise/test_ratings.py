@@ -113,7 +113,7 @@ RATINGS = {
 }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.dictionaries(st.integers(-24, 60), st.integers(200, 1100).map(lambda n: n / 10), min_size=1, max_size=80),
     st.floats(0, 0.3),

@@ -49,6 +49,8 @@ CADENCE, PACE = 5, 2.0
 #: The alerts that fates are about.
 ALERTS = ("PollutionEpisode", "HardLimit")
 HOUR = timedelta(hours=1)
+#: Before the end nothing is struck any more [s].
+CALM = 30.0
 #: A program begins, or a page comes, within so long on a busy machine [s].
 PATIENCE = 90.0
 
@@ -121,7 +123,7 @@ class Stack:
         for thread in threads:
             thread.start()
         while self.second < self.length:
-            if strikes and self.second < self.length - PATIENCE / 2:
+            if strikes and self.second < self.length - CALM:
                 self._strike(self.dice.choice([DATABASE, *self.programs]))
             time.sleep(self.dice.uniform(1, 5))
             self._tend()
@@ -266,7 +268,8 @@ def tables() -> dict[str, Any]:
     alarms["source_outage"] |= {"wait": 1}
     alarms["station_silent"] |= {"wait": 3}
     alarms["channel_silent"] |= {"wait": 3}
-    alarms["co_danger"] |= {"clear": 3, "minutes": 1}
+    alarms["co_danger"] |= {"clear": 3}
+    del alarms["co_danger"]["minutes"]
     return {**content, "alarms": alarms}
 
 
