@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DATA ?=
 ONCE ?=
-WORKERS ?= 3
+WORKERS ?= 2
 
 .PHONY: setup demo test soak compare lock clean
 

@@ -49,8 +49,6 @@ CADENCE, PACE = 5, 2.0
 #: The alerts that fates are about.
 ALERTS = ("PollutionEpisode", "HardLimit")
 HOUR = timedelta(hours=1)
-#: Before the end nothing is struck any more [s].
-CALM = 30.0
 #: A program begins, or a page comes, within so long on a busy machine [s].
 PATIENCE = 90.0
 
@@ -123,7 +121,7 @@ class Stack:
         for thread in threads:
             thread.start()
         while self.second < self.length:
-            if strikes and self.second < self.length - CALM:
+            if strikes and self.second < self.length - PATIENCE / 2:
                 self._strike(self.dice.choice([DATABASE, *self.programs]))
             time.sleep(self.dice.uniform(1, 5))
             self._tend()
@@ -268,8 +266,7 @@ def tables() -> dict[str, Any]:
     alarms["source_outage"] |= {"wait": 1}
     alarms["station_silent"] |= {"wait": 3}
     alarms["channel_silent"] |= {"wait": 3}
-    alarms["co_danger"] |= {"clear": 3}
-    del alarms["co_danger"]["minutes"]
+    alarms["co_danger"] |= {"clear": 3, "minutes": 1}
     return {**content, "alarms": alarms}
 
 
