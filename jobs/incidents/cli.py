@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
@@ -15,6 +16,7 @@ from analytics.store.incidents import listed, orders
 from jobs import console
 from jobs.export.ask import instant
 from jobs.incidents.acts import NAME, NOTE, Act, NoEvidence, NoSuchIncident, act
+from jobs.spread import spread
 
 app = typer.Typer(
     help="What duty staff were told of, and what they did about it. What is done over HTTP is the same.",
@@ -26,11 +28,7 @@ Severity = StrEnum("Severity", list(incidents.SEVERITIES))  # type: ignore[misc]
 Number = Annotated[
     int, typer.Argument(metavar="ID", min=1, max=2**63 - 1, help="As `greenwatch incidents list` shows it.")
 ]
-Author = Annotated[
-    str | None, typer.Option("--author", help="Who does it. Default: the user of this machine.", show_default=False)
-]
 Note = Annotated[str, typer.Option("--note", help="What is to stand in the log with it.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say whether it goes, change nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 #: Columns of the table; --json has all.
 SHOWN = ("id", "state", "severity", "tier", "station", "channel", "source", "district", "rule", "opened", "assignee")
@@ -98,100 +96,78 @@ def show_one(number: Number, as_json: AsJson = False, dsn: console.Dsn = None) -
         _table(names, [[row[name] for name in names] for row in out])
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What every action is asked beside its note."""
+
+    number: Number
+    author: Annotated[
+        str | None, typer.Option("--author", help="Who does it. Default: the user of this machine.", show_default=False)
+    ] = None
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say whether it goes, change nothing.")] = False
+    as_json: AsJson = False
+    dsn: console.Dsn = None
+
+
 @app.command("acknowledge", epilog="Example: greenwatch incidents acknowledge 17 --author Wang")
-def acknowledge(
-    number: Number,
-    author: Author = None,
-    note: Note = "",
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
-    dsn: console.Dsn = None,
-) -> None:
+@spread
+def acknowledge(*, note: Note = "", asked: Asked) -> None:
     """Take an incident: nobody else is told of it from now on."""
-    _act(dsn, number, "acknowledge", author, note, dry_run=dry_run, as_json=as_json)
+    _act(asked, "acknowledge", note)
 
 
 @app.command("assign", epilog="Example: greenwatch incidents assign 17 --to Li")
+@spread
 def assign(
-    number: Number,
-    to: Annotated[str, typer.Option("--to", help="Who has it from now on.")],
-    author: Author = None,
-    note: Note = "",
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
-    dsn: console.Dsn = None,
+    *, to: Annotated[str, typer.Option("--to", help="Who has it from now on.")], note: Note = "", asked: Asked
 ) -> None:
     """Give an incident to somebody."""
-    _act(dsn, number, "assign", author, note, assignee=to, dry_run=dry_run, as_json=as_json)
+    _act(asked, "assign", note, assignee=_words(to, "--to", NAME))
 
 
 @app.command("note", epilog="Example: greenwatch incidents note 17 --note 'wind turned, plume moves east'")
+@spread
 def note_down(
-    number: Number,
-    note: Annotated[str, typer.Option("--note", help="What is to stand in the log.")],
-    author: Author = None,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
-    dsn: console.Dsn = None,
+    *, note: Annotated[str, typer.Option("--note", help="What is to stand in the log.")], asked: Asked
 ) -> None:
     """Write something into the log of an incident."""
-    _act(dsn, number, "note", author, note, dry_run=dry_run, as_json=as_json)
+    _act(asked, "note", note)
 
 
 @app.command("dispatch", epilog="Example: greenwatch incidents dispatch 17 --note 'sprinkle Road 3'")
-def dispatch(
-    number: Number,
-    author: Author = None,
-    note: Note = "",
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
-    dsn: console.Dsn = None,
-) -> None:
+@spread
+def dispatch(*, note: Note = "", asked: Asked) -> None:
     """Send a work order about an acknowledged incident; the worker delivers it (GREENWATCH_WORKORDER_URL)."""
-    _act(dsn, number, "dispatch", author, note, dry_run=dry_run, as_json=as_json)
+    _act(asked, "dispatch", note)
 
 
 @app.command("resolve", epilog="Example: greenwatch incidents resolve 17 --note 'pump repaired'")
-def resolve(
-    number: Number,
-    note: Note = "",
-    author: Author = None,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
-    dsn: console.Dsn = None,
-) -> None:
+@spread
+def resolve(*, note: Note = "", asked: Asked) -> None:
     """Close an incident whose data have recovered while a work order was out."""
-    _act(dsn, number, "resolve", author, note, dry_run=dry_run, as_json=as_json)
+    _act(asked, "resolve", note)
 
 
 @app.command("review", epilog="Example: greenwatch incidents review 17 --note 'paged 4 min late: route changed'")
-def review(
-    number: Number,
-    note: Note = "",
-    author: Author = None,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
-    dsn: console.Dsn = None,
-) -> None:
+@spread
+def review(*, note: Note = "", asked: Asked) -> None:
     """Note that somebody has looked through an incident that is over."""
-    _act(dsn, number, "review", author, note, dry_run=dry_run, as_json=as_json)
+    _act(asked, "review", note)
 
 
 @app.command("cancel", epilog="Example: greenwatch incidents cancel 17 --note 'span gas' --correction 4")
+@spread
 def cancel(
-    number: Number,
+    *,
     note: Note = "",
     correction: Annotated[
         list[int] | None,
         typer.Option("--correction", min=1, help="The layers that are the evidence; may be given again. Default: any."),
     ] = None,
-    author: Author = None,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
-    dsn: console.Dsn = None,
+    asked: Asked,
 ) -> None:
     """Say that an incident was none: its alarm was withdrawn, or corrections in force cover what it stood on."""
-    _act(dsn, number, "cancel", author, note, corrections=correction, dry_run=dry_run, as_json=as_json)
+    _act(asked, "cancel", note, corrections=correction)
 
 
 @app.command("figures", epilog="Example: greenwatch incidents figures --months 12 --json")
@@ -210,34 +186,18 @@ def figures(
 
 
 def _act(
-    dsn: str | None,
-    number: int,
-    action: str,
-    author: str | None,
-    note: str,
-    *,
-    assignee: str | None = None,
-    corrections: Sequence[int] | None = None,
-    dry_run: bool,
-    as_json: bool,
+    asked: Asked, action: str, note: str, *, assignee: str | None = None, corrections: Sequence[int] | None = None
 ) -> None:
     """Does `action` and says what became of it. Whoever has the database is not asked for a role."""
-    who = console.author() if author is None else _words(author, "--author", NAME)
-    said = Act(
-        action,
-        who,
-        incidents.ADMIN,
-        _words(note, "--note", NOTE) if note else "",
-        None if assignee is None else _words(assignee, "--to", NAME),
-        corrections,
-    )
-    with console.store(dsn) as conn, conn.transaction(force_rollback=dry_run):
-        after = _try(conn, number, said)
-    if as_json:
+    who = console.author() if asked.author is None else _words(asked.author, "--author", NAME)
+    said = Act(action, who, incidents.ADMIN, _words(note, "--note", NOTE) if note else "", assignee, corrections)
+    with console.store(asked.dsn) as conn, conn.transaction(force_rollback=asked.dry_run):
+        after = _try(conn, asked.number, said)
+    if asked.as_json:
         _print(after)
-    would = "would be" if dry_run else "is"
-    console.people.print(f"incident {number} {would} {after['state']}: {action} by {who}")
-    if dry_run:
+    would = "would be" if asked.dry_run else "is"
+    console.people.print(f"incident {asked.number} {would} {after['state']}: {action} by {who}")
+    if asked.dry_run:
         console.people.print("dry run, nothing was changed")
 
 
