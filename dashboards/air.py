@@ -7,11 +7,10 @@ from dashboards.pieces import (
     Dashboard,
     Series,
     Sql,
-    begun,
     classes,
     coloured,
+    counted,
     curves,
-    finished,
     grid,
     mapping,
     named,
@@ -19,7 +18,7 @@ from dashboards.pieces import (
     rows,
     stacked,
 )
-from dashboards.shared import CHOSEN, DAYS, SHOWN, marked, spread, with_stations
+from dashboards.shared import CHOSEN, DAYS, SHOWN, UNIT, spread
 
 #: What the index is made of, and its units in Grafana.
 INDEX = {"pm25": "conμgm3", "pm10": "conμgm3", "so2": "conμgm3", "no2": "conμgm3", "co": "conmgm3", "o3": "conμgm3"}
@@ -35,33 +34,24 @@ PARAMETERS = """
     WHERE p.domain = 'air' AND p.parameter IN (SELECT parameter FROM report.latest)
     ORDER BY array_position(ARRAY['pm25', 'pm10', 'o3', 'no2', 'so2', 'co'], p.parameter), 1
 """
-UNIT = """
-    SELECT coalesce(max(nullif(unit, '1')), '–') AS __value
-    FROM report.parameter WHERE parameter = ${parameter:sqlstring}
-"""
 
 
 def build() -> Dashboard:
     """The dashboard `greenwatch-air`."""
-    made = begun(
-        "greenwatch-air",
+    return domain.dashboard(
+        "air",
         "Greenwatch: air 空气",
         "Air quality of the district: index, pollutants, VOC grid, forecasts and early warnings. Times are in the zone "
         "of your browser; a day is the stations'.",
         "now-48h",
-        "now",
-    )
-    made = with_stations(made, *INDEX, *VOC)
-    made = made.with_variable(question("parameter", "pollutant 污染物", PARAMETERS))
-    made = made.with_variable(question("unit", "unit 单位", UNIT, hidden=True))
-    return finished(
-        marked(made, OF_MINE, of_domain("air"), many=True),
+        (*INDEX, *VOC),
         [
             ("Is the air bad now? 现在空气如何？", _now()),
             ("Where? 在哪里？", _where()),
             ("What is expected, what stands out 预报预警与高值", _ahead()),
             ("Since when? 历程", _history()),
         ],
+        more=(question("parameter", "pollutant 污染物", PARAMETERS), question("unit", "unit 单位", UNIT, hidden=True)),
     )
 
 
@@ -72,16 +62,16 @@ def _now() -> list[object]:
     )
     return [
         domain.worst("air", "HJ 633"),
-        domain.counted(
+        counted(
+            Sql(polluted),
             "Stations over 100 超标站点",
             "Stations whose newest index of the last two days is over 100; report.state.",
-            polluted,
         ),
         domain.alarms_on("air"),
-        domain.counted(
+        counted(
+            Sql(warnings),
             "Early warnings 预警",
             "Alarms that stand on a forecast: a level that is expected, not measured; report.alarm.",
-            warnings,
             bad=False,
         ),
         domain.age("air"),

@@ -11,6 +11,7 @@ from dashboards.pieces import (
     begun,
     classes,
     coloured,
+    counted,
     curves,
     finished,
     grid,
@@ -22,9 +23,8 @@ from dashboards.pieces import (
     rows,
     thresholds,
 )
-from dashboards.shared import DAYS, DISTRICTS, OURS, SHOWN, marked
+from dashboards.shared import DAYS, DISTRICTS, HERE, OURS, SHOWN, marked
 
-HERE = f"district = ANY({DISTRICTS})"
 #: All stations of the chosen districts, as functions of many stations take them.
 ALL = f"{DISTRICTS}, ARRAY['']"
 #: Zones whose probe, or else weather station, is of the chosen districts.
@@ -62,35 +62,31 @@ def _now() -> list[object]:
     age = f"SELECT extract(epoch FROM now() - max(newest))::float8 AS age FROM report.state WHERE {HERE}"
     silent = f"SELECT count(*)::int AS silent FROM report.state WHERE silent AND domain <> '' AND {HERE}"
     dry = f"SELECT count(*) FILTER (WHERE water)::int AS zones FROM report.advice WHERE {ZONE}"
-    some = thresholds((None, "green"), (1, "orange"))
-    bad = thresholds((None, "green"), (1, "red"))
     on = 'sum(max by (state) (greenwatch_alarms{state=~"firing|blind|recovering"}))'
     return [
-        number(
+        counted(
             prom(on),
             "Alarms on 报警中",
             "Alarms that are firing, or were and are blind or recovering, of all districts; from /metrics. "
             "No data means that greenwatch does not answer, not that nothing is wrong.",
-            "short",
-        ).thresholds(bad),
-        number(
+        ),
+        counted(
             Sql(open_ones),
             "Open episodes 进行中的过程",
             "Runs over a legal mean that no quiet stretch has ended yet; report.episode.",
-            "short",
-        ).thresholds(bad),
+        ),
         number(
             Sql(age),
             "Newest reading 最新读数",
             "Age: since the newest reading of any station; report.state. Above 10 minutes nothing here is of now.",
             "s",
         ).thresholds(thresholds(*LATE)),
-        number(
+        counted(
             Sql(silent),
             "Silent stations 离线站点",
             "No reading for three steps of the station's densest series, and at least 15 minutes; report.state.",
-            "short",
-        ).thresholds(some),
+            bad=False,
+        ),
         number(
             prom("time() - min(greenwatch_settled_timestamp_seconds)"),
             "Work behind 待算积压",
@@ -124,7 +120,6 @@ def _where() -> list[object]:
         FROM report.advice WHERE {ZONE} ORDER BY water DESC NULLS LAST, depletion / nullif(raw, 0) DESC NULLS LAST, zone
         LIMIT 200
     """
-    wet = {"true": ("water 灌溉", "blue"), "false": ("no 无需", "green")}
     return [
         named(
             rows(
@@ -210,7 +205,7 @@ def _where() -> list[object]:
                 "reason_zh": "理由",
             },
             {"depth": "suffix:mm", "volume": "m3", "minutes": "m", "age": "s"},
-        ).override_by_name("water", coloured(wet)),
+        ).override_by_name("water", coloured(domain.WET)),
     ]
 
 

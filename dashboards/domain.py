@@ -1,23 +1,30 @@
 """What the dashboards of air, water, noise and soil have alike: the top row, classes, alarms, episodes, coverage."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from dashboards.pieces import (
     EPISODE,
+    FULL,
     LATE,
     LEVELS,
     OVER,
     TO_STATION,
     YES,
+    Dashboard,
     Figure,
     Graph,
+    Question,
     Series,
     Setting,
     Sql,
     Table,
+    begun,
     classes,
     coloured,
+    counted,
     curves,
+    finished,
     mapping,
     named,
     number,
@@ -25,7 +32,17 @@ from dashboards.pieces import (
     rows,
     thresholds,
 )
-from dashboards.shared import CHOSEN, DISTRICTS, EVIDENCE, HIDDEN, SHOWN, STATIONS, TO_EVIDENCE
+from dashboards.shared import (
+    CHOSEN,
+    DISTRICTS,
+    EVIDENCE,
+    HIDDEN,
+    SHOWN,
+    STATIONS,
+    TO_EVIDENCE,
+    marked,
+    with_stations,
+)
 
 #: Condition on the columns `district` and `station`: what is chosen; on `station` alone.
 MINE = f"district = ANY({DISTRICTS}) AND ('' = ANY({STATIONS}) OR station = ANY({STATIONS}))"
@@ -44,8 +61,7 @@ STATES = {
     "withdrawn": ("withdrawn 已撤回", "gray"),
     "ok": ("ok 正常", "green"),
 }
-SOME, BAD = thresholds((None, "green"), (1, "orange")), thresholds((None, "green"), (1, "red"))
-FULL = thresholds((None, "red"), (0.5, "orange"), (0.75, "green"))
+WET = {"true": ("water 灌溉", "blue"), "false": ("no 无需", "green")}
 STATION, NAME, NAME_ZH, AGE = "station 站点", "name 名称", "名称", "age 距今"
 
 
@@ -57,6 +73,25 @@ def wide(pixels: int) -> Setting:
 def of_domain(domain: str) -> str:
     """Condition on a column `parameter`."""
     return f"parameter IN (SELECT parameter FROM report.parameter WHERE domain = '{domain}')"
+
+
+def dashboard(
+    domain: str,
+    title: str,
+    description: str,
+    since: str,
+    measured: Sequence[str],
+    sections: Sequence[tuple[str, Sequence[Any]]],
+    *,
+    more: Sequence[Question] = (),
+    without: str = "",
+) -> Dashboard:
+    """The dashboard `greenwatch-DOMAIN` of the districts and stations that have any of `measured`; further variables
+    are `more`. What happened there stands as marks on its graphs, but for the kind `without`."""
+    made = with_stations(begun(f"greenwatch-{domain}", title, description, since, "now"), *measured)
+    for each in more:
+        made = made.with_variable(each)
+    return finished(marked(made, OF_MINE, of_domain(domain), many=True, without=without), sections)
 
 
 def worst(domain: str, standard: str) -> Figure:
@@ -74,26 +109,25 @@ def worst(domain: str, standard: str) -> Figure:
     ).mappings(mapping(classes()))
 
 
-def counted(title: str, description: str, query: str, *, bad: bool = True) -> Figure:
-    """How many: 0 is green."""
-    return number(Sql(query), title, description, "short").thresholds(BAD if bad else SOME)
-
-
 def alarms_on(domain: str) -> Figure:
     """How many alarms are on."""
+    query = f"SELECT count(*)::int AS alarms FROM report.alarm WHERE {ON} AND {of_domain(domain)} AND {ALARMED}"
     return counted(
+        Sql(query),
         "Alarms on 报警中",
         "Alarms of this domain that are firing, or were and are blind or recovering; report.alarm.",
-        f"SELECT count(*)::int AS alarms FROM report.alarm WHERE {ON} AND {of_domain(domain)} AND {ALARMED}",
     )
 
 
 def open_episodes(domain: str) -> Figure:
     """How many episodes go on."""
+    query = (
+        f"SELECT count(*)::int AS episodes FROM report.episode WHERE NOT closed AND {of_domain(domain)} AND {OF_MINE}"
+    )
     return counted(
+        Sql(query),
         "Open episodes 进行中的过程",
         "Runs over a legal line that no quiet stretch has ended yet; report.episode.",
-        f"SELECT count(*)::int AS episodes FROM report.episode WHERE NOT closed AND {of_domain(domain)} AND {OF_MINE}",
     )
 
 

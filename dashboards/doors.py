@@ -2,6 +2,8 @@
 
 from dashboards.pieces import (
     LATE,
+    NONE,
+    SOME,
     Dashboard,
     Sql,
     begun,
@@ -22,11 +24,8 @@ DOORS = "SELECT door AS __value FROM report.spool ORDER BY 1"
 HERE = "door = ANY(ARRAY[${door:sqlstring}]::text[])"
 #: In PromQL a raw string: what is escaped for a regular expression must not be read as an escape of a string.
 DOOR = "door=~`${door:regex}`"
-#: 0 where greenwatch was heard at all: else there is no figure.
-NONE = "0 * max(greenwatch_snapshot_timestamp_seconds)"
 ON = {"1": ("connected 已连接", "green"), "0": ("lost 已断开", "red")}
 FULL = {"true": ("full 已满", "red"), "false": ("no 否", "green")}
-SOME = thresholds((None, "green"), (1, "orange"))
 
 
 def build() -> Dashboard:

@@ -8,6 +8,7 @@ from dashboards.pieces import (
     bars,
     begun,
     coloured,
+    counted,
     curves,
     finished,
     listed,
@@ -19,14 +20,13 @@ from dashboards.pieces import (
     rows,
     thresholds,
 )
-from dashboards.shared import DISTRICTS, HIDDEN, TO_EVIDENCE
+from dashboards.shared import HERE, HIDDEN, TO_EVIDENCE
 
 #: An incident of a source is in no district.
 NAMES = """
     SELECT district AS __value, CASE district WHEN '' THEN '(none 未分区)' ELSE district END AS __text
     FROM (SELECT district FROM report.district UNION SELECT district FROM report.incident) AS d ORDER BY 2
 """
-HERE = f"district = ANY({DISTRICTS})"
 SHOWN = f"{HERE} AND $__timeFilter(opened)"
 
 STATE = {
@@ -96,17 +96,18 @@ def _now() -> list[object]:
         SELECT avg((withdrawn IS NOT NULL OR cancelled IS NOT NULL)::int)::float8 AS share
         FROM report.incident WHERE {SHOWN}
     """
-    some, bad = thresholds((None, "green"), (1, "orange")), thresholds((None, "green"), (1, "red"))
     return [
-        number(
-            Sql(going), "Open 未结", "Incidents whose alarm goes on, as far as anybody knows; report.incident.", "short"
-        ).thresholds(some),
-        number(
+        counted(
+            Sql(going),
+            "Open 未结",
+            "Incidents whose alarm goes on, as far as anybody knows; report.incident.",
+            bad=False,
+        ),
+        counted(
             Sql(alone),
             "Unacknowledged 未确认",
             "Of these those that nobody has acknowledged; report.incident.",
-            "short",
-        ).thresholds(bad),
+        ),
         number(
             Sql(oldest),
             "Waiting for longest 最长等待",

@@ -7,10 +7,9 @@ from dashboards.pieces import (
     Dashboard,
     Series,
     Sql,
-    begun,
     coloured,
+    counted,
     curves,
-    finished,
     gauges,
     grid,
     mapping,
@@ -19,7 +18,7 @@ from dashboards.pieces import (
     rows,
     thresholds,
 )
-from dashboards.shared import CHOSEN, DAYS, marked, spread, with_stations
+from dashboards.shared import CHOSEN, DAYS, spread
 
 HELD = {"true": ("over 超标", "red"), "false": ("within 达标", "green")}
 NIGHTS = {"1": ("meets the limit 达标", "green"), "2": ("exceeds the limit 超标", "red")}
@@ -33,16 +32,13 @@ NIGHT = f"({LOCAL} >= 22 OR {LOCAL} < 6)"
 
 def build() -> Dashboard:
     """The dashboard `greenwatch-noise`."""
-    made = begun(
-        "greenwatch-noise",
+    return domain.dashboard(
+        "noise",
         "Greenwatch: noise 噪声",
         "Noise of the district: levels of day (06 to 22) and night (22 to 06, of the day on which it starts) against "
         "the limits of the zones (GB 3096). Times are in the zone of your browser; hours of the day are the stations'.",
         "now-7d",
-        "now",
-    )
-    return finished(
-        marked(with_stations(made, "laeq"), OF_MINE, of_domain("noise"), many=True),
+        ("laeq",),
         [
             ("Is it too loud now? 现在噪声超标吗？", _now()),
             ("Where? 在哪里？", _where()),
@@ -56,10 +52,10 @@ def _now() -> list[object]:
     over = f"SELECT count(*)::int AS points FROM report.state WHERE domain = 'noise' AND class > 1 AND {domain.MINE}"
     most = f"SELECT max(exceedance) AS over FROM report.state WHERE domain = 'noise' AND {domain.MINE}"
     return [
-        domain.counted(
+        counted(
+            Sql(over),
             "Points over the limit 超标点位",
             "Points whose newest day or night of the last two days is over the limit of its zone; report.state.",
-            over,
             bad=False,
         ),
         number(

@@ -53,6 +53,8 @@ EPISODE = {
 LATE = ((None, "green"), (600, "orange"), (3600, "red"))
 #: Of what has no value; and less than any value.
 GREY, LEAST = "#808080", -1e9
+#: 0 where greenwatch was heard at all: else there is no figure.
+NONE = "0 * max(greenwatch_snapshot_timestamp_seconds)"
 #: How a column of times is written: a dashboard shows days, not years.
 MOMENT = "time:MM-DD HH:mm"
 #: A line is broken where the next point is farther away. [ms]
@@ -61,6 +63,7 @@ HOUR = 3_600_000
 Dashboard = model.Dashboard
 #: A dashboard that is still added to; panels that show a figure, rows, lines.
 Begun = board.Dashboard
+Question = board.QueryVariable
 Figure = stat.Panel
 Table = table.Panel
 Graph = timeseries.Panel
@@ -178,6 +181,17 @@ def number(target: Any, title: str, description: str, unit: str, *, words: bool 
     panel = panel.with_target(target).reduce_options(reduced).graph_mode(common.BigValueGraphMode.NONE)
     panel = panel.color_mode(common.BigValueColorMode.BACKGROUND).no_value("no data 无数据")
     return panel.thresholds(thresholds((None, "blue")))  # a figure of which nobody said what is good
+
+
+#: Colours of a count of what should not be.
+SOME, BAD = thresholds((None, "green"), (1, "orange")), thresholds((None, "green"), (1, "red"))
+#: Colours of a share that came.
+FULL = thresholds((None, "red"), (0.5, "orange"), (0.75, "green"))
+
+
+def counted(target: Any, title: str, description: str, *, bad: bool = True) -> stat.Panel:
+    """How many of what should not be: 0 is green."""
+    return number(target, title, description, "short").thresholds(BAD if bad else SOME)
 
 
 def rows(target: Sql, title: str, description: str, *, width: int = 12, height: int = 7) -> table.Panel:

@@ -8,6 +8,7 @@ from dashboards.pieces import (
     bars,
     begun,
     coloured,
+    counted,
     curves,
     finished,
     mapping,
@@ -20,8 +21,6 @@ from dashboards.pieces import (
     thresholds,
 )
 
-#: 0 where greenwatch was heard at all: else there is no figure.
-NONE = "0 * max(greenwatch_snapshot_timestamp_seconds)"
 GOOD = {"1": ("loaded 已加载", "green"), "0": ("refused 被拒", "red")}
 BACKFILL = {
     "done": ("done 完成", "green"),
@@ -63,7 +62,6 @@ def _now() -> list[object]:
     failing = "SELECT count(*) FILTER (WHERE problem <> '')::int AS failing FROM report.work"
     soon = thresholds((None, "green"), (60, "orange"), (600, "red"))
     quick = thresholds((None, "green"), (30, "orange"), (120, "red"))
-    bad = thresholds((None, "green"), (1, "red"))
     return [
         number(
             Sql(behind),
@@ -77,12 +75,11 @@ def _now() -> list[object]:
             "Since a worker last decided on every alarm; it does so every two seconds; report.work.",
             "s",
         ).thresholds(quick),
-        number(
+        counted(
             Sql(failing),
             "Jobs that fail 失败的任务",
             "Stages and jobs of the clock whose last run ended in an error; report.work.",
-            "short",
-        ).thresholds(bad),
+        ),
         number(
             prom("time() - min(greenwatch_snapshot_timestamp_seconds)"),
             "Age of the figures 指标快照",
@@ -96,13 +93,12 @@ def _now() -> list[object]:
             "Servers, listeners and subscribers of greenwatch that Prometheus reaches.",
             "short",
         ).thresholds(thresholds((None, "red"), (1, "green"))),
-        number(
+        counted(
             prom("sum(increase(prometheus_notifications_dropped_total[1h])) or 0 * max(prometheus_build_info)"),
             "Alerts lost in an hour 丢失告警",
             "That Prometheus could hand to no Alertmanager in the last hour; from Prometheus itself. No data: it does "
             "not scrape itself.",
-            "short",
-        ).thresholds(bad),
+        ),
     ]
 
 

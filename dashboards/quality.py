@@ -2,6 +2,7 @@
 
 from dashboards.pieces import (
     DISTRICT,
+    NONE,
     TO_STATION,
     Begun,
     Dashboard,
@@ -9,6 +10,7 @@ from dashboards.pieces import (
     Sql,
     begun,
     coloured,
+    counted,
     curves,
     finished,
     grid,
@@ -24,14 +26,10 @@ from dashboards.pieces import (
     thresholds,
     typed,
 )
-from dashboards.shared import DISTRICTS, STATIONS
+from dashboards.shared import OURS, STATIONS
 from dashboards.station import ENDS, LAYER
 
-HERE = f"district = ANY({DISTRICTS})"
-OURS = f"station IN (SELECT station FROM report.district WHERE {HERE})"
 THESE = f"station = ANY({STATIONS})"
-#: 0 where greenwatch was heard at all: else there is no figure.
-NONE = "0 * max(greenwatch_snapshot_timestamp_seconds)"
 #: An hour, or as many as a point of the panel is wide.
 WIDE = "make_interval(secs => greatest(1, ceil($__interval_ms / 3600000.0)) * 3600)"
 #: More than a week of hours is neither read in time nor seen.
@@ -49,7 +47,7 @@ QUIET = {"true": ("silent 静默", "red"), "false": ("heard 正常", "green")}
 WAITS = {"true": ("waits 等待", "orange"), "false": ("refused 拒收", "red")}
 
 #: Whoever has most channels that nobody hears first: so many rows are what one looks through.
-STATIONS = """
+WORST = """
     SELECT d.station AS __value, concat_ws(' ', d.station, nullif(d.title, d.station)) AS __text
     FROM report.district d LEFT JOIN (
         SELECT station, count(*) FILTER (WHERE silent) AS silent, min(newest) AS newest FROM report.channel
@@ -86,7 +84,7 @@ def _with_variables(made: Begun) -> Begun:
     return (
         made.with_variable(question("district", "district 区", DISTRICT, several=True))
         .with_variable(typed("find", "find 查找"))
-        .with_variable(question("station", "stations, worst 25 最差25站", STATIONS, several=True))
+        .with_variable(question("station", "stations, worst 25 最差25站", WORST, several=True))
     )
 
 
@@ -102,22 +100,20 @@ def _now() -> list[object]:
         SELECT coalesce(sum(lost), 0)::float8 / nullif(sum(expected), 0) AS lost FROM report.hour_coverage
         WHERE {THESE} AND {ended}
     """
-    bad, some = thresholds((None, "green"), (1, "red")), thresholds((None, "green"), (1, "orange"))
     shares = thresholds((None, "green"), (0.05, "orange"), (0.25, "red"))
     return [
-        number(
+        counted(
             Sql(silent),
             "Silent channels 静默通道",
             "Channels of these districts that were not heard for longer than they ever were, by their learned cadence; "
             "report.channel.",
-            "short",
-        ).thresholds(bad),
-        number(
+        ),
+        counted(
             Sql(never),
             "Never heard 从未上报",
             "Channels that are registered and have never said anything: no alarm is made of them; report.channel.",
-            "short",
-        ).thresholds(some),
+            bad=False,
+        ),
         number(
             Sql(missing),
             "Missing, 24 h 缺失率",
@@ -132,18 +128,18 @@ def _now() -> list[object]:
             "report.hour_coverage.",
             "percentunit",
         ).thresholds(thresholds((None, "green"), (0.001, "orange"), (0.01, "red"))),
-        number(
+        counted(
             prom(f"max(greenwatch_rejects_waiting) or {NONE}"),
             "Rejects that wait 待处理拒收",
             "Readings that come in by themselves once their series is registered; from /metrics.",
-            "short",
-        ).thresholds(some),
-        number(
+            bad=False,
+        ),
+        counted(
             prom(f"count(max by (station) (abs(greenwatch_clock_offset_seconds)) > 120) or {NONE}"),
             "Clocks that are wrong 时钟偏差",
             "Stations whose clock is off by more than two minutes; from /metrics.",
-            "short",
-        ).thresholds(some),
+            bad=False,
+        ),
     ]
 
 

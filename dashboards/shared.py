@@ -30,8 +30,9 @@ from dashboards.pieces import (
 
 #: What is chosen of a list, also where the list is empty, and `IN ()` would be no SQL.
 DISTRICTS, STATIONS = "ARRAY[${district:sqlstring}]::text[]", "ARRAY[${station:sqlstring}]::text[]"
-#: Condition on a column `station`: it lies in a district that is chosen.
-OURS = f"station IN (SELECT station FROM report.district WHERE district = ANY({DISTRICTS}))"
+#: Condition on a column `district`: it is chosen; on a column `station`: it lies in one that is.
+HERE = f"district = ANY({DISTRICTS})"
+OURS = f"station IN (SELECT station FROM report.district WHERE {HERE})"
 #: The districts and stations that are chosen, as functions of many stations take them.
 CHOSEN = f"{DISTRICTS}, {STATIONS}"
 #: What is shown: both ends of the time, and the width of a point.
@@ -57,6 +58,12 @@ TO_EVIDENCE = override(
     ],
 )
 HIDDEN = unseen()
+
+#: The unit of the quantity that is chosen, for the titles of its panels.
+UNIT = """
+    SELECT coalesce(max(nullif(unit, '1')), '–') AS __value
+    FROM report.parameter WHERE parameter = ${parameter:sqlstring}
+"""
 
 #: Of the chosen districts, those with a series of one of the parameters.
 _STATIONS = """

@@ -7,10 +7,8 @@ from dashboards.pieces import (
     Dashboard,
     Series,
     Sql,
-    begun,
     coloured,
     curves,
-    finished,
     named,
     number,
     override,
@@ -18,9 +16,8 @@ from dashboards.pieces import (
     stacked,
     thresholds,
 )
-from dashboards.shared import CHOSEN, DAYS, SHOWN, marked, spread, with_stations
+from dashboards.shared import CHOSEN, DAYS, SHOWN, spread
 
-WET = {"true": ("water 灌溉", "blue"), "false": ("no 无需", "green")}
 #: Zones whose probe is chosen; those without one, by the station of their weather.
 ZONES = f"""SELECT z.zone FROM report.zone z JOIN report.district ON station = coalesce(z.probe, z.weather)
                WHERE {MINE}"""
@@ -29,23 +26,20 @@ ZONE = f"zone IN ({ZONES})"
 
 def build() -> Dashboard:
     """The dashboard `greenwatch-soil`."""
-    made = begun(
-        "greenwatch-soil",
+    return domain.dashboard(
+        "soil",
         "Greenwatch: soil and irrigation 墒情与灌溉",
         "Soil moisture and the irrigated zones of the district: what they lack, what is advised, what was saved, rain "
         "and evapotranspiration. Times are in the zone of your browser; a day is the stations'.",
         "now-30d",
-        "now",
-    )
-    made = with_stations(made, "soil_moisture", "soil_temperature", "rain", "reference_evapotranspiration")
-    return finished(
-        marked(made, OF_MINE, of_domain("soil"), many=True, without="episodes"),  # there is no rule of them
+        ("soil_moisture", "soil_temperature", "rain", "reference_evapotranspiration"),
         [
             ("Is anything dry now? 现在缺水吗？", _now()),
             ("Where? 在哪里？", _where()),
             ("The soil 土壤", _soil()),
             ("Water: need, rain, irrigation 需水、降雨与灌溉", _water()),
         ],
+        without="episodes",  # there is no rule of them
     )
 
 
@@ -123,7 +117,7 @@ def _where() -> list[object]:
                 "reason_zh": "理由",
             },
             {"depth": "suffix:mm", "volume": "m3", "minutes": "m", "share": "percentunit", "age": "s"},
-        ).override_by_name("water", coloured(WET)),
+        ).override_by_name("water", coloured(domain.WET)),
         named(
             rows(
                 Sql(probes),

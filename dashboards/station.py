@@ -6,6 +6,7 @@ from dashboards import domain
 from dashboards.domain import STATES
 from dashboards.pieces import (
     DISTRICT,
+    FULL,
     LATE,
     LEVELS,
     Dashboard,
@@ -16,6 +17,7 @@ from dashboards.pieces import (
     begun,
     classes,
     coloured,
+    counted,
     curves,
     finished,
     mapping,
@@ -28,7 +30,7 @@ from dashboards.pieces import (
     thresholds,
     timeline,
 )
-from dashboards.shared import SHOWN, curve, marked
+from dashboards.shared import SHOWN, UNIT, curve, marked
 
 STATION = "station = ${station:sqlstring}"
 QUANTITY = f"{STATION} AND parameter = ${{parameter:sqlstring}} AND position = ${{position:sqlstring}}"
@@ -49,10 +51,6 @@ PARAMETERS = f"""
 POSITIONS = f"""
     SELECT DISTINCT position AS __value, CASE position WHEN '' THEN '(one 唯一)' ELSE position || ' m' END AS __text
     FROM report.latest WHERE {STATION} AND parameter = ${{parameter:sqlstring}} ORDER BY 1
-"""
-UNIT = """
-    SELECT coalesce(max(nullif(unit, '1')), '–') AS __value
-    FROM report.parameter WHERE parameter = ${parameter:sqlstring}
 """
 LAYERS = f"""
     SELECT start AS time, stop AS timeend, concat_ws(' ', kind, author || ':', reason) AS text, kind AS tags
@@ -111,7 +109,6 @@ def _now() -> list[object]:
     # 0 only where greenwatch says that it has looked: else there is no figure.
     level = f"max(last_over_time(greenwatch_alarm_level{{{SERIES}}}[6h])) or 0 * max(greenwatch_alarms)"
     verdict = f"SELECT coalesce(exceedance, index)::float8 AS value FROM report.state WHERE {STATION}"
-    full = thresholds((None, "red"), (0.5, "orange"), (0.75, "green"))
     return [
         number(
             Sql(label),
@@ -143,19 +140,18 @@ def _now() -> list[object]:
         .thresholds(thresholds((None, "green"), (1, "orange"), (2, "red")))
         .time_from("1m")  # Prometheus is asked for the end of the page's time, and that is in the future
         .hide_time_override(True),
-        number(
+        counted(
             Sql(open_ones),
             "Open episodes 进行中的过程",
             "That no quiet stretch has ended yet; report.episode.",
-            "short",
-        ).thresholds(thresholds((None, "green"), (1, "red"))),
+        ),
         number(
             Sql(capture),
             "Data capture, 24 h 数据获取率",
             "Readings that count, of those expected, over all parameters, in the 24 hours that ended an hour ago; "
             "report.mean.",
             "percentunit",
-        ).thresholds(full),
+        ).thresholds(FULL),
     ]
 
 

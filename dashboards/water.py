@@ -7,11 +7,10 @@ from dashboards.pieces import (
     Dashboard,
     Series,
     Sql,
-    begun,
     classes,
     coloured,
+    counted,
     curves,
-    finished,
     grid,
     mapping,
     named,
@@ -21,7 +20,7 @@ from dashboards.pieces import (
     stacked,
     thresholds,
 )
-from dashboards.shared import CHOSEN, DAYS, SHOWN, marked, spread, with_stations
+from dashboards.shared import CHOSEN, DAYS, SHOWN, spread
 
 #: What sections measure and the standard has limits for, without what only laboratories do.
 INDICATORS = ("dissolved_oxygen", "nh3n", "codmn", "tp", "tn", "ph")
@@ -31,17 +30,13 @@ CLASSES = mapping(classes("GB 3838-2002"))
 
 def build() -> Dashboard:
     """The dashboard `greenwatch-water`."""
-    made = begun(
-        "greenwatch-water",
+    return domain.dashboard(
+        "water",
         "Greenwatch: water 水质",
         "Sections of the district's waters: classes, indicators against limits, oxygen and ammonia, level and rain. "
         "Times are in the zone of your browser; a day is the stations'.",
         "now-7d",
-        "now",
-    )
-    made = with_stations(made, *INDICATORS, "water_level", "conductivity", "turbidity")
-    return finished(
-        marked(made, OF_MINE, of_domain("water"), many=True),
+        (*INDICATORS, "water_level", "conductivity", "turbidity"),
         [
             ("Is the water bad now? 现在水质如何？", _now()),
             ("Where? 在哪里？", _where()),
@@ -62,10 +57,10 @@ def _now() -> list[object]:
     """
     return [
         domain.worst("water", "GB 3838"),
-        domain.counted(
+        counted(
+            Sql(worse),
             "Worse than III 劣于三类",
             "Sections whose newest class of the last two days is IV or worse; report.state.",
-            worse,
             bad=False,
         ),
         domain.alarms_on("water"),
