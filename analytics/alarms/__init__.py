@@ -32,7 +32,7 @@ from analytics.alarms.machine import (
     tell,
     watch,
 )
-from analytics.alarms.rules import SCOPES, SEVERITIES, SUBJECT, TABLE, Escalation, Keys, Rule, held_back
+from analytics.alarms.rules import SCOPES, SEVERITIES, SUBJECT, TABLE, Escalation, Keys, Rule, held_back, of_kind
 from analytics.alarms.rules import parse as _parse
 from analytics.tables import Content
 
@@ -92,11 +92,6 @@ def load() -> dict[str, Rule]:
 def parse(content: Content) -> dict[str, Rule]:
     """The rules of `content`, by name. Raises `TableError` naming block and key."""
     return _parse(content, KINDS)
-
-
-def of_kind(rules: Mapping[str, Rule], kind: str) -> dict[str, Rule]:
-    """The rules of that kind."""
-    return {name: rule for name, rule in rules.items() if rule.kind == kind}
 
 
 def check(rules: Mapping[str, Rule], depths: Mapping[str, int], bridges: Mapping[str, int]) -> None:

@@ -13,7 +13,7 @@ import polars as pl
 
 from analytics import tables
 from analytics.alarms.machine import EVIDENCE, HOUR, lasting
-from analytics.alarms.rules import SUBJECT, TABLE, Keys, Rule, at_least
+from analytics.alarms.rules import SUBJECT, TABLE, Keys, Rule, at_least, lateness
 from analytics.frames import TIME, conform
 from analytics.tables import TableError
 
@@ -141,13 +141,10 @@ def edges(live: pl.DataFrame, rules: Mapping[str, Rule]) -> pl.DataFrame:
 
     `live` has subject, episode_rule, live, filled and cadence [s] of each series that speaks or stands in.
     """
-    on_time = pl.max_horizontal(
-        pl.duration(seconds=pl.col("cadences") * pl.col("cadence")), pl.duration(minutes=pl.col("at_least"))
-    )
     return (
         live.drop_nulls("live")
         .join(terms(rules), on="episode_rule")
-        .with_columns(on_time.alias("lateness"))
+        .with_columns(lateness().alias("lateness"))
         .sort(pl.col("live") + pl.col("lateness"))
         .group_by(TERM, maintain_order=True)
         .agg(pl.col("live", "lateness").last(), pl.col("filled").max())

@@ -14,7 +14,7 @@ import polars as pl
 from analytics import episodes
 from analytics.alarms import episode, hush, machine, region
 from analytics.alarms.machine import EVENTS, OK, STATE, WITHDRAWN
-from analytics.alarms.rules import SUBJECT, Rule
+from analytics.alarms.rules import SUBJECT, Rule, of_kind
 from analytics.frames import TIME, conform
 
 #: Kinds of rules that are told again.
@@ -65,7 +65,9 @@ def replay(
     states, events = pl.DataFrame(schema=dict(STATE)), [pl.DataFrame(schema=dict(EVENTS))]
     # Nothing begins without a period that is not quiet, however long its readings count as now.
     busy = past.marked.filter(pl.col("hold") > 0)
-    reach = timedelta(hours=2) + max(episode.edges(_live(past.heard), _of(rules, "episode"))["lateness"], default=BACK)
+    reach = timedelta(hours=2) + max(
+        episode.edges(_live(past.heard), of_kind(rules, "episode"))["lateness"], default=BACK
+    )
     for now in times:
         may = busy.filter(pl.col("known") <= now, pl.col("time") > now - reach)
         if may.is_empty() and machine.lasting(states).is_empty():
@@ -73,10 +75,6 @@ def replay(
         states, said = _look(past, rules, parameters, states, now)
         events.append(said)
     return _told(pl.concat(events))
-
-
-def _of(rules: Mapping[str, Rule], kind: str) -> dict[str, Rule]:
-    return {name: rule for name, rule in rules.items() if rule.kind == kind}
 
 
 def _look(
@@ -87,10 +85,10 @@ def _look(
     now: datetime,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """All states that follow, and the events."""
-    held = pl.col("rule").is_in(list(_of(rules, "episode")))
-    first = machine.move(states, _stations(past, _of(rules, "episode"), states.filter(held), now), rules, now)
+    held = pl.col("rule").is_in(list(of_kind(rules, "episode")))
+    first = machine.move(states, _stations(past, of_kind(rules, "episode"), states.filter(held), now), rules, now)
     moved = [first]
-    if regions := _of(rules, "region"):
+    if regions := of_kind(rules, "region"):
         evidence = _districts(past, rules, regions, machine.after(first, states), parameters, now)
         moved.append(machine.move(states, evidence, rules, now))
     both = pl.concat(moved)

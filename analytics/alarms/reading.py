@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from analytics.alarms.machine import EVIDENCE, lasting
-from analytics.alarms.rules import SUBJECT, TABLE, Keys, Rule, at_least
+from analytics.alarms.rules import SUBJECT, TABLE, Keys, Rule, at_least, lateness
 from analytics.frames import TIME, conform
 from analytics.tables import NUMBER, TableError
 
@@ -104,13 +104,6 @@ def heard(series: pl.DataFrame, rules: Mapping[str, Rule]) -> pl.DataFrame:
         .filter(pl.col("rank") < 2)
     )
     return ranked.join(terms(rules), on=["parameter", "statistic"]).sort("voice", "rule", "rank")
-
-
-def lateness(cadence: str = "cadence") -> pl.Expr:
-    """How old a reading may be to count as now, of a series of that cadence [s]."""
-    return pl.max_horizontal(
-        pl.duration(seconds=pl.col("cadences") * pl.col(cadence)), pl.duration(minutes=pl.col("at_least"))
-    )
 
 
 def reach() -> pl.Expr:

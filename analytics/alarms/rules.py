@@ -115,6 +115,11 @@ def _escalation(place: str, severity: str, given: Mapping[str, Any] | None) -> E
     return Escalation(**given)
 
 
+def of_kind(rules: Mapping[str, Rule], kind: str) -> dict[str, Rule]:
+    """The rules of that kind."""
+    return {name: rule for name, rule in rules.items() if rule.kind == kind}
+
+
 def held_back(rules: Mapping[str, Rule]) -> Iterator[tuple[str, str]]:
     """(rule, rule whose alarms it holds back), of rules or kinds named in `inhibits` and of members of a region."""
     for rule in rules.values():
@@ -138,6 +143,14 @@ def at_least(place: str, keys: Mapping[str, Any], least: int, names: Collection[
     for name in names:
         if name in keys and keys[name] < least:
             raise TableError(f"{place}: {name!r} must be {least} or more")
+
+
+def lateness() -> pl.Expr:
+    """How old a reading may be to count as now: by its rule's `cadences` and `at_least` [min], its series' `cadence`
+    [s]."""
+    return pl.max_horizontal(
+        pl.duration(seconds=pl.col("cadences") * pl.col("cadence")), pl.duration(minutes=pl.col("at_least"))
+    )
 
 
 def severities(rules: Mapping[str, Rule]) -> pl.DataFrame:

@@ -12,6 +12,7 @@ import polars as pl
 
 from analytics import alarms, corrections, quality
 from analytics.alarms import reading
+from analytics.alarms.rules import lateness
 from analytics.frames import OBSERVATIONS, TIME, empty
 from analytics.quality.own import setting
 from analytics.store import breaches, horizon, registry
@@ -73,7 +74,7 @@ def _heard(around: Around) -> Heard:
         orient="row",
     )
     series = registry.load_series(around.conn).join(bounds, on="parameter")
-    late = reading.lateness().dt.total_seconds().cast(pl.Int32).alias("late")
+    late = lateness().dt.total_seconds().cast(pl.Int32).alias("late")
     ranked = series.join(around.voices.select("series", "rank"), on="series", how="left")
     marks = [mark for mark, code in setting(0, rules.marks).marks.items() if code in VOID]
     single = series.with_columns(pl.lit("as read").alias("statistic"))
@@ -98,7 +99,7 @@ def _asked(around: Around, heard: Heard) -> pl.DataFrame:
     own = heard.series.select("series", "cadence", rank=pl.lit(0, pl.Int16), voice="series")
     alone = every.join(spoken, on=alarms.SUBJECT, how="anti").join(own, on="voice")
     asks = reading.terms(around.rules).drop("parameter")
-    back = reading.lateness() + 2 * reading.reach() * pl.duration(seconds=pl.col("cadence"))
+    back = lateness() + 2 * reading.reach() * pl.duration(seconds=pl.col("cadence"))
     return (
         pl.concat([spoken, alone], how="diagonal")
         .join(asks, on="rule")
