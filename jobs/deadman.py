@@ -9,7 +9,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -30,7 +30,7 @@ from jobs import console, scraped, serve
 from jobs.database.home import home
 from jobs.incidents import sending, signing
 from jobs.incidents.watchdog import is_on
-from jobs.web.guard import equal, given
+from jobs.web.guard import CHALLENGE, equal, given
 
 EXAMPLE = "Example: greenwatch deadman --tell https://chat.example/hooks/duty --after 300"
 
@@ -218,9 +218,9 @@ def main(
     token = os.environ.get(TOKEN, "").encode() or None
     if token is None and not serve.loopback(host):
         raise console.NotAsAsked(f"{host} can be reached from other machines, and silence be hidden: set {TOKEN}")
-    secret = _secret(os.environ)
-    for url in tell:
-        _address(url)
+    secret = signing.secret(os.environ.get(SECRET, ""), SECRET)
+    if not all(map(sending.address, tell)):
+        raise console.NotAsAsked("--tell is no address: it begins with https:// (or http://)")
     switch = Switch(after, again, file or home() / "deadman.json")
     page, stopping = Deadman(version("greenwatch"), switch), Event()
     tellers = [Teller(url, page, secret) for url in tell]
@@ -247,8 +247,7 @@ def heard(switch: Switch, token: bytes | None) -> Callable[[Request], Any]:
 
     async def watchdog(request: Request) -> Response:
         if token is not None and not equal(given(request.headers.get("authorization", ""), reading=False), token):
-            challenge = {"WWW-Authenticate": 'Bearer realm="greenwatch"'}
-            return JSONResponse({"heard": False}, status_code=401, headers=challenge)
+            return JSONResponse({"heard": False}, status_code=401, headers=CHALLENGE)
         body = bytearray()
         async for part in request.stream():
             body += part
@@ -262,15 +261,3 @@ def heard(switch: Switch, token: bytes | None) -> Callable[[Request], Any]:
         return JSONResponse({"heard": on})
 
     return watchdog
-
-
-def _secret(environment: Mapping[str, str]) -> bytes | None:
-    try:
-        return signing.secret(environment.get(SECRET, ""))
-    except console.NotAsAsked as problem:
-        raise console.NotAsAsked(str(problem).replace(signing.SECRET, SECRET)) from None
-
-
-def _address(url: str) -> None:
-    if not sending.address(url):
-        raise console.NotAsAsked("--tell is no address: it begins with https:// (or http://)")

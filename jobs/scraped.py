@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from jobs import console, serve, tls
-from jobs.web.guard import equal, given
+from jobs.web.guard import CHALLENGE, equal, given
 
 HOST = "127.0.0.1"
 
@@ -70,8 +70,7 @@ def served(
         asked = request.headers
         said = given(asked.get("authorization", ""), reading=True)
         if secrets and not any(equal(said, secret) for secret in secrets):
-            challenge = {"WWW-Authenticate": 'Bearer realm="greenwatch"'}
-            return Response("a token is needed\n", status_code=401, headers=challenge, media_type="text/plain")
+            return Response("a token is needed\n", status_code=401, headers=CHALLENGE, media_type="text/plain")
         content, headers = line.answer(asked.get("accept", ""), asked.get("accept-encoding", ""))
         return Response(content, headers=dict(headers))
 

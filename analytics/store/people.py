@@ -5,8 +5,6 @@ from datetime import datetime
 
 from analytics.store.connection import Connection
 
-ROLES = ("viewer", "duty", "lead", "admin")
-
 
 @dataclass(frozen=True, slots=True)
 class Person:

@@ -23,8 +23,9 @@ TOLERANCE = 300
 MOST = 10
 
 
-def secret(text: str) -> bytes | None:
-    """The secret in `text`; None where it is empty. Raises `NotAsAsked` where it is none, without saying it."""
+def secret(text: str, name: str = SECRET) -> bytes | None:
+    """The secret in `text`, the value of the variable `name`; None where it is empty. Raises `NotAsAsked` where it is
+    none, without saying it."""
     if not text:
         return None
     try:
@@ -33,7 +34,7 @@ def secret(text: str) -> bytes | None:
         found = b""
     if len(found) < SHORTEST:
         raise console.NotAsAsked(
-            f"{SECRET} is no secret: `{_PREFIX}` and base64 of {SHORTEST} random bytes or more "
+            f"{name} is no secret: `{_PREFIX}` and base64 of {SHORTEST} random bytes or more "
             f"(echo {_PREFIX}$(openssl rand -base64 32))"
         )
     return found

@@ -49,6 +49,9 @@ _READING = frozenset({"GET", "HEAD"})
 #: Every answer's: a browser takes our types as they are, and tells no other site where the user was.
 _ALWAYS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin"}
 _REALM = 'realm="greenwatch"'
+_BEARER = f"Bearer {_REALM}"
+#: Asks for a token.
+CHALLENGE = {"WWW-Authenticate": _BEARER}
 _BASIC = f'Basic {_REALM}, charset="UTF-8"'
 #: RFC 9110, 7.2: a name or an address, in brackets where it has colons, and a port.
 _HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[^\s:/@\[\]]+)(:[0-9]*)?\Z")
@@ -157,7 +160,7 @@ class Guard:
                 return _not_yet()  # else a browser would ask for a password that it has
             named = "GREENWATCH_METRICS_TOKEN" if scraping else "GREENWATCH_TOKEN"
             words = f"send the token of {named} or a key: Authorization: Bearer TOKEN"
-            kind = _BASIC if reading or scopes == CHANGE[DUTY] else f"Bearer {_REALM}"
+            kind = _BASIC if reading or scopes == CHANGE[DUTY] else _BEARER
             return problems.answer("no-key", words, {"WWW-Authenticate": kind})
         if not scopes:
             return None
@@ -169,7 +172,7 @@ class Guard:
             return problems.answer("no-key", "log in as a person: name and password", {"WWW-Authenticate": _BASIC})
         if any(self.keys.needed(name) for name in scopes):
             words = f"a key with the scope {' or '.join(scopes)} is needed: Authorization: Bearer KEY"
-            return problems.answer("no-key", words, {"WWW-Authenticate": f"Bearer {_REALM}"})
+            return problems.answer("no-key", words, CHALLENGE)
         return None
 
     async def _stranger(
@@ -198,7 +201,7 @@ class Guard:
         if found is None:
             if not self.keys.known:
                 return _not_yet()
-            bearer = f'Bearer {_REALM}, error="invalid_token"'
+            bearer = f'{_BEARER}, error="invalid_token"'
             words = "this key is none of ours, or it was revoked"
             return problems.answer("wrong-key", words, {"WWW-Authenticate": bearer})
         allowed = found.scopes.intersection(scopes) if scopes else "read" in found.scopes and found.stations is None

@@ -17,14 +17,13 @@ from analytics.store.incidents import listed, orders
 from jobs import console
 from jobs.incidents.acts import NAME, NOTE, Act, NoEvidence, NoSuchIncident, act
 from jobs.web import api, guard, small
-from jobs.web.numbers import ID
+from jobs.web.numbers import ID, LARGEST
 from jobs.web.problems import Refused
 from jobs.web.read.operations import column
 from jobs.web.site import site
 
 #: Of a body [bytes]; rows of a log in an answer; layers that are named as evidence.
 MOST_BYTES, ROWS, LAYERS = 64 * 2**10, 1_000, 100
-_LARGEST = 2**63 - 1
 _KINDS = {
     incidents.NotYours: "outside-role",
     incidents.NotNow: "not-now",
@@ -81,7 +80,7 @@ async def acted(request: Request) -> Response:
 
 def _number(request: Request) -> int:
     number: int = request.path_params["id"]
-    if number > _LARGEST:
+    if number > LARGEST:
         raise Refused("not-found", "there is no incident of this number")
     return number
 
@@ -163,7 +162,7 @@ SCHEMAS: api.Json = {
     },
 }
 
-_NUMBER = api.path("id", {"type": "integer", "minimum": 0, "maximum": _LARGEST}, "Number of the incident.", example=1)
+_NUMBER = api.path("id", {"type": "integer", "minimum": 0, "maximum": LARGEST}, "Number of the incident.", example=1)
 _WHO = "; ".join(f"{name}: {', '.join(item.roles)}" for name, item in incidents.ACTIONS.items())
 PATHS: api.Json = {
     "/v1/incidents/{id}": {

@@ -2,6 +2,8 @@
 
 from starlette.convertors import Convertor, register_url_convertor
 
+#: The greatest that the database holds.
+LARGEST = 2**63 - 1
 #: A number of an address: `Route(f"/v1/series/{ID}")`.
 ID = "{id:number}"
 

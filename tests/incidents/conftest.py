@@ -7,6 +7,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
+from analytics import incidents
 from analytics.store import people
 from analytics.store.connection import Connection
 from jobs import passwords
@@ -63,6 +64,6 @@ def add(conn: Connection, name: str, role: str, word: str = "correct horse") -> 
 @pytest.fixture
 def staff(conn: Connection, client: httpx.Client) -> dict[str, httpx.BasicAuth]:
     """How a person of each role logs in, once the server knows them."""
-    found = {role: add(conn, f"{role} 王", role) for role in people.ROLES}
+    found = {role: add(conn, f"{role} 王", role) for role in incidents.ROLES}
     until(lambda: client.post("/v1/incidents/0/note", json={"note": "x"}, auth=found["admin"]).status_code == 404)
     return found

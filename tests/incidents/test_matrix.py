@@ -158,7 +158,7 @@ def house(make_database: Make) -> Iterator[House]:
         with closing(connection.connect(dsn)) as conn:
             subjects = district(conn)
             numbers = {"n": opened(conn, subjects["A"]), "m": opened(conn, subjects["B"])}
-            for role in people.ROLES:
+            for role in incidents.ROLES:
                 assert people.add(conn, role, role, passwords.hashed(f"password of {role}"), by="tests", now=T0)
             for name, (scopes, stations) in KEYS.items():
                 digest = web_keys.digest(f"gw_{name}")
@@ -167,7 +167,7 @@ def house(make_database: Make) -> Iterator[House]:
         callers: dict[str, dict[str, Any]] = {
             "nobody": {},
             "wrong password": {"auth": ("admin", "password of lead")},
-            **{role: {"auth": (role, f"password of {role}")} for role in people.ROLES},
+            **{role: {"auth": (role, f"password of {role}")} for role in incidents.ROLES},
             **{name: {"headers": {"Authorization": f"Bearer {word}"}} for name, word in bearers.items()},
         }
         settings = Settings(dsn, token=TOKEN, metrics=SCRAPER, orders=signing.secret(SECRET))

@@ -15,26 +15,17 @@ from analytics.store import registry
 from analytics.store.connection import Connection
 from analytics.store.incidents import write
 
-#: What an action stamps beside its log row.
-_STAMPS = {
-    "acknowledge": "acknowledged = %(now)s, acknowledged_by = %(author)s",
-    "assign": "assigned = %(now)s, assignee = %(assignee)s",
-    "dispatch": "dispatched = coalesce(dispatched, %(now)s)",
-    "resolve": "resolved = %(now)s",
-    "review": "reviewed = %(now)s",
-    "cancel": "cancelled = %(now)s",
+#: Action -> what the log calls it, and what it stamps beside its row there.
+_DONE = {
+    "acknowledge": ("acknowledged", "acknowledged = %(now)s, acknowledged_by = %(author)s"),
+    "assign": ("assigned", "assigned = %(now)s, assignee = %(assignee)s"),
+    "note": ("note", ""),
+    "dispatch": ("dispatched", "dispatched = coalesce(dispatched, %(now)s)"),
+    "resolve": ("resolved", "resolved = %(now)s"),
+    "review": ("reviewed", "reviewed = %(now)s"),
+    "cancel": ("cancelled", "cancelled = %(now)s"),
 }
 _INSTANT = timedelta(microseconds=1)
-#: What the log calls it.
-_DONE = {
-    "acknowledge": "acknowledged",
-    "assign": "assigned",
-    "note": "note",
-    "dispatch": "dispatched",
-    "resolve": "resolved",
-    "review": "reviewed",
-    "cancel": "cancelled",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +65,14 @@ def do(
     evidence: dict[str, Any] | None = None,
 ) -> None:
     """Nothing; `action` is stamped on `incident`, and stands in its log."""
-    if action in _STAMPS:
+    called, stamp = _DONE[action]
+    if stamp:
         conn.execute(
-            f"UPDATE incident SET {_STAMPS[action]} WHERE id = %(id)s",
+            f"UPDATE incident SET {stamp} WHERE id = %(id)s",
             {"id": incident, "now": now, "author": author, "assignee": assignee},
         )
     more = {} if assignee is None else {"assignee": assignee}
-    write(conn, incident, now, author, _DONE[action], note=note, evidence={**more, **(evidence or {})})
+    write(conn, incident, now, author, called, note=note, evidence={**more, **(evidence or {})})
 
 
 def order(conn: Connection, id: UUID, incident: int, now: datetime, author: str, body: dict[str, Any]) -> None:

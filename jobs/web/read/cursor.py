@@ -14,6 +14,7 @@ from functools import reduce
 import polars as pl
 
 from analytics.frames import TIME
+from jobs.web.numbers import LARGEST
 from jobs.web.problems import Refused
 
 #: The first parts of a row's key, all of them, or as far as the station or series and the time.
@@ -58,6 +59,12 @@ def _part(name: str, part: object) -> str | int | datetime:
         if first <= part <= last:  # type: ignore[operator]  # a number
             return _EPOCH + part * _MICROSECOND  # type: ignore[operator,no-any-return]  # a number
     raise Refused("bad-query", "cursor: it is none of ours; take it as it stands in `next`")
+
+
+def number(key: Key) -> int | None:
+    """The number that `key` is; None where it is empty. What the database cannot hold is none of ours, and still
+    begins a page."""
+    return max(-LARGEST, min(int(str(key[0])), LARGEST)) if key else None
 
 
 def behind(key: Key, names: Sequence[str]) -> pl.Expr:

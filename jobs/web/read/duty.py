@@ -8,8 +8,6 @@ from jobs.web.read import cursor
 from jobs.web.read.asked import Asked
 from jobs.web.read.forms import Page
 
-_LARGEST = 2**63 - 1
-
 
 def incidents(conn: Connection, asked: Asked, rules: list[Rules]) -> Page:
     """Columns of `listed.COLUMNS`, by id."""
@@ -30,9 +28,7 @@ def incidents(conn: Connection, asked: Asked, rules: list[Rules]) -> Page:
         asked.stop,
         asked.allowed,
     )
-    # What is no number the database holds is none of ours, and still begins a page.
-    after = max(-_LARGEST, min(int(str(asked.after[0])), _LARGEST)) if asked.after else None
-    found = listed.search(conn, search, after=after, limit=asked.limit + 1)
+    found = listed.search(conn, search, after=cursor.number(asked.after), limit=asked.limit + 1)
     page = found.head(asked.limit)
     more = found.height > asked.limit
     return Page(page, cursor.write(asked.mark, page.select("id").row(-1)) if more else None)

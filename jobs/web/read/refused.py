@@ -10,8 +10,6 @@ from jobs.web.read import cursor
 from jobs.web.read.asked import Asked
 from jobs.web.read.forms import Page
 
-_LARGEST = 2**63 - 1
-
 
 def rejects(conn: Connection, asked: Asked, rules: list[Rules]) -> Page:
     """Columns of `store.rejects.FOUND`, by id; of what names no station only to a key that is for any."""
@@ -29,9 +27,7 @@ def rejects(conn: Connection, asked: Asked, rules: list[Rules]) -> Page:
     )
     if any("\0" in word for word in (*asked.stations, *asked.channels)):
         raise Refused("bad-query", "station, channel: no name has a NUL")
-    # What is no number the database holds is none of ours, and still begins a page.
-    after = max(-_LARGEST, min(int(str(asked.after[0])), _LARGEST)) if asked.after else None
-    found = store.search(conn, search, after=after, limit=asked.limit + 1)
+    found = store.search(conn, search, after=cursor.number(asked.after), limit=asked.limit + 1)
     page = found.head(asked.limit).with_columns(pl.col("station", "channel").fill_null(""))
     more = found.height > asked.limit
     return Page(page, cursor.write(asked.mark, page.select("id").row(-1)) if more else None)
