@@ -19,7 +19,7 @@ Key = tuple[str, frozenset[tuple[str, str]]]
 
 def scrape(exporter: Exporter) -> dict[Key, float]:
     """Value of each sample by name and labels, read by Prometheus's own parser."""
-    return read(exporter.page("")[0].decode())
+    return read(exporter.answer("")[0].decode())
 
 
 def read(text: str) -> dict[Key, float]:
@@ -49,7 +49,7 @@ def served_names() -> dict[str, str]:
     exporter.show(Snapshot(datetime.now(UTC)))
     exporter.heard(datetime.now(UTC))
     for page in (exporter, Line("1"), Broker("1"), Deadman("1")):
-        for name, kind in re.findall(r"^# TYPE (greenwatch_\S+) (\w+)$", page.page("")[0].decode(), re.MULTILINE):
+        for name, kind in re.findall(r"^# TYPE (greenwatch_\S+) (\w+)$", page.answer("")[0].decode(), re.MULTILINE):
             parts = [f"{name}_{part}" for part in ("bucket", "count", "sum")]
             names |= dict.fromkeys(parts, "counter") if kind == "histogram" else {name: kind}
     return names

@@ -161,7 +161,7 @@ def test_every_unit_of_the_parameters_has_a_base_unit() -> None:
 def test_names_are_what_prometheus_asks_for(exporter: Exporter) -> None:
     exporter.answers.labels("observations", 200).inc()
     exporter.seconds.labels("observations").observe(0.02)
-    text = exporter.page("")[0].decode()
+    text = exporter.answer("")[0].decode()
     names = re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE)
     assert all(re.fullmatch(r"[a-z_:][a-z0-9_:]*", name) for name, _ in names)
     assert all(name.endswith("_total") for name, kind in names if kind == "counter")
@@ -180,8 +180,8 @@ def test_names_are_what_prometheus_asks_for(exporter: Exporter) -> None:
 
 
 def test_openmetrics_is_answered_where_it_is_asked_for(exporter: Exporter) -> None:
-    body, kind = exporter.page("application/openmetrics-text; version=1.0.0")
-    assert kind.startswith("application/openmetrics-text")
+    body, headers = exporter.answer("application/openmetrics-text; version=1.0.0")
+    assert headers["Content-Type"].startswith("application/openmetrics-text")
     assert body.endswith(b"# EOF\n")
 
 

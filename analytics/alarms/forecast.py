@@ -21,7 +21,7 @@ from analytics.alarms.episode import conditions
 from analytics.alarms.machine import ACTIVE, EVIDENCE, HOUR, lasting
 from analytics.alarms.rules import SUBJECT, TABLE, Keys, Rule, at_least
 from analytics.averaging import Averaging
-from analytics.frames import AVERAGES, SERIES, TIME, conform
+from analytics.frames import AVERAGES, SERIES, TIME, conform, empty
 from analytics.parameters import Parameter
 from analytics.tables import TableError
 
@@ -108,7 +108,7 @@ def said(
     `measured` (station, parameter, time, value): the hourly means. `stations`: station, `offset` [min], `places` and
     `fed`, whether there are forecasts of its weather.
     """
-    found = [pl.DataFrame(schema=dict(SAID))]
+    found = [empty(SAID)]
     keys = ["station", "parameter", "issued"]
     numbered = issues.with_columns(pl.struct(keys).rank("dense").cast(pl.Int32).alias("key"))
     heads = numbered.unique("key").select("key", *keys, "cadence").join(stations, on="station")

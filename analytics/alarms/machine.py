@@ -21,7 +21,7 @@ from typing import NamedTuple
 import polars as pl
 
 from analytics.alarms.rules import RANKS, SUBJECT, Rule, severities
-from analytics.frames import TIME, conform
+from analytics.frames import TIME, conform, empty
 
 OK, PENDING, FIRING, BLIND, RECOVERING, WITHDRAWN = STATES = (
     "ok",
@@ -240,7 +240,7 @@ def tell(moved: pl.DataFrame, rules: Mapping[str, Rule], hushed: pl.DataFrame | 
     """Who is told of what `moved` (`move`): of an alarm that fires and holds at the live edge, unless it is `hushed`
     (`HUSHED`), its rule's severity and, once it is on for long enough, the one it escalates to. Never taken back."""
     words = {number: severity for severity, number in RANKS.items()}
-    quiet = pl.DataFrame(schema=dict(HUSHED)) if hushed is None else hushed.unique(SUBJECT, keep="first")
+    quiet = empty(HUSHED) if hushed is None else hushed.unique(SUBJECT, keep="first")
     was = pl.col("told").replace_strict(RANKS, return_dtype=pl.Int8)
     may = _may_tell() & pl.col("by").is_null()
     rows = (

@@ -15,7 +15,7 @@ from analytics import episodes
 from analytics.alarms import episode, hush, machine, region
 from analytics.alarms.machine import EVENTS, OK, STATE, WITHDRAWN
 from analytics.alarms.rules import SUBJECT, Rule, of_kind
-from analytics.frames import TIME, conform
+from analytics.frames import TIME, conform, empty
 
 #: Kinds of rules that are told again.
 KINDS = ("episode", "region")
@@ -62,7 +62,7 @@ def replay(
 ) -> pl.DataFrame:
     """`TOLD` of `past` by `rules`, which are about `parameters`; somebody looks at `times`."""
     rules = {name: rule for name, rule in rules.items() if rule.kind in KINDS}
-    states, events = pl.DataFrame(schema=dict(STATE)), [pl.DataFrame(schema=dict(EVENTS))]
+    states, events = empty(STATE), [empty(EVENTS)]
     # Nothing begins without a period that is not quiet, however long its readings count as now.
     busy = past.marked.filter(pl.col("hold") > 0)
     reach = timedelta(hours=2) + max(

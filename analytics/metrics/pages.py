@@ -41,11 +41,6 @@ class _Page:
         ProcessCollector(registry=self._registry)
         GCCollector(registry=self._registry)
 
-    def page(self, accept: str) -> tuple[bytes, str]:
-        """The answer to a scrape that accepts `accept`, and its content type."""
-        content, headers = self.answer(accept)
-        return content, headers["Content-Type"]
-
     def answer(self, accept: str, encoding: str = "") -> tuple[bytes, Mapping[str, str]]:
         """The answer to a scrape that accepts `accept`, compressed where `encoding` has gzip, and its headers.
 

@@ -8,7 +8,7 @@ import polars as pl
 
 from analytics import alarms, episodes
 from analytics.alarms import hush, plan
-from analytics.frames import TIME, conform
+from analytics.frames import TIME, conform, empty
 from analytics.store import arrivals, derived, planned, registry
 from analytics.store.connection import Connection
 from jobs.detect import speak
@@ -135,7 +135,7 @@ class Loader:
         return parts
 
     def _spoken(self, voices: pl.DataFrame, about: pl.DataFrame) -> pl.DataFrame:
-        parts = [pl.DataFrame(schema=dict(derived.AVERAGE.columns))]
+        parts = [empty(derived.AVERAGE.columns)]
         for (name,), part in about.group_by("averaging", maintain_order=True):
             series = voices.filter(pl.col("parameter").is_in(part["parameter"].to_list())).select("series").unique()
             windows = series.with_columns(

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from analytics import alarms, episodes, parameters
 from analytics.alarms import SEVERITIES, plan, reading
+from analytics.frames import empty
 from analytics.store import migrations
 from analytics.store.connection import Connection
 from analytics.tables import TableError
@@ -113,7 +114,7 @@ def _side(conn: Connection, changed: dict[str, Any], more: dict[str, Any]) -> Si
 
 def _told(loader: Loader, sides: list[Side], first: datetime, last: datetime) -> list[pl.DataFrame]:
     """`plan.TOLD` of each of `sides`, of what was told in [`first`, `last`)."""
-    parts: list[list[pl.DataFrame]] = [[pl.DataFrame(schema=dict(plan.TOLD))] for _ in sides]
+    parts: list[list[pl.DataFrame]] = [[empty(plan.TOLD)] for _ in sides]
     with console.progress("stations") as bar:
         task = bar.add_task("replaying", total=loader.stations.height)
         for group in loader.groups():

@@ -6,7 +6,7 @@ import polars as pl
 
 from analytics import alarms, episodes
 from analytics.alarms import episode
-from analytics.frames import TIME
+from analytics.frames import TIME, empty
 from analytics.store import alarms as store
 from analytics.store import backfills, derived
 from jobs.detect import speak
@@ -23,7 +23,7 @@ def evidence(around: Around) -> pl.DataFrame:
     lasting = around.named("station", alarms.lasting(around.states)).join(of, on="rule")
     turns = around.subjects("station", store.turns(conn, lasting.select("station", "episode_rule", "onset")))
     if turns.is_empty() and lasting.is_empty():
-        return pl.DataFrame(schema=dict(alarms.EVIDENCE))
+        return empty(alarms.EVIDENCE)
     held = episode.stretches(turns, rules)
     known = pl.concat([part.select("subject", "station", "episode_rule") for part in (turns, lasting)])
     heard = _heard(around, known.unique())
@@ -52,7 +52,7 @@ def _heard(around: Around, asked: pl.DataFrame) -> pl.DataFrame:
 def _values(around: Around, asked: pl.DataFrame) -> pl.DataFrame:
     """subject, episode_rule, time, value, hold of the periods in `asked` (`_heard`, and `start`) that are over."""
     over = around.now.replace(minute=0, second=0, microsecond=0)
-    parts = [pl.DataFrame(schema=dict(derived.AVERAGE.columns))]
+    parts = [empty(derived.AVERAGE.columns)]
     for (name,), part in asked.group_by("averaging", maintain_order=True):
         windows = part.group_by("series").agg(pl.col("start").min()).with_columns(pl.lit(over, TIME).alias("stop"))
         parts.append(derived.load(around.conn, derived.AVERAGE, windows, {"averaging": [str(name)]}))

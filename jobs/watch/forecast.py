@@ -44,7 +44,7 @@ class Book:
     heads: dict[int, datetime] = field(default_factory=dict)
     #: station, rule of what was on at the last look
     lasting: set[tuple[int, str]] = field(default_factory=set)
-    said: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=dict(forecast.SAID)))
+    said: pl.DataFrame = field(default_factory=lambda: empty(forecast.SAID))
     looked: datetime | None = None
 
 

@@ -11,7 +11,7 @@ import polars as pl
 from analytics import alarms, episodes
 from analytics.alarms import episode as of_episodes
 from analytics.alarms import hush
-from analytics.frames import TIME, conform
+from analytics.frames import TIME, conform, empty
 from analytics.store import alarms as store
 from analytics.store import health, incidents, planned, registry
 from analytics.store.connection import Connection
@@ -72,7 +72,7 @@ class Watch:
         rules = book[-1].alarms
         latched = [rule.name for rule in rules.values() if rule.latched]
         known = incidents.acknowledged(conn) if latched else pl.DataFrame(schema=store.KEY)
-        moved = [alarms.move(states, pl.DataFrame(schema=dict(alarms.EVIDENCE)), rules, now)]
+        moved = [alarms.move(states, empty(alarms.EVIDENCE), rules, now)]
         for turn in sorted({alarms.KINDS[kind].round for kind in KINDS}):
             others = alarms.after(pl.concat(moved), states)
             found = [

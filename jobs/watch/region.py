@@ -4,7 +4,7 @@ import polars as pl
 
 from analytics import alarms
 from analytics.alarms import episode, region
-from analytics.frames import conform
+from analytics.frames import conform, empty
 from analytics.store import alarms as store
 from analytics.store import registry
 from jobs.watch.around import Around
@@ -16,7 +16,7 @@ def evidence(around: Around) -> pl.DataFrame:
     terms = region.terms(around.rules)
     members = around.others.filter(pl.col("rule").is_in(terms["member"].to_list()))
     if members.is_empty() and ours.is_empty():
-        return pl.DataFrame(schema=dict(alarms.EVIDENCE))
+        return empty(alarms.EVIDENCE)
     if onsets := ours["onset"].drop_nulls().to_list():
         ended = store.ended(around.conn, terms["member"].unique().to_list(), min(onsets))
         members = pl.concat([members, conform(ended.join(members, on=alarms.SUBJECT, how="anti"), alarms.STATE)])

@@ -151,7 +151,7 @@ def test_what_could_not_be_told_is_tried_until_it_is_and_signed(desk: Desk) -> N
     assert first.headers["webhook-id"] == second.headers["webhook-id"]
     assert signing.wrong(KEY, second.headers, second.raw, float(second.headers["webhook-timestamp"])) == ""
     assert second.body["data"] == {"heard": "1970-01-01T00:15:00+00:00", "silent_seconds": 100}
-    found = read(page.page("")[0].decode())
+    found = read(page.answer("")[0].decode())
     outcomes = {dict(labels)["outcome"]: value for (name, labels), value in found.items() if "messages" in name}
     assert outcomes == {"told": 1, "failed": 1}
 

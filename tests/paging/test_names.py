@@ -65,7 +65,7 @@ each_page = pytest.mark.parametrize("name", PAGES)
 
 @each_page
 def test_promtool_finds_nothing_to_say(name: str) -> None:
-    text = PAGES[name]().page("")[0]
+    text = PAGES[name]().answer("")[0]
     for found in (tools.prometheus_tools(), tools.newest_prometheus_tools()):
         done = subprocess.run(
             [found.promtool, "check", "metrics"], input=text, capture_output=True, timeout=60, check=False
@@ -75,7 +75,7 @@ def test_promtool_finds_nothing_to_say(name: str) -> None:
 
 @each_page
 def test_names_units_and_words(name: str) -> None:
-    content = PAGES[name]().page("")[0].decode()
+    content = PAGES[name]().answer("")[0].decode()
     kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", content, re.MULTILINE))
     helps = dict(re.findall(r"^# HELP (\S+) (.*)$", content, re.MULTILINE))
     assert helps.keys() == kinds.keys()
@@ -101,10 +101,10 @@ def test_names_units_and_words(name: str) -> None:
 @each_page
 def test_openmetrics_holds_by_its_own_parser(name: str) -> None:
     page = PAGES[name]()
-    content, kind = page.page(PROMETHEUS)
-    assert kind.startswith("application/openmetrics-text; version=1.0.0")
+    content, headers = page.answer(PROMETHEUS)
+    assert headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")
     families = {family.name: family for family in openmetrics(content.decode())}
-    text = dict(re.findall(r"^# TYPE (\S+) (\S+)$", page.page("")[0].decode(), re.MULTILINE))
+    text = dict(re.findall(r"^# TYPE (\S+) (\S+)$", page.answer("")[0].decode(), re.MULTILINE))
     assert {name.removesuffix("_total").removesuffix("_info") for name in text} == {
         name.removesuffix("_info") for name in families
     }

@@ -124,7 +124,7 @@ def test_a_hostile_registry_has_no_more_room(height: int) -> None:
         assert counts[family.name].samples == MOST[family.labels]
         assert counts[family.name].samples + counts[family.name].omitted == height
     exporter.show(made)
-    content = exporter.page("")[0]
+    content = exporter.answer("")[0]
     assert len(content) < 40_000_000
     assert max(map(len, content.splitlines())) < 20 * 200
     of_alarms = [line for line in content.decode().splitlines() if line.startswith("greenwatch_alarm_level{")]
