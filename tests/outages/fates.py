@@ -14,7 +14,7 @@ from math import inf
 #: What a station says in a haze, on a clear day; of carbon monoxide in a spike and else.
 HAZE, CLEAR, SPIKE, AIR = 200.0, 20.0, 40.0, 1.0
 #: Seconds after which nothing new begins: what was said last must be heard of.
-REST = 45.0
+REST = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Fate:
 
     `before` is what the day before says, None: it has none; `silent` are the spans in which nothing is said, `beyond`
     those in which SPIKE is. `fires` and `ends` is how often duty staff are told that it is on, and over; `withdrawn` is
-    when a correction takes the haze away, `acknowledged` when somebody may acknowledge it.
+    when a correction takes the haze away, `acknowledged` when somebody may acknowledge it: not before it was paged.
     """
 
     kind: str

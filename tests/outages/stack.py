@@ -36,7 +36,7 @@ from jobs.database.server import Server
 from jobs.incidents.acts import Act, act
 from tests import tools
 from tests.conftest import NOW
-from tests.outages.fates import MASS, Fate
+from tests.outages.fates import MASS, REST, Fate
 from tests.paging.desk import Desk, listening
 from tests.servers import crash, spare_server
 from tests.serving import until
@@ -121,7 +121,7 @@ class Stack:
         for thread in threads:
             thread.start()
         while self.second < self.length:
-            if strikes and self.second < self.length - PATIENCE / 2:
+            if strikes and self.second < self.length - REST:
                 self._strike(self.dice.choice([DATABASE, *self.programs]))
             time.sleep(self.dice.uniform(1, 5))
             self._tend()
@@ -179,12 +179,17 @@ class Stack:
             self.problems.append(f"{answer.status_code}: {answer.text[:500]}")
         return True
 
+    def _paged(self, code: str) -> bool:
+        """Whether anybody was told of the station: who is to hear of its end must have heard of it."""
+        return code in self.told(ALERTS, "station")
+
     def _correct(self) -> None:
         """The haze of those whose fate that is was none."""
         due = sorted((fate.withdrawn, code) for code, fate in self.fates.items() if fate.withdrawn is not None)
         for at, code in due:
-            if self._stop.wait(max(0.0, at - self.second)):
-                return
+            while self.second < at or not self._paged(code):
+                if self._stop.wait(1):
+                    return
             words = [*_GREENWATCH, "correct", "withdraw", code, "pm25"]
             span = [
                 "--from",
@@ -201,7 +206,7 @@ class Stack:
         """Somebody acknowledges what they are to, once there is an incident."""
         left = {code: fate.acknowledged for code, fate in self.fates.items() if fate.acknowledged is not None}
         while left and not self._stop.wait(1):
-            for code in [code for code, at in left.items() if self.second >= at]:
+            for code in [code for code, at in left.items() if self.second >= at and self._paged(code)]:
                 with (
                     suppress(connection.Lost, StoreError, psycopg.Error),
                     closing(connection.connect(self.dsn)) as conn,
@@ -384,6 +389,7 @@ def _configure(folder: Path, desk: Desk, ours: str | int, prometheus: str | int,
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
     book = yaml.safe_load((DASHBOARDS / "rules/greenwatch.yml").read_text(encoding="utf-8"))
     for group in book["groups"]:
+        group.pop("interval", None)
         for rule in group["rules"]:
             if "for" in rule:
                 rule["for"] = "2s"

@@ -4,6 +4,7 @@
 """
 
 import random
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,13 @@ from tests.serving import until
 
 pytestmark = pytest.mark.long
 
-LENGTH, SEED = 100.0, 20261122
+LENGTH, SEED = 70.0, 20261122
 
 
 def test_whatever_is_struck_down_nobody_is_told_what_is_not_so(tmp_path: Path) -> None:
     with stack(tmp_path, fates(random.Random(SEED), 1, LENGTH), LENGTH, SEED) as place:
         place.live(strikes=True)
-        until(lambda: not place.wrong(), PATIENCE)
+        with suppress(AssertionError):  # what is wrong says more
+            until(lambda: not place.wrong(), PATIENCE)
         assert sum(place.struck.values()) >= 3
     assert place.wrong() == []

@@ -212,6 +212,7 @@ def _prometheus(loop: Loop) -> None:
         text = (FOLDER / f"rules/{name}.yml").read_text(encoding="utf-8")
         if loop.hurry and name == "greenwatch":  # the others are to stay quiet for as long as they would
             text = re.sub(r"^(\s+for:) .*$", rf"\1 {FOR}s", text, flags=re.MULTILINE)
+            text = re.sub(r"^(\s+interval:) .*$", rf"\1 {SECOND}", text, flags=re.MULTILINE)
         (loop.folder / f"{name}.yml").write_text(text, encoding="utf-8")
     control = {"groups": [{"name": "control", "rules": [NAIVE]}]}
     (loop.folder / "control.yml").write_text(yaml.safe_dump(control))
