@@ -168,8 +168,8 @@ def _workers() -> list[object]:
             {"age": "s", "mean": "s", "failed": "s"},
         ),
         measured(
-            "sum by (job) (rate(greenwatch_work_seconds_total[5m]))",
-            "{{job}}",
+            "sum by (task) (rate(greenwatch_work_seconds_total[5m]))",
+            "{{task}}",
             "How busy workers are 繁忙程度",
             "Workers at work at once by stage and job, mean of five minutes; from /metrics.",
             "short",
@@ -205,8 +205,8 @@ def _watch() -> list[object]:
             STATES,
         ),
         measured(
-            "sum by (job) (rate(greenwatch_work_rows_written_total[5m]))",
-            "{{job}}",
+            "sum by (task) (rate(greenwatch_work_rows_written_total[5m]))",
+            "{{task}}",
             "Rows changed a second 变更速率",
             "By stage and job, mean of five minutes; from /metrics.",
             "cps",
