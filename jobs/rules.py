@@ -1,8 +1,10 @@
 """The package tables in force, parsed, by the period they hold for."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import polars as pl
@@ -13,12 +15,9 @@ from analytics.store.connection import Connection
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """The package tables in force for observations of [since, until), parsed. None is without end."""
+class Tables:
+    """The package tables, parsed."""
 
-    since: datetime | None
-    until: datetime | None
-    edition: int
     parameters: Mapping[str, parameters.Parameter]
     averagings: Mapping[str, averaging.Averaging]
     marks: Mapping[str, int | None]
@@ -27,6 +26,15 @@ class Rules:
     alarms: Mapping[str, alarms.Rule]
     detectors: Mapping[str, Mapping[str, Any]]
     derivations: Mapping[str, derivation.Kind]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules(Tables):
+    """Those in force for observations of [since, until). None is without end."""
+
+    since: datetime | None
+    until: datetime | None
+    edition: int
 
     def covers(self, time: pl.Expr) -> pl.Expr:
         """Whether `time` lies in the period."""
@@ -40,34 +48,41 @@ def load_rules(conn: Connection, known: datetime | None = None) -> list[Rules]:
     What an edition never named it did not rule out: a parameter, an averaging, a kind of derivation or a standard that
     came later holds for the time before, too. With `known`, as they were at that time.
     """
-    dated = {name: migrations.editions(conn, name, known) for name in tables.names()}
+    dated = migrations.texts(conn, known)
+    if missing := sorted(set(tables.names()) - dated.keys()):
+        raise migrations.unknown(missing[0])
+    dated = {name: dated[name] for name in tables.names()}
     starts = sorted({since for found in dated.values() for _, since, _ in found if since is not None})
-    newest = {name: found[-1][2] for name, found in dated.items()}
-    site = registry.load_adoptions(conn)
+    newest = tuple((name, found[-1][2]) for name, found in dated.items())
+    site = json.dumps(registry.load_adoptions(conn))
     out = []
     for since, until in zip([None, *starts], [*starts, None], strict=True):
         valid = {
             name: [item for item in found if item[1] is None or (since is not None and item[1] <= since)][-1]
             for name, found in dated.items()
         }
-        content = _grown({name: item[2] for name, item in valid.items()}, newest)
-        content["standards/adoptions"] = [*content["standards/adoptions"], *site]
-        out.append(
-            Rules(
-                since,
-                until,
-                valid["parameters"][0],
-                parameters.parse(content["parameters"]),
-                averaging.parse(content["averagings"]),
-                quality.marks(content["marks"]),
-                standards.parse(content),
-                episodes.parse(content["episodes"]),
-                alarms.parse(content["alarms"]),
-                detection.parse(content["detectors"]),
-                derivation.parse(content["derivations"]),
-            )
-        )
+        read = _parsed(tuple((name, item[2]) for name, item in valid.items()), newest, site)
+        parts = {name: getattr(read, name) for name in Tables.__slots__}
+        out.append(Rules(since=since, until=until, edition=valid["parameters"][0], **parts))
     return out
+
+
+#: Some hundred kilobytes of text are read in a tenth of a second, and are the same nearly always.
+@lru_cache(maxsize=16)
+def _parsed(valid: tuple[tuple[str, str], ...], newest: tuple[tuple[str, str], ...], site: str) -> Tables:
+    """The tables `valid` at a time, grown by what the `newest` add, and by the adoptions of the `site`; all as JSON."""
+    content = _grown(*({name: json.loads(text) for name, text in some} for some in (valid, newest)))
+    content["standards/adoptions"] = [*content["standards/adoptions"], *json.loads(site)]
+    return Tables(
+        parameters.parse(content["parameters"]),
+        averaging.parse(content["averagings"]),
+        quality.marks(content["marks"]),
+        standards.parse(content),
+        episodes.parse(content["episodes"]),
+        alarms.parse(content["alarms"]),
+        detection.parse(content["detectors"]),
+        derivation.parse(content["derivations"]),
+    )
 
 
 def _grown(content: dict[str, Any], newest: dict[str, Any]) -> dict[str, Any]:

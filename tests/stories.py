@@ -31,7 +31,7 @@ CROWD = (0, 3, 5, 6)
 #: Hypothesis gives the same examples every time, so that a red test stays red; the soak asks for more and others.
 EXAMPLES = int(os.environ.get("GREENWATCH_LAW_EXAMPLES", "0"))
 LAW = settings(
-    max_examples=EXAMPLES or 6,
+    max_examples=EXAMPLES or 4,
     deadline=None,
     derandomize=not EXAMPLES,
     database=None,

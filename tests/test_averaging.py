@@ -16,6 +16,7 @@ from analytics import averaging, tables
 from analytics.frames import AVERAGES, OBSERVATIONS, SERIES, conform
 from analytics.parameters import Parameter
 from analytics.tables import TableError
+from tests.stories import EXAMPLES
 
 T0 = datetime(2024, 5, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -216,7 +217,7 @@ def records(draw: st.DrawFn) -> tuple[pl.DataFrame, pl.DataFrame]:
     return pl.DataFrame(rows, schema=schema, orient="row"), pl.concat(facts)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=EXAMPLES or 12, deadline=None)
 @given(records(), st.integers(-10, 80), st.integers(1, 40))
 def test_a_window_with_its_reach_has_the_averages_of_all_at_once(
     given_: tuple[pl.DataFrame, pl.DataFrame], start: int, length: int
@@ -264,7 +265,7 @@ def close(kind: str, ours: float | None, theirs: float | None) -> bool:
     return min(off, 360 - off if kind == "circular" else off) <= slack
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=EXAMPLES or 12, deadline=None)
 @given(records())
 def test_the_obvious_loop_agrees(given_: tuple[pl.DataFrame, pl.DataFrame]) -> None:
     rows, facts = given_

@@ -15,6 +15,7 @@ from analytics.tables import TableError
 from tests.conftest import needs_shared
 from tests.published import prsa_episodes
 from tests.rows import EPISODE
+from tests.stories import EXAMPLES
 
 T0 = datetime.fromisoformat("2026-01-05T00:00:00+00:00")
 HOUR = timedelta(hours=1)
@@ -114,7 +115,7 @@ values_of = st.lists(st.one_of(hours, st.lists(st.none(), min_size=6, max_size=1
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=EXAMPLES or 60, deadline=None)
 @given(values_of, st.integers(0, 4), st.integers(1, 4))
 def test_runs_are_those_of_the_obvious_loop(values: Values, bridge: int, minimum: int) -> None:
     assert found(values, bridge=bridge, minimum=minimum) == by_loop(values, bridge, minimum)
@@ -187,7 +188,7 @@ def test_stations_and_rules_are_strangers() -> None:
     assert made.select("station", "closed").rows() == [(1, True), (2, False)]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=EXAMPLES or 60, deadline=None)
 @given(values_of, st.data())
 def test_what_changes_between_quiet_changes_nothing_else(values: Values, data: Any) -> None:
     """Law 3, the heart of it: beyond the borders of a change the episodes are the same, whatever it is."""

@@ -168,8 +168,29 @@ def editions(conn: Connection, name: str, known: datetime | None = None) -> list
         {"name": name, "known": known},
     ).fetchall()
     if not rows:
-        raise NotMigrated(f"the table {name!r} of this version is not in the database: run `greenwatch migrate`")
+        raise unknown(name)
     return rows  # type: ignore[return-value]  # as the select says
+
+
+def unknown(table: str) -> NotMigrated:
+    """What is wrong where there is no edition of a package `table`."""
+    return NotMigrated(f"the table {table!r} of this version is not in the database: run `greenwatch migrate`")
+
+
+def texts(conn: Connection, known: datetime | None = None) -> dict[str, list[tuple[int, datetime | None, str]]]:
+    """`editions` of all package tables by name, each content as its JSON text, which need not be read twice."""
+    rows = conn.execute(
+        """
+        SELECT name, id, nullif(valid_from, '-infinity'), rows::text FROM edition
+        WHERE %(known)s::timestamptz IS NULL OR known <= %(known)s OR valid_from = '-infinity'
+        ORDER BY name, valid_from, id
+        """,
+        {"known": known},
+    ).fetchall()
+    found: dict[str, list[tuple[int, datetime | None, str]]] = {}
+    for name, *edition in rows:
+        found.setdefault(str(name), []).append(tuple(edition))  # type: ignore[arg-type]  # as the select says
+    return found
 
 
 def pending(conn: Connection) -> list[str]:

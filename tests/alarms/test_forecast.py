@@ -13,6 +13,7 @@ from analytics import alarms, averaging, episodes, parameters
 from analytics.alarms import ACTIVE, BLIND, FIRING, OK, PENDING, RECOVERING, STATE, WITHDRAWN, forecast
 from analytics.frames import TIME
 from analytics.tables import TableError
+from tests.stories import EXAMPLES
 
 T0 = datetime.fromisoformat("2026-01-05T00:00:00+00:00")
 HOUR = timedelta(hours=1)
@@ -124,7 +125,7 @@ def test_an_hourly_rule_takes_the_hours_as_they_are_and_a_lower_line_the_lowest(
 VALUES = st.one_of(st.none(), st.sampled_from([20.0, 100.0, 115.0, 118.0, 160.0, 300.0]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=EXAMPLES or 30, deadline=None)
 @given(st.lists(VALUES, min_size=26, max_size=26), st.lists(VALUES, min_size=1, max_size=30), st.integers(1, 2))
 def test_what_it_says_is_what_a_loop_finds(measured: list[float | None], ahead: list[float | None], level: int) -> None:
     before = {hour - 26: value for hour, value in enumerate(measured) if value is not None}
@@ -264,7 +265,7 @@ def test_which_alarms_take_its_place() -> None:
     assert forecast.overtaken(states, rules(level=2), told)["subject"].to_list() == [2]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=EXAMPLES or 20, deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from(["issue", "issue", "nothing", "correct"]), st.sampled_from([True, True, False, None]))

@@ -12,6 +12,7 @@ from analytics import alarms, parameters
 from analytics.alarms import ACTIVE, BLIND, FIRING, OK, PENDING, RECOVERING, STATE, WITHDRAWN, reading
 from analytics.frames import SERIES
 from analytics.tables import TableError
+from tests.stories import EXAMPLES
 
 T0 = datetime.fromisoformat("2026-01-05T00:00:00+00:00")
 MINUTE = timedelta(minutes=1)
@@ -228,7 +229,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=EXAMPLES or 20, deadline=None)
 @given(STEPS, st.booleans())
 def test_laws_hold_whatever_comes(steps: list[tuple[str, int, float]], latched: bool) -> None:
     world, minute = World(latched=latched), 0

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from analytics import irrigation
 from tests.irrigation.season import LAND, days, start, zone
+from tests.stories import EXAMPLES
 
 ISSUED = datetime(2026, 6, 9, 22, tzinfo=UTC)  # 06:00 of 10 June at +08:00
 
@@ -100,7 +101,7 @@ def test_a_zone_that_is_watered_by_a_meter_is_not_called_unwatered() -> None:
     assert advise(40.0, irrigation=12.0)["reason"].endswith("(by the water balance).")  # this morning
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=EXAMPLES or 10)
 @given(st.floats(0, 65), st.floats(0, 65))
 def test_a_drier_zone_never_gets_less(one: float, other: float) -> None:
     wetter, drier = (advise(value) for value in sorted((one, other)))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from analytics import irrigation
 from tests.conftest import SHARED, needs_shared
 from tests.irrigation.season import DAY0, LAND, days, run, start, zone
+from tests.stories import EXAMPLES
 
 
 def test_without_rain_the_soil_dries_and_slows() -> None:
@@ -111,7 +112,7 @@ CHANGES = st.fixed_dictionaries(
 SEASON = st.lists(CHANGES, min_size=1, max_size=15)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=EXAMPLES or 15)
 @given(SEASON, st.none() | st.floats(0, 65))
 def test_the_balance_closes_and_is_the_obvious_loop(season: list[dict[str, Any]], before: float | None) -> None:
     made = run(season, depletion=before)
@@ -145,7 +146,7 @@ def test_the_balance_closes_and_is_the_obvious_loop(season: list[dict[str, Any]]
         state = row["depletion"]
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=EXAMPLES or 8)
 @given(SEASON, st.none() | st.floats(0, 65), st.integers(0, 15))
 def test_day_by_day_equals_all_at_once(season: list[dict[str, Any]], before: float | None, cut: int) -> None:
     whole = run(season, depletion=before)

@@ -16,6 +16,7 @@ from analytics.frames import OBSERVATIONS, PAIRS, SERIES, VERDICTS, conform
 from analytics.parameters import Parameter
 from analytics.quality import BITS, FAIL, GOOD, NOT_EVALUATED, SUSPECT
 from tests.neighbours.loops import Reading, loop
+from tests.stories import EXAMPLES
 
 T0 = datetime(2024, 5, 1, tzinfo=UTC)
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -265,7 +266,7 @@ def worlds(draw: st.DrawFn) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
 World = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=EXAMPLES or 20, deadline=None)
 @given(worlds())
 def test_the_obvious_loop_agrees(world: World) -> None:
     readings, facts, pairs = world
@@ -280,7 +281,7 @@ def test_the_obvious_loop_agrees(world: World) -> None:
         assert {t: found.get(t, (GOOD, 0)) for t in expected} == expected
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=EXAMPLES or 10, deadline=None)
 @given(worlds(), st.integers(-60, 1500), st.integers(1, 900), st.randoms())
 def test_a_window_with_its_reach_has_the_verdicts_of_all_at_once(
     world: World, start: int, length: int, dice: Random
@@ -309,7 +310,7 @@ def test_a_window_with_its_reach_has_the_verdicts_of_all_at_once(
         assert_frame_equal(part, whole.filter(series=number))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=EXAMPLES or 10, deadline=None)
 @given(worlds(), st.integers(1, 8))
 def test_no_circles_the_final_word_on_a_neighbour_does_not_matter(world: World, number: int) -> None:
     """Series by series, each from the first pass of the others alone, is all at once."""

@@ -15,6 +15,7 @@ from analytics.frames import ASSESSMENTS, TIME
 from tests.conftest import SHARED, needs_shared
 from tests.noise.levels import AVERAGINGS, HOUR, LEVELS, MIDNIGHT
 from tests.rows import averages
+from tests.stories import EXAMPLES
 
 STANDARDS = standards.load()
 
@@ -120,7 +121,7 @@ def test_a_bedroom_has_stricter_limits_than_the_boundary_of_its_source() -> None
     assert [row[2:] for row in outside if row[0] == "GB 22337-2008"] == [(1, None, -5.0), (1, None, -5.0)]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=EXAMPLES or 15, deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from(["ld", "ln"]), st.integers(0, 5), st.integers(2000, 9000).map(lambda n: n / 100)),

@@ -15,6 +15,7 @@ from analytics.frames import AVERAGES, conform
 from analytics.parameters import Parameter
 from tests.conftest import SHARED, needs_shared
 from tests.noise.levels import AVERAGINGS, LEVELS, MIDNIGHT, facts, levels, windows
+from tests.stories import EXAMPLES
 
 #: noise_rules.toml, [[vector]] day_of_hours.
 DAY = [58.1, 60.3, 61.2, 60.8, 59.9, 59.5, 60.1, 60.6, 60.2, 59.8, 60.4, 61.0, 60.7, 59.2, 57.8, 55.9]
@@ -113,7 +114,7 @@ RATINGS = {
 }
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=EXAMPLES or 15, deadline=None)
 @given(
     st.dictionaries(st.integers(-24, 60), st.integers(200, 1100).map(lambda n: n / 10), min_size=1, max_size=80),
     st.floats(0, 0.3),

@@ -14,7 +14,7 @@ from math import inf
 #: What a station says in a haze, on a clear day; of carbon monoxide in a spike and else.
 HAZE, CLEAR, SPIKE, AIR = 200.0, 20.0, 40.0, 1.0
 #: Seconds after which nothing new begins: what was said last must be heard of.
-REST = 30.0
+REST = 25.0
 
 
 @dataclass(frozen=True, slots=True)

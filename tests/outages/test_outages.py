@@ -15,7 +15,7 @@ from tests.serving import until
 
 pytestmark = pytest.mark.long
 
-LENGTH, SEED = 70.0, 20261122
+LENGTH, SEED = 60.0, 20261122
 
 
 def test_whatever_is_struck_down_nobody_is_told_what_is_not_so(tmp_path: Path) -> None:

@@ -5,20 +5,26 @@ import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from tests.soak.figures import Outcome
 from tests.soak.house import ROOT, House, pace
 
-#: Examples a law, as many as some minutes allow: the gate runs six, the same ones each time; here they are others at
+#: Examples a law, as many as some minutes allow: the gate runs a few, the same ones each time; here they are others at
 #: each run.
 EXAMPLES = 30
+
+
+def asks(path: Path) -> bool:
+    """Whether the tests in `path` are of laws, or take as many examples as they are told."""
+    return path.name == "test_laws.py" or "EXAMPLES or " in path.read_text(encoding="utf-8")
 
 
 def run(house: House, _: int) -> Outcome:
     """Figures of the tests of laws and ledger."""
     examples = int(os.environ.get("GREENWATCH_LAW_EXAMPLES", EXAMPLES))
     environ = os.environ | {"GREENWATCH_TEST_DSN": house.dsn, "GREENWATCH_LAW_EXAMPLES": str(examples)}
-    files = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "tests").rglob("test_laws.py"))]
+    files = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "tests").rglob("test_*.py")) if asks(path)]
     files += ["tests/ledger", "tests/test_priorities.py", "tests/detection/test_stage.py"]
     words = ["-m", "pytest", "-p", "no:cacheprovider", "-vv", *files]
     began, lines, total = time.perf_counter(), [""], 0.0
