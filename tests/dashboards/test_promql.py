@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from analytics.metrics import Broker, Exporter, Line
+from analytics.metrics import FAMILIES, Broker, Exporter, Line
 from analytics.store.connection import Connection, connect
 from jobs.web.watcher import Taker
 from tests.dashboards.asked import CHOSEN, Page, Shown, expressions, filled
@@ -71,6 +71,18 @@ def test_each_name_is_one_that_somebody_serves_and_counters_are_looked_at_by_the
             assert used in kinds, name
             if kinds[used] == "counter":
                 assert re.search(rf"(?:rate|increase)\(\s*{used}\b", expression), name
+
+
+def test_figures_are_grouped_by_labels_of_their_own() -> None:
+    """Not by `job`, which each scrape has: it stands for the process."""
+    labels = {family.name: {*family.labels, "instance"} for family in FAMILIES}
+    looked_at = 0
+    for name, expression in EXPRESSIONS:
+        for used in labels.keys() & set(re.findall(r"\bgreenwatch_\w+", without_values(expression))):
+            for group in re.findall(r"\bby\s*\(([^)]*)\)", expression):
+                assert {each.strip() for each in group.split(",") if each.strip()} <= labels[used], (name, used)
+                looked_at += 1
+    assert looked_at > 3
 
 
 def test_there_are_expressions() -> None:
