@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from dashboards.pieces import (
-    EPISODE,
     FULL,
     LATE,
     LEVELS,
@@ -44,6 +43,17 @@ from dashboards.shared import (
     with_stations,
 )
 
+#: Heads of the columns of a table of episodes.
+EPISODE = {
+    "station": "station 站点",
+    "title": "what 过程",
+    "level": "level 等级",
+    "began": "began 始",
+    "stop": "until 至",
+    "closed": "over? 结束",
+    "peak": "peak 峰值",
+    "peak_time": "peak at 峰现",
+}
 #: Condition on the columns `district` and `station`: what is chosen; on `station` alone.
 MINE = f"district = ANY({DISTRICTS}) AND ('' = ANY({STATIONS}) OR station = ANY({STATIONS}))"
 OF_MINE = f"station IN (SELECT station FROM report.district WHERE {MINE})"

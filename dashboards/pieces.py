@@ -38,17 +38,6 @@ LEVELS = {"0": ("none 无", "green"), "1": ("level 1 一级", "orange"), "2": ("
 OVER = {"true": ("over 结束", "green"), "false": ("on 进行中", "red")}
 YES = {"true": ("yes 是", "red"), "false": ("no 否", "green")}
 
-#: Heads of the columns of a table of episodes.
-EPISODE = {
-    "station": "station 站点",
-    "title": "what 过程",
-    "level": "level 等级",
-    "began": "began 始",
-    "stop": "until 至",
-    "closed": "over? 结束",
-    "peak": "peak 峰值",
-    "peak_time": "peak at 峰现",
-}
 #: Colours of the age of a newest reading, from so many seconds on.
 LATE = ((None, "green"), (600, "orange"), (3600, "red"))
 #: Of what has no value; and less than any value.
