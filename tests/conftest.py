@@ -5,7 +5,7 @@ import secrets
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -83,39 +83,71 @@ def _own_server() -> Iterator[Host]:
 Make = Callable[[str], str]
 
 
-@pytest.fixture(scope="session")
-def make_database(host: Host) -> Iterator[Make]:
-    """A function that gives the DSN of a fresh migrated database of a tier, `apache` or `plain`."""
-    made: list[str] = []
-    templates: dict[str, str] = {}
+@dataclass(slots=True)
+class Databases:
+    """Databases of a server, and those that others are copies of: a copy takes a tenth of a second, a story many."""
 
-    def create(name: str, template: str | None = None) -> str:
-        with closing(psycopg.connect(host.dsn, autocommit=True)) as admin:
+    host: Host
+    made: list[str] = field(default_factory=list)
+    templates: dict[str, str] = field(default_factory=dict)
+
+    def fresh(self, tier: str) -> str:
+        """The DSN of a fresh migrated database of a tier, `apache` or `plain`."""
+        return self._make(self._migrated(tier))
+
+    def copy(self, story: str, tier: str, tell: Callable[[Connection], object]) -> str:
+        """The DSN of a database of `tier` in which the `story` was told; `tell` tells it, once for all."""
+        return self._make(self._template(f"{story} {tier}", tell, self._migrated(tier)))
+
+    def drop(self) -> None:
+        """Nothing; none of them is left."""
+        with closing(psycopg.connect(self.host.dsn, autocommit=True)) as admin:
+            for name in self.made:
+                admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def _make(self, template: str) -> str:
+        name = f"gw_{secrets.token_hex(6)}"
+        with closing(psycopg.connect(self.host.dsn, autocommit=True)) as admin:
             # Copied as files: a third cheaper than through the log, and there are some thousand of them.
-            origin = sql.SQL("TEMPLATE {} STRATEGY FILE_COPY").format(sql.Identifier(template or "template0"))
+            origin = sql.SQL("TEMPLATE {} STRATEGY FILE_COPY").format(sql.Identifier(template))
             admin.execute(sql.SQL("CREATE DATABASE {} {}").format(sql.Identifier(name), origin))
-        made.append(name)
-        return conninfo.make_conninfo(host.dsn, dbname=name)
+        self.made.append(name)
+        return conninfo.make_conninfo(self.host.dsn, dbname=name)
 
-    def template(tier: str) -> str:
-        if tier not in templates:
-            name = f"gw_template_{tier}_{secrets.token_hex(4)}"
-            with closing(connection.connect(create(name))) as conn:
-                list(migrations.migrate(conn, standards.tables(), NOW, plain=tier == "plain"))
-            with closing(psycopg.connect(host.dsn, autocommit=True)) as admin:
+    def _migrated(self, tier: str) -> str:
+        def migrate(conn: Connection) -> None:
+            list(migrations.migrate(conn, standards.tables(), NOW, plain=tier == "plain"))
+
+        return self._template(tier, migrate, "template0")
+
+    def _template(self, key: str, fill: Callable[[Connection], object], origin: str) -> str:
+        """The name of the database that is filled by `fill` and visited by nobody any more."""
+        if key not in self.templates:
+            dsn = self._make(origin)
+            with closing(connection.connect(dsn)) as conn:
+                fill(conn)
+            name = str(conninfo.conninfo_to_dict(dsn)["dbname"])
+            with closing(psycopg.connect(self.host.dsn, autocommit=True)) as admin:
                 # TimescaleDB's scheduler stays attached for a while, and a template must have no visitors.
                 admin.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(sql.Identifier(name)))
                 admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
-            templates[tier] = name
-        return templates[tier]
+            self.templates[key] = name
+        return self.templates[key]
 
-    yield lambda tier: create(f"gw_{secrets.token_hex(6)}", template(tier))
 
-    if host.passing and len(made) > MANY:
-        return  # they go with their server's data
-    with closing(psycopg.connect(host.dsn, autocommit=True)) as admin:
-        for name in made:
-            admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+@pytest.fixture(scope="session")
+def databases(host: Host) -> Iterator[Databases]:
+    """Where tests get their databases from."""
+    ours = Databases(host)
+    yield ours
+    if not (host.passing and len(ours.made) > MANY):  # else they go with their server's data
+        ours.drop()
+
+
+@pytest.fixture(scope="session")
+def make_database(databases: Databases) -> Make:
+    """A function that gives the DSN of a fresh migrated database of a tier, `apache` or `plain`."""
+    return databases.fresh
 
 
 @pytest.fixture(params=["apache"])
