@@ -45,8 +45,8 @@ def below() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def binaries(below: Path) -> Path:
-    """The programs of the default home if they are there; else fetched once."""
-    default = home({}) / "postgres"
+    """The programs that are there already; else fetched once."""
+    default = home() / "postgres"
     return default if provision.Programs(default).complete else provision.install(below / "programs", quiet).folder
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 import polars as pl
+import psycopg
 
 from analytics.frames import TIME
 from analytics.store import observations, register, registry, rejects
@@ -83,11 +84,17 @@ def subjects(conn: Connection) -> None:
 
 def empty(conn: Connection, *, registry_too: bool = False) -> None:
     """Nothing; rows are gone, stations and series stay unless asked otherwise."""
-    conn.execute(
-        "TRUNCATE batch, observation, observation_history, reject, stale, judged, first_verdict, verdict, average,"
-        " assessment, assessment_history, score, episode, episode_history, fit, alarm, alarm_event, planned,"
-        " planned_end, correction, corrected, review"
-    )
+    for left in reversed(range(5)):
+        try:
+            conn.execute(
+                "TRUNCATE batch, observation, observation_history, reject, stale, judged, first_verdict, verdict,"
+                " average, assessment, assessment_history, score, episode, episode_history, fit, alarm, alarm_event,"
+                " planned, planned_end, correction, corrected, review"
+            )
+            break
+        except psycopg.errors.DeadlockDetected:  # a server beside reads tables in an order of its own
+            if not left:
+                raise
     conn.execute("UPDATE latest SET time = NULL, value = NULL, mark = NULL, first = NULL, live = NULL, rows = 0")
     if registry_too:
         conn.execute("TRUNCATE station, series, latest, membership, authority, source CASCADE")
