@@ -1,7 +1,7 @@
 """The shared labelled sets as one frame: read by the scorers' report, benchmarks and tests, by no detector.
 
 `read(name)` gives `LABELLED`: a row a reading, in the order of its file, missing readings left out. `station` is the
-file, `series` the station and the column. What `label` says, and what to beware of, stands at each reader. Times whose
+file, `parameter` the column, `series` the two. What `label` says, and what to beware of, stands at each reader. Times whose
 source names no zone stand in UTC as they are written.
 """
 
@@ -21,6 +21,7 @@ LABELLED: Mapping[str, pl.DataType] = {
     "set": pl.String(),
     "station": pl.String(),
     "series": pl.String(),
+    "parameter": pl.String(),
     "time": TIME,
     "value": pl.Float64(),
     "label": pl.Boolean(),
@@ -48,6 +49,7 @@ def _long(station: str, column: str, time: pl.Expr, label: pl.Expr) -> list[pl.E
     return [
         pl.lit(station).alias("station"),
         pl.lit(f"{station}/{column}").alias("series"),
+        pl.lit(column).alias("parameter"),
         time.dt.replace_time_zone("UTC").alias("time"),
         pl.col(column).cast(pl.Float64).alias("value"),
         label.alias("label"),
@@ -114,7 +116,7 @@ def _nab(folder: Path) -> Iterator[pl.DataFrame]:
         edges = [[pl.lit(edge[:19]).str.to_datetime() for edge in window] for window in windows]
         label = pl.any_horizontal(pl.lit(value=False), *(time.is_between(start, stop) for start, stop in edges))
         made = rows.select(_long(name.removesuffix(".csv"), "value", time, label))
-        yield made.with_columns(pl.col("station").alias("series"))
+        yield made.with_columns(pl.col("station").alias("series"), pl.col("station").alias("parameter"))
 
 
 def _oddwater(folder: Path) -> Iterator[pl.DataFrame]:
