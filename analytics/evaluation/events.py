@@ -73,9 +73,10 @@ def best(rows: pl.DataFrame) -> tuple[float, Figures]:
 
 def together(rows: pl.DataFrame) -> pl.DataFrame:
     """`rows` (`SCORED`) as one series a station: the highest score at a time, labelled where any of its series is."""
-    return rows.group_by("station", "time", maintain_order=True).agg(
+    made = rows.group_by("station", "time").agg(
         pl.col("station").first().alias("series"), pl.col("label").any(), pl.col("score").max()
     )
+    return made.sort("station", "time")
 
 
 def halves(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -111,8 +111,8 @@ def _normalised(total: float, files: Sequence[File], profile: Profile) -> float:
     return 100 * (total - nothing) / (perfect - nothing) if windows else float("nan")
 
 
-def _probation(rows: int) -> float:
-    return min(PROBATION * rows // 1, PROBATION * LONGEST)
+def _probation(rows: int) -> int:
+    return int(PROBATION * min(rows, LONGEST))
 
 
 def _sigmoid(place: Array) -> Array:

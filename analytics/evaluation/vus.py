@@ -9,7 +9,6 @@ recall is multiplied by the share of runs that are touched at all; the mean over
 
 import numpy as np
 import numpy.typing as npt
-from statsmodels.tsa.stattools import acf  # type: ignore[import-untyped]
 
 Array = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -35,13 +34,14 @@ def vus_pr(label: Bools, score: Array, width: int) -> float:
     alarms = np.cumsum(np.bincount(called, minlength=THRESHOLDS))
     within = np.cumsum(np.bincount(called[label], minlength=THRESHOLDS))
     runs, total = _runs(label), int(label.sum())
-    rows, distances = _fringe(runs, width // 2, len(label))
+    rows, distances = _fringe(runs, width // 2, label)
+    beside_at, place = np.unique(rows, return_inverse=True)
     areas = []
     for wide in range(width + 1):
         near = distances <= wide // 2
-        fade = np.bincount(rows[near], weights=np.sqrt(1 - distances[near] / max(wide, 1)), minlength=len(label))
-        faded = np.where(label, 0.0, np.minimum(fade, 1.0))
-        beside = np.cumsum(np.bincount(called, weights=faded, minlength=THRESHOLDS))
+        fade = np.bincount(place[near], weights=np.sqrt(1 - distances[near] / max(wide, 1)), minlength=len(beside_at))
+        # Where two runs are near it fades from both, but never counts for more than a label.
+        beside = np.cumsum(np.bincount(called[beside_at], weights=np.minimum(fade, 1.0), minlength=THRESHOLDS))
         true = within + beside
         # The number of positives is half way between the labels and what the thresholds made of them.
         positives = (total + total + beside) / 2
@@ -52,6 +52,9 @@ def vus_pr(label: Bools, score: Array, width: int) -> float:
 
 def period(value: Array) -> int:
     """Width of the buffer [rows] that TSB-AD takes for a series: the lag of the highest peak of its autocorrelation."""
+    # It takes a second to import, and nothing but this needs it.
+    from statsmodels.tsa.stattools import acf  # type: ignore[import-untyped]
+
     value = value[:ROWS]
     if len(value) < SHORTEST + 3 or np.ptp(value) == 0:
         return USUAL
@@ -69,12 +72,13 @@ def _runs(label: Bools) -> npt.NDArray[np.int64]:
     return np.asarray(turns - np.array([0, 1]))
 
 
-def _fringe(runs: npt.NDArray[np.int64], reach: int, count: int) -> tuple[npt.NDArray[np.int64], Array]:
-    """Rows up to `reach` before and after each run, and how far they are from it [rows]."""
+def _fringe(runs: npt.NDArray[np.int64], reach: int, label: Bools) -> tuple[npt.NDArray[np.int64], Array]:
+    """Rows without a label up to `reach` before and after each run, and how far they are from it [rows]."""
     away = np.arange(1, reach + 1)
     rows = np.concatenate([(runs[:, :1] - away).ravel(), (runs[:, 1:] + away).ravel()])
     distances = np.tile(away, 2 * len(runs)).astype(np.float64)
-    there = (rows >= 0) & (rows < count)
+    there = (rows >= 0) & (rows < len(label))
+    there[there] = ~label[rows[there]]
     return rows[there], distances[there]
 
 

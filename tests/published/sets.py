@@ -1,8 +1,8 @@
 """The shared labelled sets as one frame: read by the scorers' report, benchmarks and tests, by no detector.
 
 `read(name)` gives `LABELLED`: a row a reading, in the order of its file, missing readings left out. `station` is the
-file, `parameter` the column, `series` the two. What `label` says, and what to beware of, stands at each reader. Times whose
-source names no zone stand in UTC as they are written.
+file, `parameter` the column, `series` the two. What `label` says, and what to beware of, stands at each reader. Times
+whose source names no zone stand in UTC as they are written.
 """
 
 import json
