@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -26,10 +26,9 @@ from rich.table import Table
 
 from analytics.evaluation import SCORED, events, nab, vus
 from tests.published import sets
+from tests.published.detectors import OURS, Detector
 from tests.published.rivals import RIVALS
 
-#: Readings (station, series, parameter, time, value) -> the same rows in the same order, with `score`.
-Detector = Callable[[pl.DataFrame], pl.DataFrame]
 SCRIPT = Path(__file__).parents[1] / "compare" / "rivals" / "detection.py"
 
 
@@ -134,57 +133,72 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.published.detection_report")
     parser.add_argument("--sets", nargs="*", choices=list(sets.SETS), default=list(sets.SETS), metavar="NAME")
     parser.add_argument("--detector", nargs="*", choices=list(OURS), default=list(OURS), metavar="NAME")
-    parser.add_argument(
-        "--rivals", action="store_true", help="z-score, Hampel, ETS residual, Sub-PCA, isolation forest"
-    )
+    parser.add_argument("--rivals", action="store_true", help=", ".join(RIVALS))
     parser.add_argument("--ioos", metavar="PYTHON", help="interpreter with tests/compare/requirements.lock installed")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="keep the figures there as JSON")
     wanted = parser.parse_args()
-    who = {name: OURS[name] for name in wanted.detector}
-    if wanted.rivals:
-        who |= {name: by_series(judge) for name, judge in RIVALS.items()}
-    if wanted.ioos:
-        who["ioos_qc"] = ioos(wanted.ioos)
+    who = detectors(wanted.detector, wanted.rivals, wanted.ioos)
+    measured = {(name, title): measure(name, detector) for name in wanted.sets for title, detector in who.items()}
     out = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
-    table = Table(pad_edge=False)
-    for name in ("set", "detector"):
-        table.add_column(name, overflow="fold")
-    for name in ("F1", "precision", "recall", "false/week", "delay h", "halves", "best F1", "at", "VUS-PR", "NAB 1.0"):
+    out.print(_figures(measured))
+    if "nab" in wanted.sets:
+        out.print(_nab({title: row.nab for (name, title), row in measured.items() if name == "nab"}))
+    if wanted.out:
+        kept = [{"set": name, "detector": title} | asdict(row) for (name, title), row in measured.items()]
+        wanted.out.write_text(json.dumps(kept, indent=1) + "\n")
+
+
+def detectors(ours: Sequence[str], rivals: bool, python: str | None) -> dict[str, Detector]:
+    """By their names, ours first."""
+    found = {name: OURS[name] for name in ours}
+    if rivals:
+        found |= {name: by_series(judge) for name, judge in RIVALS.items()}
+    if python:
+        found["ioos_qc"] = ioos(python)
+    return found
+
+
+def _figures(measured: Mapping[tuple[str, str], Row]) -> Table:
+    table = Table(title="event by event, at each detector's own line of 1.0 and at the best line", pad_edge=False)
+    table.add_column("set", no_wrap=True)
+    table.add_column("detector", no_wrap=True)
+    for name in (
+        "F1",
+        "precision",
+        "recall",
+        "false/week",
+        "delay [h]",
+        "F1 of halves",
+        "best F1",
+        "false/week",
+        "line",
+    ):
         table.add_column(name, justify="right")
-    table.add_column("NAB best", justify="right")
-    table.add_column("s", justify="right")
-    for name in wanted.sets:
-        for who_said, detector in who.items():
-            table.add_row(name, who_said, *_cells(measure(name, detector)))
-        if name == "nab":
-            for title, scores in published(sets.read(name)["station"].unique().to_list()):
-                table.add_row(name, f"{title}, published", *[""] * 10, _scores(scores), "")
-        table.add_section()
-    out.print(table)
+    for name in ("VUS-PR", "s"):
+        table.add_column(name, justify="right")
+    for (name, title), row in measured.items():
+        own, best = row.own, row.best
+        cells = [own.f1, own.precision, own.recall, own.false_rate, own.delay]
+        more = [best.f1, best.false_rate, row.line, row.vus]
+        halves = " ".join(f"{half.f1:.2f}" for half in row.halves)
+        seconds = f"{row.seconds:.1f}"
+        table.add_row(
+            name, title, *(f"{cell:.2f}" for cell in cells), halves, *(f"{cell:.2f}" for cell in more), seconds
+        )
+    return table
 
 
-def _cells(row: Row) -> list[str]:
-    own = row.own
-    return [
-        f"{own.f1:.3f}",
-        f"{own.precision:.2f}",
-        f"{own.recall:.2f}",
-        f"{own.false_rate:.2f}",
-        f"{own.delay:.1f}",
-        f"{row.halves[0].f1:.2f} {row.halves[1].f1:.2f}",
-        f"{row.best.f1:.3f}",
-        f"{row.line:.2f}",
-        f"{row.vus:.3f}",
-        _scores(row.nab[:3]),
-        _scores(row.nab[3:]),
-        f"{row.seconds:.1f}",
-    ]
+def _nab(found: Mapping[str, Sequence[float]]) -> Table:
+    table = Table(title="NAB, the 35 shared files: standard, low FP, low FN", pad_edge=False)
+    table.add_column("detector", no_wrap=True)
+    for name in ("at 1.0", "at the best line of each profile"):
+        table.add_column(name, justify="right")
+    for title, scores in found.items():
+        table.add_row(title, *(" ".join(f"{score:.1f}" for score in part) for part in (scores[:3], scores[3:])))
+    for title, scores in published(sets.read("nab")["station"].unique().to_list()):
+        table.add_row(f"{title}, published", "", " ".join(f"{score:.1f}" for score in scores))
+    return table
 
-
-def _scores(values: Sequence[float]) -> str:
-    return " ".join(f"{value:.1f}" for value in values)
-
-
-OURS: Mapping[str, Detector] = {}
 
 if __name__ == "__main__":
     main()

@@ -107,7 +107,7 @@ def windowed_gaussian(value: Array) -> Array:
     variance = np.maximum((squares[stops] - squares[starts]) / count - mean**2, 0)
     deviation = np.where(variance > 1e-12 * near.var(), variance**0.5, 1e-6)
     out = 1 - 0.5 * erfc(np.abs(near - mean) / deviation / 2**0.5)
-    return np.round(np.where(rows > 0, out, 0.0), 12)
+    return np.asarray(np.round(np.where(rows > 0, out, 0.0), 12), dtype=np.float64)
 
 
 RIVALS: Mapping[str, Callable[[Array], Array]] = {

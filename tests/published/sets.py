@@ -1,12 +1,12 @@
 """The shared labelled sets as one frame: read by the scorers' report, benchmarks and tests, by no detector.
 
 `read(name)` gives `LABELLED`: a row a reading, in the order of its file, missing readings left out. `station` is the
-file, `parameter` the column, `series` the two. What `label` says, and what to beware of, stands at each reader. Times
-whose source names no zone stand in UTC as they are written.
+file, `series` that and the column, `parameter` our name of the column where we have one. What `label` says, and what to
+beware of, stands at each reader. Times whose source names no zone stand in UTC as they are written.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -28,11 +28,23 @@ LABELLED: Mapping[str, pl.DataType] = {
 }
 
 
+#: What the registry calls the columns that it knows; others keep their name.
+NAMES: Mapping[str, str] = {
+    **{"temp": "water_temperature", "cond": "conductivity", "spcond": "conductivity", "do": "dissolved_oxygen"},
+    **{"do_mgl": "dissolved_oxygen", "turb": "turbidity", "stage": "water_level", "depth": "water_depth"},
+    **{"atemp": "air_temperature", "rh": "relative_humidity", "bp": "air_pressure", "wspd": "wind_speed"},
+    **{"totprcp": "rain", "Tp": "water_temperature", "Cl": "chlorine_dioxide", "Cl_2": "chlorine_dioxide", "pH": "ph"},
+    **{"Redox": "orp", "Leit": "conductivity", "Trueb": "turbidity", "Fm": "discharge", "Fm_2": "discharge"},
+    **{"Level": "water_level", "Cond": "conductivity", "Tur": "turbidity"},
+}
+
+
 class Labelled(NamedTuple):
-    """How a set is read, and whether its labels are of a whole station: then its series are scored as one."""
+    """How a set is read, and from where; `whole`: its labels are of a station, so its series are scored as one."""
 
     read: Callable[[Path], Iterator[pl.DataFrame]]
-    whole: bool
+    folder: str
+    whole: bool = False
 
 
 @cache
@@ -40,7 +52,7 @@ def read(name: str) -> pl.DataFrame:
     """The set `name` (`LABELLED`); `label` is null where those who labelled did not want to say."""
     parts = [
         part.drop_nulls("value").filter(pl.col("value").is_finite()).with_columns(pl.lit(name).alias("set"))
-        for part in SETS[name].read(DATA / name)
+        for part in SETS[name].read(DATA / SETS[name].folder)
     ]
     return pl.concat(conform(part, LABELLED) for part in parts)
 
@@ -49,7 +61,7 @@ def _long(station: str, column: str, time: pl.Expr, label: pl.Expr) -> list[pl.E
     return [
         pl.lit(station).alias("station"),
         pl.lit(f"{station}/{column}").alias("series"),
-        pl.lit(column).alias("parameter"),
+        pl.lit(NAMES.get(column, column)).alias("parameter"),
         time.dt.replace_time_zone("UTC").alias("time"),
         pl.col(column).cast(pl.Float64).alias("value"),
         label.alias("label"),
@@ -75,21 +87,25 @@ def _logan_river(folder: Path) -> Iterator[pl.DataFrame]:
 
 
 def _swmp(folder: Path) -> Iterator[pl.DataFrame]:
+    """The sonde at Cat Point; see `_flagged`. Columns reckoned from another share its flags and are left out."""
+    return _flagged(folder / "apacpwq.parquet", ("temp", "spcond", "do_mgl", "depth", "ph", "turb"))
+
+
+def _swmp_weather(folder: Path) -> Iterator[pl.DataFrame]:
+    """The weather station; see `_flagged`. Wind direction goes round and is left out, and so are sums of rain."""
+    return _flagged(folder / "apaebmet.parquet", ("atemp", "rh", "bp", "wspd", "totpar", "totprcp"))
+
+
+def _flagged(path: Path, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
     """Flag -3, rejected, is the label; 1, suspect, is no judgement: an alarm there is neither right nor wrong.
 
-    Wind direction goes round and is left out, and so are columns that are reckoned from another one and share its flags
-    (salinity, percent oxygen, corrected depth, sums of rain). Rejected values are still in the file.
+    Rejected values are still in the file. Nine in ten of the sonde's events are short runs of turbidity.
     """
-    columns = {
-        "apacpwq": ("temp", "spcond", "do_mgl", "depth", "ph", "turb"),
-        "apaebmet": ("atemp", "rh", "bp", "wspd", "totpar", "totprcp"),
-    }
-    for station, names in columns.items():
-        rows = pl.read_parquet(folder / f"{station}.parquet")
-        for column in names:
-            flag = pl.col(f"f_{column}").str.extract(r"^<(-?\d+)>")
-            label = pl.when(flag != "1").then(flag == "-3")
-            yield rows.select(_long(station, column, pl.col("datetimestamp"), label))
+    rows = pl.read_parquet(path)
+    for column in columns:
+        flag = pl.col(f"f_{column}").str.extract(r"^<(-?\d+)>")
+        label = pl.when(flag != "1").then(flag == "-3")
+        yield rows.select(_long(_stem(path), column, pl.col("datetimestamp"), label))
 
 
 def _gecco(folder: Path) -> Iterator[pl.DataFrame]:
@@ -128,10 +144,11 @@ def _oddwater(folder: Path) -> Iterator[pl.DataFrame]:
 
 
 SETS: Mapping[str, Labelled] = {
-    "logan-river": Labelled(_logan_river, whole=False),
-    "swmp-apalachicola": Labelled(_swmp, whole=False),
-    "gecco2018-water": Labelled(_gecco, whole=True),
-    "skab": Labelled(_skab, whole=True),
-    "nab": Labelled(_nab, whole=False),
-    "oddwater": Labelled(_oddwater, whole=False),
+    "logan-river": Labelled(_logan_river, "logan-river"),
+    "swmp-apalachicola": Labelled(_swmp, "swmp-apalachicola"),
+    "swmp-weather": Labelled(_swmp_weather, "swmp-apalachicola"),
+    "gecco2018-water": Labelled(_gecco, "gecco2018-water", whole=True),
+    "skab": Labelled(_skab, "skab", whole=True),
+    "nab": Labelled(_nab, "nab"),
+    "oddwater": Labelled(_oddwater, "oddwater"),
 }
