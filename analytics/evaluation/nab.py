@@ -70,7 +70,7 @@ def best(files: Sequence[File], profile: Profile) -> tuple[float, float]:
     lines, gains = (np.concatenate(parts) for parts in zip(*found, strict=True))
     order = np.argsort(-lines, kind="stable")
     lines, total = lines[order], np.cumsum(gains[order])
-    last = np.append(lines[1:] != lines[:-1], True)  # rows of one score are called out together
+    last = np.diff(lines, append=-np.inf) != 0  # rows of one score are called out together
     lines = np.concatenate([[np.inf], lines[last]])
     total = np.concatenate([[0.0], total[last]]) + sum(_silence(file, profile) for file in files)
     place = int(np.argmax(total))

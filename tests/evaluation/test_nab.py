@@ -54,6 +54,12 @@ def test_probation_is_not_scored() -> None:
     assert nab.raw((windows(100_000), alarms(100_000, 749, 750)), 1.0, STANDARD) == -0.11
 
 
+def test_a_detector_that_never_judges_is_silent() -> None:
+    silent = [(windows(100, (40, 60)), np.full(100, np.nan))]
+    assert nab.best(silent, STANDARD) == (math.inf, 0.0)
+    assert nab.score(silent, 1.0, STANDARD) == 0
+
+
 @st.composite
 def files(draw: st.DrawFn) -> list[File]:
     made = []

@@ -1,7 +1,7 @@
 """Our detectors as the report runs them on the labelled sets: as the clock and the stage would, with one setting.
 
-Weekly fits of the `window` days before them, on hourly means; the score of an hour belongs to its last row, at which
-it is known.
+Weekly fits of the `window` days before them, on hourly means; each row has the score of its hour, though the first of
+them come up to an hour before it is known.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ SETTING = detection.parse(tables.read(detection.TABLE))
 
 def by_the_clock(name: str, rows: pl.DataFrame) -> pl.DataFrame:
     """The detector `name` on `rows`; null where it cannot judge."""
-    rows = rows.with_row_index("row").with_columns(hour=pl.col("time").dt.truncate("1h"))
+    rows = rows.with_columns(hour=pl.col("time").dt.truncate("1h"))
     number = rows.select("series").unique(maintain_order=True).with_row_index("number")
     number = number.with_columns(pl.col("number").cast(pl.Int32))
     hours = (
@@ -41,9 +41,7 @@ def by_the_clock(name: str, rows: pl.DataFrame) -> pl.DataFrame:
         number, left_on="series", right_on="number"
     )
     known = scores.select(series=pl.col("series_right"), hour="time", score="value")
-    last = rows.with_columns(last=pl.col("row") == pl.col("row").max().over("series", "hour"))
-    said = last.join(known, on=["series", "hour"], how="left", maintain_order="left")
-    return said.with_columns(pl.when("last").then("score").alias("score")).drop("row", "hour", "last")
+    return rows.join(known, on=["series", "hour"], how="left", maintain_order="left").drop("hour")
 
 
 OURS: Mapping[str, Detector] = {name: partial(by_the_clock, name) for name in detection.DETECTORS}
