@@ -14,6 +14,7 @@ evapotranspiration  FAO-56 reference evapotranspiration, one function an equatio
 derivation/    hourly means of some series to hours of another, a file a method
 corrections    layers over readings: calibrations, drift, manual verdicts, withdrawals
 episodes       runs of a condition, with hysteresis
+evaluation/    scorers of detectors where anomalies are known, and faults to inject where they are not
 keeping        how long rows are kept
 skill          backtest, gate and bands against the naive forecasts
 synthetic/     a made-up district
