@@ -79,7 +79,8 @@ def test_the_report_reaches_the_published_score() -> None:
     judged = rows.with_columns(said["score"]).select("station", "series", "time", "label", "score")
     known = dict(published(rows["station"].unique().to_list()))["windowedGaussian"]
     assert of_nab(judged)[:3] == pytest.approx(known, abs=1e-4)
-    assert all(best >= own for own, best in zip(of_nab(judged)[:3], of_nab(judged)[3:], strict=True))
+    scores = of_nab(judged)
+    assert all(best >= own - 1e-9 for own, best in zip(scores[:3], scores[3:], strict=True))
     found = [volume for volume in volumes(judged, rows) if volume == volume]
     assert len(found) == rows.filter("label")["series"].n_unique()
     assert 0.1 < sum(found) / len(found) < 0.35
