@@ -2,8 +2,9 @@
 
 An event is a run of labelled rows of a series, widened by a row on either side, since people label by hand (so does
 PyHydroQC, A. S. Jones et al. 2022). An alarm is a run of rows at or over the line, bridged over two rows for the same
-reason. An event is found where an alarm row lies in it. An alarm that touches no event is false, once for each day that
-it begins; of one that does touch, each whole day outside of events is false: else one that is always on were perfect.
+reason. An event is found where an alarm row lies in it whose alarm began no more than a day before: one that has been
+on for longer is no news. An alarm that touches no event is false, once for each day that it begins; of one that does
+touch, each whole day outside of events is false: else one that is always on were good.
 """
 
 from dataclasses import dataclass
@@ -60,8 +61,8 @@ def judge(rows: pl.DataFrame, line: float = LINE) -> Figures:
 def best(rows: pl.DataFrame) -> tuple[float, Figures]:
     """The line of the highest F1 on `rows` (`SCORED`), found with the labels, and its figures.
 
-    Between the peaks of two events no line finds more, so the peaks are tried, the lowest of those that share a rank
-    where there are more than `LINES`. Infinity where no event can be found.
+    Hardly a line between the peaks of two events finds more than the upper one, so the peaks are tried, `LINES` of them
+    at even ranks where there are more. Infinity where no event can be found.
     """
     known = _Known(rows)
     peaks = np.unique(known.peaks[np.isfinite(known.peaks)])
@@ -122,8 +123,10 @@ class _Known:
         # Whole microseconds: sums of them are exact.
         outside = np.bincount(alarm, weights=self.lasts[on] * ~hit, minlength=new.sum()) / _micros(DAY)
         false = np.where(touches, np.floor(outside), np.maximum(np.ceil(outside), 1))
-        found = self.peaks >= line
-        first = _least(self.event[on[hit]], self.time[on[hit]], self.events)
+        said = on[hit]
+        news = self.time[on[new]][alarm[hit]] >= self.start[self.event[said]] - _micros(DAY)
+        first = _least(self.event[said[news]], self.time[said[news]], self.events)
+        found = np.bincount(self.event[said[news]], minlength=self.events) > 0
         late = np.maximum(first - self.start, 0)[found]
         delay = float(np.median(late)) / _micros(timedelta(hours=1)) if len(late) else float("nan")
         return Figures(self.events, int(found.sum()), int(false.sum()), self.weeks, delay)

@@ -77,7 +77,7 @@ def test_weeks_are_of_the_station_and_without_gaps() -> None:
 
 def test_always_on_is_not_perfect() -> None:
     figures = events.judge(rows("x" + "." * 70 + "x" + "." * 168, "#" * 240))
-    assert (figures.events, figures.found, figures.false) == (2, 2, 9)
+    assert (figures.events, figures.found, figures.false) == (2, 1, 9)  # of the second it says nothing new
     figures = events.judge(rows("." * 49, "#" * 49))
     assert figures.false == 3  # two days and an hour
 
@@ -129,7 +129,11 @@ def test_like_the_obvious_loop(drawn: list[tuple[str, str]], hours: int) -> None
         false += out // 24 if any(wide[row] for row in alarm) else max(math.ceil(out / 24), 1)
     figures = events.judge(frame)
     assert figures.events == len(spans)
-    assert figures.found == sum(any(on[row] for row in span) for span in spans)
+    found = 0
+    for span in spans:
+        start = next(row for row in span if labels[row] == "x")
+        found += any(set(span) & set(alarm) and (start - alarm[0]) * hours <= 24 for alarm in alarms)
+    assert figures.found == found
     assert figures.false == false
 
 
