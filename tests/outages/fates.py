@@ -2,8 +2,8 @@
 
 A station of a haze has a day at 200 µg/m³ behind it, its last hours live: it is to be paged of as soon as it speaks
 live, and of its end never, since nothing it says in some minutes ends a mean of 24 h. A station of a spike says what is
-beyond a hard limit for some seconds: it is to be paged of once, and is over once somebody has acknowledged it, not
-before.
+beyond a hard limit until it is paged (what is past when somebody can look again does not page): it is to be paged of
+once, and is over once somebody has acknowledged it, not before.
 """
 
 import random
@@ -22,8 +22,9 @@ class Fate:
     """A station's run of `length` seconds from the start of the live stream.
 
     `before` is what the day before says, None: it has none; `silent` are the spans in which nothing is said, `beyond`
-    those in which SPIKE is. `fires` and `ends` is how often duty staff are told that it is on, and over; `withdrawn` is
-    when a correction takes the haze away, `acknowledged` when somebody may acknowledge it: not before it was paged.
+    from when on, and until when at least, SPIKE is. `fires` and `ends` is how often duty staff are told that it is on,
+    and over; `withdrawn` is when a correction takes the haze away, `acknowledged` when somebody may acknowledge it: not
+    before it was paged.
     """
 
     kind: str
@@ -33,7 +34,7 @@ class Fate:
     fires: int
     ends: int = 0
     silent: tuple[tuple[float, float], ...] = ()
-    beyond: tuple[tuple[float, float], ...] = ()
+    beyond: tuple[float, float] | None = None
     withdrawn: float | None = None
     acknowledged: float | None = None
     source: str = "stations"
@@ -42,9 +43,10 @@ class Fate:
         """Whether it says anything at `second`."""
         return not any(start <= second < stop for start, stop in self.silent)
 
-    def value(self, second: float) -> float:
+    def value(self, second: float, *, paged: bool) -> float:
         """What it says then: never twice the same, as what is stuck does."""
-        said = SPIKE if any(start <= second < stop for start, stop in self.beyond) else self.says
+        start, stop = self.beyond or (inf, inf)
+        said = SPIKE if second >= start and (second < stop or not paged) else self.says
         return said * (1 + (int(second) % 11) / 100)
 
 
@@ -97,14 +99,14 @@ def _corrected(dice: random.Random, length: float) -> Fate:
 
 def _spike(dice: random.Random, length: float) -> Fate:
     start = dice.uniform(15, length / 3)
-    spans = ((start, start + dice.uniform(25, 35)),)
-    return Fate("spike", "co", None, AIR, 1, 1, beyond=spans, acknowledged=dice.uniform(length / 2, length - REST))
+    span = (start, start + dice.uniform(25, 35))
+    return Fate("spike", "co", None, AIR, 1, 1, beyond=span, acknowledged=dice.uniform(length / 2, length - REST))
 
 
 def _nobody(dice: random.Random, length: float) -> Fate:
     """A spike that nobody acknowledges: latched."""
     start = dice.uniform(15, length / 3)
-    return Fate("nobody", "co", None, AIR, 1, beyond=((start, start + dice.uniform(25, 35)),))
+    return Fate("nobody", "co", None, AIR, 1, beyond=(start, start + dice.uniform(25, 35)))
 
 
 FATES: Mapping[str, Callable[[random.Random, float], Fate]] = {

@@ -24,4 +24,4 @@ def test_whatever_is_struck_down_nobody_is_told_what_is_not_so(tmp_path: Path) -
         with suppress(AssertionError):  # what is wrong says more
             until(lambda: not place.wrong(), PATIENCE)
         assert sum(place.struck.values()) >= 3
-    assert place.wrong() == []
+        assert place.wrong() == []
