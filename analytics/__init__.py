@@ -21,7 +21,7 @@ synthetic/     a made-up district
 ingest/        a file a format: bytes to cells and rejects
 quality/       readings to verdicts: by a series itself, then beside its neighbours
 assessment/    averages and limits to indices, classes, compliance
-detection/     hours and dated fits to scores, a file a detector
+detection/     steps and dated fits to scores, a file a detector
 alarms/        who is told of what: watch(states, evidence, rules, now) -> states, events; a module a kind
 incidents      what may become of an incident, who is told next where nobody acknowledges
 forecasting/   history to the hours ahead, a file a forecaster

@@ -10,12 +10,24 @@ from typing import Any
 
 import polars as pl
 
+from analytics import tables
 from analytics.frames import SCORES, TIME, conform, settle
 from analytics.parameters import Parameter
 
 NAME = "robust-seasonal"
-#: Hours of a workday, then those of a day off.
-SLOTS = 48
+SETTING: Mapping[str, Any] = {
+    "means": list,
+    "window": int,
+    "hours": int,
+    "slot": int,
+    **dict.fromkeys(("spread", "quantile", "margin", "floor"), tables.NUMBER),
+    "source": str,
+    "confidence": str,
+}
+#: A score reads no other reading.
+REACH = 0
+#: Hours of a day, and slots: those of a workday, then those of a day off.
+HOURS, SLOTS = 24, 48
 #: Of a normal distribution: standard deviation over median absolute deviation.
 NORMAL = 1.4826
 MINUTE = 60_000_000  # [µs]
@@ -31,11 +43,7 @@ def fit(
         .filter(pl.len().over("series") >= setting["hours"])
         .with_columns(_slot())
     )
-    profile = (
-        rows.group_by("series", "slot")
-        .agg(settle(pl.col("value").median()).alias("median"), pl.len().alias("values"))
-        .filter(pl.col("values") >= setting["slot"])
-    )
+    profile = _profile(rows, setting["slot"])
     off = rows.join(profile, on=["series", "slot"]).with_columns(
         (pl.col("value") - pl.col("median")).abs().alias("distance")
     )
@@ -83,6 +91,20 @@ def score(hours: pl.DataFrame, fits: pl.DataFrame) -> pl.DataFrame:
     share = distance * (1.0 / pl.col("line"))
     made = rows.with_columns(pl.lit(NAME).alias("detector"), settle(share).alias("value"))
     return conform(made, SCORES)
+
+
+def _profile(rows: pl.DataFrame, least: int) -> pl.DataFrame:
+    """series, slot, `median` [unit] of the slots with `least` values; where days off (or workdays) have too few of an
+    hour, that of all days stands for them."""
+    hour = pl.col("slot") % HOURS
+    parts = [rows, rows.with_columns(hour), rows.with_columns(hour + HOURS)]
+    medians = [
+        part.group_by("series", "slot")
+        .agg(settle(pl.col("value").median()).alias("median"), pl.len().alias("values"))
+        .filter(pl.col("values") >= least)
+        for part in parts
+    ]
+    return pl.concat(medians).unique(["series", "slot"], keep="first", maintain_order=True)
 
 
 def _floors(voices: pl.DataFrame, parameters: Mapping[str, Parameter], setting: Mapping[str, Any]) -> pl.DataFrame:

@@ -67,7 +67,9 @@ def test_the_line_is_that_of_the_series_own_spread_and_tail() -> None:
 def test_what_cannot_be_learned_is_not() -> None:
     week = hours_of([20.0] * 168)
     assert learn(week.head(167)) == {}
-    assert learn(week)["profile"] == [20.0] * 24 + [None] * 24  # five workdays, but two days off
+    assert learn(week)["profile"] == [20.0] * 48  # two days off are too few: they are judged as other days
+    mornings = hours_of([20.0 if n % 24 < 8 else None for n in range(24 * 28)])
+    assert learn(mornings)["profile"] == ([20.0] * 8 + [None] * 16) * 2
     assert learn(week, "wind_direction") == {}  # no median on a circle
     assert learn(week, "rain") == {}
 
@@ -107,7 +109,7 @@ def test_the_newest_fit_that_holds_judges_and_nothing_before_the_first() -> None
 @pytest.mark.parametrize("name", detection.DETECTORS)
 def test_a_detector_learns_the_same_bytes_and_judges_an_hour_by_its_past(name: str) -> None:
     """The promise of the family."""
-    assert detection.LEARNERS.keys() == detection.DETECTORS.keys() == SETTING.keys()
+    assert detection.STUDENTS.keys() == detection.SCORERS.keys() == SETTING.keys()
     dice = random.Random(7)
     values = [None if dice.random() < 0.1 else round(dice.gauss(80, 20), 3) for _ in range(24 * 28)]
     known, later = hours_of(values), hours_of(two_weeks()[:200], first=MONDAY + timedelta(days=28))

@@ -1,0 +1,66 @@
+"""Scores of several detectors as one, its line calibrated on each series' own unlabelled past, and where it begins.
+
+A series that would have called out more often than the budget allows gets a higher line: that of the day's peak that
+the budget would have let pass. It is bounded, since a past full of real events must not silence what comes after.
+"""
+
+import json
+
+import polars as pl
+
+from analytics.frames import SCORES, TIME, conform, empty, settle
+
+NAME = "combined"
+_BLOB = pl.Struct({"line": pl.Float64, "days": pl.Int64})
+
+
+def combine(scores: pl.DataFrame) -> pl.DataFrame:
+    """`frames.SCORES`: the greatest score of each series at each time; null where no detector could judge."""
+    made = scores.group_by("series", "time").agg(pl.col("value").max()).sort("series", "time")
+    return conform(made.with_columns(pl.lit(NAME).alias("detector")), SCORES) if made.height else empty(SCORES)
+
+
+def onsets(combined: pl.DataFrame) -> pl.DataFrame:
+    """`frames.SCORES`: `combined`, but 0 where it does not beat everything of the day before it: once is enough."""
+    before = pl.col("value").rolling_max_by("time", window_size="1d", closed="left").over("series")
+    beaten = (before >= pl.col("value")).fill_null(value=False)
+    rows = combined.sort("series", "time")
+    return conform(rows.with_columns(pl.when(beaten).then(0.0).otherwise("value").alias("value")), SCORES)
+
+
+def calibrate(combined: pl.DataFrame, voices: pl.DataFrame, *, budget: float, most: float) -> pl.DataFrame:
+    """`subject`, `blob`: the line of each series, from the `combined` scores of its past: at least 1, at most `most`.
+
+    `budget` is alarms a station-week, shared by the series of a station that are in `voices` (series, offset, station).
+    """
+    shares = voices.with_columns((1 / pl.len().over("station")).alias("share")).select("series", "offset", "share")
+    day = (pl.col("time") + pl.duration(minutes=pl.col("offset"))).dt.truncate("1d").alias("day")
+    peaks = (
+        combined.drop_nulls("value")
+        .join(shares, on="series")
+        .group_by("series", day)
+        .agg(pl.col("value").max(), pl.col("share").first())
+    )
+    made = []
+    for (series,), days in peaks.sort("series", "value", descending=[False, True]).group_by(
+        "series", maintain_order=True
+    ):
+        passed = int(budget * days["share"][0] * days.height / 7)
+        peak = days["value"][min(passed, days.height - 1)]
+        line = round(min(max(peak * (1 + 1e-6), 1.0), most), 6)
+        made.append((series, json.dumps({"line": line, "days": days.height}).encode()))
+    return pl.DataFrame(made, schema={"subject": pl.Int32(), "blob": pl.Binary()}, orient="row")
+
+
+def on_line(combined: pl.DataFrame, fits: pl.DataFrame) -> pl.DataFrame:
+    """`frames.SCORES`: `combined` over the line that held at its time; before there is one, over 1."""
+    learned = fits.select(
+        pl.col("subject").alias("series"),
+        pl.col("valid_from").alias("time").cast(TIME),
+        pl.col("blob").cast(pl.String).str.json_decode(_BLOB).struct.field("line"),
+    )
+    rows = combined.sort("series", "time").join_asof(
+        learned.sort("series", "time"), on="time", by="series", strategy="backward", check_sortedness=False
+    )
+    over = pl.col("value") * (1.0 / pl.col("line").fill_null(1.0))
+    return conform(rows.with_columns(settle(over).alias("value")), SCORES)

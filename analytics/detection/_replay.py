@@ -1,0 +1,69 @@
+"""What a detector would have said of the past, had it learned by the clock: for benchmarks, reports and tests."""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+import polars as pl
+
+from analytics.frames import SCORES, TIME, empty
+from analytics.parameters import Parameter
+
+Fit = Callable[[pl.DataFrame, pl.DataFrame, Mapping[str, Parameter], Mapping[str, Any]], pl.DataFrame]
+Score = Callable[[pl.DataFrame, pl.DataFrame], pl.DataFrame]
+
+DAY = timedelta(days=1)
+
+
+def fits_of(
+    fit: Fit,
+    steps: pl.DataFrame,
+    voices: pl.DataFrame,
+    parameters: Mapping[str, Parameter],
+    setting: Mapping[str, Any],
+    every: timedelta = DAY,
+) -> pl.DataFrame:
+    """`subject`, `valid_from`, `blob`: what `fit` learns of `steps` at each local midnight, or every so many of them,
+    and besides as soon as a series of its station has as many readings as the setting asks for. Nothing looks ahead,
+    and nothing depends on where the steps end."""
+    rows = steps.sort("time", "series")
+    times, last = rows["time"], rows["time"].max()
+    least = setting.get("least") or setting["hours"]
+    whole = rows.group_by("series").agg(
+        pl.col("time").sort().get(least, null_on_oob=True).alias("ready"),
+        pl.col("offset").first(),
+    )
+    beside = {series: {series} for series in voices["series"]}
+    if "station" in voices.columns:
+        stations = voices.group_by("station").agg("series")["series"].to_list()
+        beside = {series: set(together) for together in stations for series in together}
+    dates: dict[Any, set[int]] = {}
+    for series, ready, offset in whole.drop_nulls("ready").sort("series").iter_rows():
+        dates.setdefault(ready, set()).update(beside[series])
+        shift = timedelta(minutes=offset)
+        midnight = (ready + shift).replace(hour=0, minute=0, second=0, microsecond=0) - shift + every
+        while midnight <= last:
+            dates.setdefault(midnight, set()).add(series)
+            midnight += every
+    window, made = timedelta(days=setting["window"]), []
+    for date, series in sorted(dates.items()):
+        low, high = times.search_sorted(date - window), times.search_sorted(date)
+        wanted = pl.col("series").is_in(sorted(series))
+        found = fit(rows.slice(low, high - low).filter(wanted), voices.filter(wanted), parameters, setting)
+        made.append(found.with_columns(pl.lit(date).cast(TIME).alias("valid_from")))
+    schema = {"subject": pl.Int32(), "blob": pl.Binary(), "valid_from": TIME}
+    return pl.concat(made) if made else empty(schema)
+
+
+def replay(
+    fit: Fit,
+    score: Score,
+    steps: pl.DataFrame,
+    voices: pl.DataFrame,
+    parameters: Mapping[str, Parameter],
+    setting: Mapping[str, Any],
+    every: timedelta = DAY,
+) -> pl.DataFrame:
+    """`frames.SCORES` of `steps`, a row each where there is anything to judge by."""
+    fits = fits_of(fit, steps, voices, parameters, setting, every)
+    return score(steps, fits) if fits.height else empty(SCORES)

@@ -1,0 +1,203 @@
+"""How far the readings of a station's sensors, taken together, are from how they usually go together.
+
+The means of the last readings of each series, in robust standard deviations, against their principal components: T² is
+how far out along them, Q how far off them; the score is the greater, each over its own high quantile of the past
+(J. E. Jackson and G. S. Mudholkar 1979; of the published methods on SKAB it is among the best). Past readings that are
+out by that are left out, and it is learned once more: an event must not hide the next one. The score stands at the
+series that is farthest out.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from analytics import tables
+from analytics.detection._residual import NORMAL, wanted
+from analytics.detection._rows import Array, cadence
+from analytics.frames import SCORES, TIME, conform, empty, settle
+from analytics.parameters import Parameter
+
+NAME = "related"
+SETTING: Mapping[str, Any] = {
+    "means": list,
+    **dict.fromkeys(("window", "least", "smooth"), int),
+    **dict.fromkeys(("variance", "quantile", "margin", "share"), tables.NUMBER),
+    "source": str,
+    "confidence": str,
+}
+#: Readings before a row that its score reads: the greatest `smooth` that a fit may ask for.
+REACH = 12
+#: Fewest series of a station that have anything to say about one another.
+LEAST = 3
+#: Robust standard deviations beyond which a past reading counts as no more than this.
+CLIP = 8.0
+_BLOB = pl.Struct(
+    {
+        "members": pl.List(pl.Int32),
+        **dict.fromkeys(("centre", "scale", "spread"), pl.List(pl.Float64)),
+        "axes": pl.List(pl.List(pl.Float64)),
+        **dict.fromkeys(("along", "off", "cadence"), pl.Float64),
+        **dict.fromkeys(("smooth", "count"), pl.Int64),
+    }
+)
+
+
+def fit(
+    steps: pl.DataFrame, voices: pl.DataFrame, parameters: Mapping[str, Parameter], setting: Mapping[str, Any]
+) -> pl.DataFrame:
+    """`subject` (the first series of a station in `voices`), `blob`: members, centre and scale of each, axes and lines.
+
+    Where `voices` has no `station`, nobody is related."""
+    made = []
+    if "station" in voices.columns:
+        rows = wanted(steps, voices, parameters, setting).join(voices.select("series", "station"), on="series")
+        first = dict(voices.group_by("station").agg(pl.col("series").min()).iter_rows())
+        for (station,), part in rows.sort("station", "time", "series").group_by("station", maintain_order=True):
+            if (blob := _learn(part, setting)) is not None:
+                made.append((first[station], json.dumps(blob).encode()))
+    return pl.DataFrame(made, schema={"subject": pl.Int32(), "blob": pl.Binary()}, orient="row").sort("subject")
+
+
+def score(steps: pl.DataFrame, fits: pl.DataFrame) -> pl.DataFrame:
+    """`frames.SCORES`, a row a time at which all members of a fit were read, at the member farthest out."""
+    made = [empty(SCORES)]
+    learned = fits.select(
+        "subject",
+        pl.col("valid_from").cast(TIME),
+        pl.col("blob").cast(pl.String).str.json_decode(_BLOB).alias("fit"),
+    ).unnest("fit")
+    until = pl.col("valid_from").shift(-1).over("subject", order_by="valid_from").alias("until")
+    for subject_fits in learned.with_columns(until).sort("subject", "valid_from").partition_by("subject"):
+        everyone = subject_fits["members"].list.explode().unique()
+        rows = steps.filter(pl.col("series").is_in(everyone.implode())).sort("time", maintain_order=True)
+        times = rows["time"]
+        for known in subject_fits.iter_rows(named=True):
+            low = times.search_sorted(known["valid_from"])
+            high = len(times) if known["until"] is None else times.search_sorted(known["until"])
+            early = times.search_sorted(known["valid_from"] - _reach(known))
+            if high > low:
+                made.append(_score(rows.slice(early, high - early), known))
+    return pl.concat(made)
+
+
+def _reach(known: Mapping[str, Any]) -> Any:
+    return pl.Series([int(REACH * known["cadence"])]).cast(pl.Duration("us"))[0]
+
+
+def _learn(part: pl.DataFrame, setting: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What is kept of a station; None where too few series have enough readings."""
+    counts = part.group_by("series").agg(pl.len(), (pl.col("value") == pl.col("value").median()).mean().alias("same"))
+    members = counts.filter(pl.col("len") >= setting["least"], pl.col("same") < 1)["series"].sort().to_list()
+    if len(members) < LEAST:
+        return None
+    time, values = _together(part, members)
+    if len(time) < setting["least"]:
+        return None
+    step = cadence(time)
+    values = _smooth(time, values, setting["smooth"], step)
+    values = values[np.isfinite(values).all(axis=1)]
+    if len(values) < setting["least"] // 2:
+        return None
+    for again in (True, False):
+        model = _model(values, setting)
+        along, off = _distances(values, model)
+        lines = [max(float(np.quantile(one, setting["quantile"])), 1e-9) for one in (along, off)]
+        if again:
+            inside = (along <= lines[0]) & (off <= lines[1])
+            values = values[inside]
+    centre, scale, spread, axes = model
+    return {
+        "members": members,
+        "centre": np.round(centre, 9).tolist(),
+        "scale": np.round(scale, 9).tolist(),
+        "spread": np.round(spread, 9).tolist(),
+        "axes": np.round(axes, 9).tolist(),
+        "along": round(setting["margin"] * lines[0], 9),
+        "off": round(setting["margin"] * lines[1], 9),
+        "cadence": step,
+        "smooth": setting["smooth"],
+        "count": len(values),
+    }
+
+
+def _model(values: Array, setting: Mapping[str, Any]) -> tuple[Array, Array, Array, Array]:
+    """Centre, scale, spread of each axis, axes [member, axis]."""
+    centre = np.median(values, axis=0)
+    low, high = np.quantile(values, [0.01, 0.99], axis=0)
+    scale = np.maximum(NORMAL * np.median(np.abs(values - centre), axis=0), setting["share"] * (high - low))
+    scale = np.round(np.where(scale > 0, scale, np.maximum(values.std(axis=0), 1e-6)), 9)
+    scaled = np.clip((values - centre) / scale, -CLIP, CLIP)
+    variance, axes = np.linalg.eigh(scaled.T @ scaled / len(scaled))
+    variance, axes = variance[::-1], axes[:, ::-1]
+    count = int(np.searchsorted(np.cumsum(variance) / variance.sum(), setting["variance"])) + 1
+    count = min(count, len(variance) - 1)
+    return centre, scale, np.sqrt(np.maximum(variance[:count], 1e-6)), axes[:, :count]
+
+
+def _distances(values: Array, model: tuple[Array, Array, Array, Array]) -> tuple[Array, Array]:
+    """How far out along the axes, and how far off them, in scales."""
+    centre, scale, spread, axes = model
+    scaled = (values - centre) / scale
+    # Column by column: a sum by BLAS may depend on how many rows there are.
+    parts = [_dot(scaled, axes[:, number]) for number in range(axes.shape[1])]
+    along = sum(((part / spread[number]) ** 2 for number, part in enumerate(parts)), np.zeros(len(values)))
+    off = np.zeros(len(values))
+    for member in range(values.shape[1]):
+        off += (scaled[:, member] - sum(part * axes[member, number] for number, part in enumerate(parts))) ** 2
+    return np.sqrt(along), np.sqrt(off)
+
+
+def _dot(scaled: Array, axis: Array) -> Array:
+    out = np.zeros(len(scaled))
+    for member, weight in enumerate(axis):
+        out += scaled[:, member] * weight
+    return out
+
+
+def _together(rows: pl.DataFrame, members: list[int]) -> tuple[npt.NDArray[np.int64], Array]:
+    """Times at which every member was read, and their values [time, member]."""
+    wide = (
+        rows.filter(pl.col("series").is_in(members))
+        .unique(["series", "time"], keep="last", maintain_order=True)
+        .pivot("series", index="time", values="value", sort_columns=True)
+        .drop_nulls()
+        .sort("time")
+    )
+    if any(str(member) not in wide.columns for member in members):
+        return np.array([], dtype=np.int64), np.empty((0, len(members)))
+    return wide["time"].to_physical().to_numpy(), wide.select(str(member) for member in members).to_numpy()
+
+
+def _smooth(time: npt.NDArray[np.int64], values: Array, count: int, step: float) -> Array:
+    """Means of the last `count` readings; NaN where they span more than two more cadences than that."""
+    out = np.full(values.shape, np.nan)
+    if len(values) >= count:
+        total = np.zeros((len(values) - count + 1, values.shape[1]))
+        for lag in range(count):
+            total = total + values[count - 1 - lag : len(values) - lag]
+        near = time[count - 1 :] - time[: len(time) - count + 1] <= (count + 1) * step
+        out[count - 1 :] = np.where(near[:, None], total / count, np.nan)
+    return out
+
+
+def _score(rows: pl.DataFrame, known: Mapping[str, Any]) -> pl.DataFrame:
+    time, values = _together(rows, known["members"])
+    values = _smooth(time, values, known["smooth"], known["cadence"])
+    judged = np.isfinite(values).all(axis=1)
+    time, values = time[judged], values[judged]
+    centre, scale = np.array(known["centre"]), np.array(known["scale"])
+    along, off = _distances(values, (centre, scale, np.array(known["spread"]), np.array(known["axes"])))
+    farthest = np.abs((values - centre) / scale).argmax(axis=1) if len(values) else np.array([], dtype=np.int64)
+    made = pl.DataFrame(
+        {
+            "series": np.array(known["members"], dtype=np.int32)[farthest],
+            "time": time,
+            "value": np.maximum(along * (1.0 / known["along"]), off * (1.0 / known["off"])),
+        }
+    ).with_columns(pl.col("time").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"), pl.lit(NAME).alias("detector"))
+    made = made.filter(pl.col("time") >= known["valid_from"]).with_columns(settle(pl.col("value")))
+    return conform(made, SCORES)

@@ -1,0 +1,218 @@
+"""What every detector promises, at any cadence: a stream and a batch say the same, and nothing looks ahead."""
+
+import random
+import statistics
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from analytics import detection, parameters, tables
+from analytics.frames import SCORES, TIME
+
+ALL = parameters.load()
+SETTING = detection.parse(tables.read(detection.TABLE))
+MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
+QUARTER = timedelta(minutes=15)
+DAY = timedelta(days=1)
+NAMES = ("pm25", "o3", "no2")
+
+
+def voices() -> pl.DataFrame:
+    rows = [(number, name, 0, 7) for number, name in enumerate(NAMES, start=1)]
+    schema = {"series": pl.Int32(), "parameter": pl.String(), "offset": pl.Int16(), "station": pl.Int32()}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def steps_of(values: dict[int, list[float | None]], cadence: timedelta = QUARTER) -> pl.DataFrame:
+    """Steps from `MONDAY` on; None is missing."""
+    rows = [
+        (series, MONDAY + n * cadence, value, 0)
+        for series, some in values.items()
+        for n, value in enumerate(some)
+        if value is not None
+    ]
+    schema = {"series": pl.Int32(), "time": TIME, "value": pl.Float64(), "offset": pl.Int16()}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def district(seed: int, days: int = 10) -> pl.DataFrame:
+    """Three sensors of a station that rise and fall together; gaps, spikes and a stretch where one has stopped."""
+    dice = random.Random(seed)
+    out: dict[int, list[float | None]] = {1: [], 2: [], 3: []}
+    level, silent = 0.0, 0
+    for n in range(days * 96):
+        level += dice.gauss(0, 0.5)
+        silent = silent - 1 if silent else (dice.choice([1, 2, 5, 40]) if dice.random() < 0.01 else 0)
+        for series in out:
+            value = 60 + level * series + 10 * (n % 96 / 96) + dice.gauss(0, 1)
+            if dice.random() < 0.01:
+                value += dice.choice([-40, 60, 300])
+            lost = dice.random() < 0.02 or (silent and series != 2)
+            out[series].append(None if lost else round(value, 2))
+    return steps_of(out)
+
+
+def dated(steps: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Fits of `name` from the sixth and the eighth day on, each of what was before."""
+    made: list[pl.DataFrame] = []
+    for day in (5, 7):
+        start = MONDAY + day * DAY
+        learned: pl.DataFrame = detection.STUDENTS[name](
+            steps.filter(pl.col("time") < start), voices(), ALL, SETTING[name]
+        )
+        made.append(learned.with_columns(pl.lit(start).cast(TIME).alias("valid_from")))
+    return pl.concat(made)
+
+
+@pytest.mark.parametrize("name", detection.SCORERS)
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(seed=st.integers(0, 10**6), cut=st.sampled_from([1, 7, 30, 200]))
+def test_a_stream_and_a_batch_say_the_same_bit_for_bit(name: str, seed: int, cut: int) -> None:
+    steps = district(seed)
+    fits = dated(steps, name)
+    assert fits.height > 0
+    whole = detection.SCORERS[name](steps, fits).sort("series", "time")
+    assert whole.schema == pl.Schema(SCORES)
+    assert whole["value"].is_not_null().any()
+    reach, start, stop = detection.back(name, QUARTER), MONDAY + 6 * DAY, MONDAY + 8 * DAY
+    pieces = []
+    while start < stop:
+        end = start + cut * QUARTER
+        seen = steps.filter(pl.col("time") >= start - reach, pl.col("time") < end).sample(
+            fraction=1, shuffle=True, seed=seed
+        )
+        pieces.append(detection.SCORERS[name](seen, fits).filter(pl.col("time") >= start))
+        start = end
+    wanted = whole.filter(pl.col("time").is_between(MONDAY + 6 * DAY, start, closed="left"))
+    assert pl.concat(pieces).sort("series", "time").equals(wanted)
+
+
+@pytest.mark.parametrize("name", detection.SCORERS)
+def test_the_same_steps_give_the_same_bytes_in_any_order(name: str) -> None:
+    steps = district(3)
+    made = detection.STUDENTS[name](steps, voices(), ALL, SETTING[name])
+    again = detection.STUDENTS[name](steps.sample(fraction=1, shuffle=True, seed=1), voices(), ALL, SETTING[name])
+    assert made.height > 0
+    assert made.equals(again)
+
+
+@pytest.mark.parametrize("name", detection.SCORERS)
+def test_what_is_learned_by_the_clock_does_not_depend_on_how_long_the_file_is(name: str) -> None:
+    steps, setting = district(3), SETTING[name]
+    asked = (detection.STUDENTS[name], detection.SCORERS[name])
+    whole = detection.replay(*asked, steps, voices(), ALL, setting)
+    half = MONDAY + timedelta(days=7, hours=5)
+    short = detection.replay(*asked, steps.filter(pl.col("time") < half), voices(), ALL, setting)
+    assert short["value"].is_not_null().any()
+    assert short.sort("series", "time").equals(whole.filter(pl.col("time") < half).sort("series", "time"))
+
+
+def test_a_jump_is_scored_by_its_step_over_the_line_and_nothing_far_away_is_near() -> None:
+    """One-step beside the obvious loop, where the past was calm."""
+    fit_ = pl.DataFrame(
+        {
+            "subject": [1],
+            "valid_from": [MONDAY],
+            "blob": [b'{"line": 4.0, "foot": null, "rough": 0.0, "cadence": 900000000.0, "count": 400}'],
+        },
+        schema={"subject": pl.Int32, "valid_from": TIME, "blob": pl.Binary},
+    )
+    values: list[float | None] = [10, 12, None, None, 20, None, None, None, None, 20, 14]
+    scores = detection.SCORERS["one-step"](steps_of({1: values}), fit_)
+    # 12 to 20 over a gap of two; a gap of four is too far
+    assert scores["value"].to_list() == [None, 0.5, 2.0, None, 1.5]
+
+
+def test_the_line_grows_with_the_level_where_the_past_is_skewed() -> None:
+    dice = random.Random(2)
+    turbid: list[float | None] = [round(5 * 10 ** dice.gauss(0, 0.4), 2) for _ in range(900)]
+    calm: list[float | None] = [round(60 + dice.gauss(0, 1), 2) for _ in range(900)]
+    made = detection.STUDENTS["one-step"](steps_of({1: turbid, 2: calm}), voices(), ALL, SETTING["one-step"])
+    feet = made["blob"].cast(pl.String).str.json_path_match("$.foot").to_list()
+    assert feet[0] not in (None, "null")
+    assert feet[1] in (None, "null")
+
+
+def test_the_median_of_the_readings_before_is_that_of_the_obvious_loop() -> None:
+    dice = random.Random(5)
+    values = [round(50 + dice.gauss(0, 3), 2) for _ in range(600)]
+    steps = steps_of({1: [*values]})
+    start = MONDAY + 400 * QUARTER
+    learned = detection.STUDENTS["departure"](
+        steps.filter(pl.col("time") < start), voices(), ALL, {**SETTING["departure"], "rough": 0}
+    )
+    line = float(learned["blob"].cast(pl.String).str.json_path_match("$.line").item())
+    fit_ = learned.with_columns(pl.lit(start).cast(TIME).alias("valid_from"))
+    scores = detection.SCORERS["departure"](steps, fit_).filter(pl.col("time") >= start)["value"].to_list()
+    expected = [
+        abs(values[n] - statistics.median(values[n - lag] for lag in (1, 4, 8, 16, 24))) / line for n in range(400, 600)
+    ]
+    assert scores == pytest.approx(expected, abs=1e-6)
+
+
+def test_sensors_that_part_from_one_another_are_out_though_each_is_where_it_was_before() -> None:
+    dice = random.Random(6)
+    level = [50 + 20 * dice.random() for _ in range(960)]
+    values: dict[int, list[float | None]] = {
+        series: [round(series * one + dice.gauss(0, 0.3), 2) for one in level] for series in (1, 2, 3)
+    }
+    for n in range(900, 930):
+        values[3][n] = round(360 - 3 * level[n], 2)  # as high as ever, but against the others
+    steps = steps_of(values)
+    start = MONDAY + 800 * QUARTER
+    learned = detection.STUDENTS["related"](
+        steps.filter(pl.col("time") < start), voices(), ALL, {**SETTING["related"], "smooth": 1}
+    )
+    fit_ = learned.with_columns(pl.lit(start).cast(TIME).alias("valid_from"))
+    scores = detection.SCORERS["related"](steps, fit_).with_columns(
+        inside=pl.col("time").is_between(MONDAY + 900 * QUARTER, MONDAY + 929 * QUARTER)
+    )
+    assert scores.filter("inside")["value"].median() > 1
+    assert (scores.filter(~pl.col("inside"))["value"] < 1).mean() > 0.97
+
+
+def test_the_line_of_a_combination_lets_pass_what_its_budget_allows_and_no_more() -> None:
+    rows = [(1, MONDAY + day * DAY, [0.5, 1.2, 1.6, 3.0][day % 4]) for day in range(28)]
+    schema = {"series": pl.Int32(), "time": TIME, "value": pl.Float64()}
+    past = (
+        pl.DataFrame(rows, schema=schema, orient="row").with_columns(detector=pl.lit("combined")).select(list(SCORES))
+    )
+    alone = voices().head(1)
+
+    def line(voices: pl.DataFrame, budget: float = 0.5, most: float = 10.0) -> float:
+        made = detection.calibrate(past, voices, budget=budget, most=most)
+        fit_ = made.with_columns(pl.lit(MONDAY + 28 * DAY).cast(TIME).alias("valid_from"))
+        later = past.with_columns(pl.col("time") + 28 * DAY)
+        over = detection.on_line(later, fit_)
+        return float((later["value"] / over["value"]).median())  # type: ignore[arg-type]
+
+    # Four weeks at half an alarm a week: two days may stand above it. Seven days reach 3.0.
+    assert line(alone) == pytest.approx(3.0, abs=1e-4)
+    assert line(alone, budget=2.5) == pytest.approx(1.6, abs=1e-4)
+    assert line(alone, most=2.0) == pytest.approx(2.0)
+    assert line(alone, budget=7.0) == 1.0
+    # Of two series of a station each has half of it.
+    assert line(voices().head(2), budget=4.0) == pytest.approx(1.6, abs=1e-4)
+
+
+def test_only_what_beats_everything_of_the_day_before_is_an_onset() -> None:
+    values: list[float | None] = [0.5, 2.0, 1.9, 2.1, 2.1, 0.0, None, *[0.0] * 96, 2.0]
+    rows = [(1, "combined", MONDAY + n * QUARTER, value) for n, value in enumerate(values)]
+    made = detection.onsets(pl.DataFrame(rows, schema=dict(SCORES), orient="row"))
+    assert made["value"].to_list()[:7] == [0.5, 2.0, 0.0, 2.1, 0.0, 0.0, None]
+    assert made["value"].to_list()[-1] == 2.0
+
+
+def test_a_combination_is_the_greatest_and_null_where_nobody_judges() -> None:
+    rows = [
+        (1, "a", MONDAY, 0.4),
+        (1, "b", MONDAY, 1.4),
+        (1, "a", MONDAY + DAY, None),
+        (1, "b", MONDAY + 2 * DAY, None),
+        (1, "a", MONDAY + 2 * DAY, 0.1),
+    ]
+    made = detection.combine(pl.DataFrame(rows, schema=dict(SCORES), orient="row"))
+    assert made["value"].to_list() == [1.4, None, 0.1]
