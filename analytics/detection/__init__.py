@@ -11,7 +11,7 @@ Each learns (`fit`) and judges (`score`), and the two meet in a blob that only t
                                                 the scores are the same.
     SETTING                                     keys of its block in the table, and their types
     REACH                                       readings before a step that its score reads: what is loaded is longer
-                                                by (REACH + 3) cadences
+                                                by (REACH + 3) cadences; or how long before a step
 
 `steps` has series, time, value (no nulls) and `offset` [min], at any regular cadence; `voices` series, parameter,
 offset, and `station` where a detector looks at what stands together; `fits` subject, valid_from, blob.
@@ -37,7 +37,7 @@ TABLE = "detectors"
 SCORERS = members(__name__, "score")
 STUDENTS = members(__name__, "fit")
 SETTINGS: Mapping[str, Mapping[str, Any]] = members(__name__, "SETTING")  # type: ignore[assignment]  # no functions
-REACH: Mapping[str, int] = members(__name__, "REACH")  # type: ignore[assignment]
+REACH: Mapping[str, int | timedelta] = members(__name__, "REACH")  # type: ignore[assignment]
 
 #: Those that the stage `detect` runs, on hours.
 DETECTORS = {name: SCORERS[name] for name in ("robust-seasonal",)}
@@ -46,7 +46,10 @@ LEARNERS = {name: STUDENTS[name] for name in DETECTORS}
 
 def back(name: str, cadence: timedelta) -> timedelta:
     """How long before a step the readings begin that its score may read."""
-    return (REACH[name] + SLACK) * cadence if REACH[name] else timedelta()
+    reach = REACH[name]
+    if isinstance(reach, timedelta):
+        return reach
+    return (reach + SLACK) * cadence if reach else timedelta()
 
 
 def parse(content: Content) -> dict[str, dict[str, Any]]:

@@ -1,5 +1,6 @@
 """What every detector promises, at any cadence: a stream and a batch say the same, and nothing looks ahead."""
 
+import json
 import random
 import statistics
 from datetime import UTC, datetime, timedelta
@@ -172,6 +173,17 @@ def test_sensors_that_part_from_one_another_are_out_though_each_is_where_it_was_
     )
     assert scores.filter("inside")["value"].median() > 1
     assert (scores.filter(~pl.col("inside"))["value"] < 1).mean() > 0.97
+
+
+def test_what_lasts_is_scored_by_its_mean_over_six_hours() -> None:
+    blob = json.dumps({"profile": [10.0] * 48, "line": 5.0, "count": 200}).encode()
+    fit_ = pl.DataFrame(
+        {"subject": [1], "valid_from": [MONDAY], "blob": [blob]},
+        schema={"subject": pl.Int32, "valid_from": TIME, "blob": pl.Binary},
+    )
+    values: list[float | None] = [*[10.0] * 24, *[20.0] * 24, *[10.0] * 24]
+    scores = detection.SCORERS["sustained"](steps_of({1: values}), fit_)["value"].to_list()
+    assert (scores[23], scores[35], scores[47], scores[59], scores[71]) == (0.0, 1.0, 2.0, 1.0, 0.0)
 
 
 def test_the_line_of_a_combination_lets_pass_what_its_budget_allows_and_no_more() -> None:
