@@ -5,6 +5,7 @@ the budget would have let pass. It is bounded, since a past full of real events 
 """
 
 import json
+from collections.abc import Sequence
 
 import polars as pl
 
@@ -14,10 +15,19 @@ NAME = "combined"
 _BLOB = pl.Struct({"line": pl.Float64, "days": pl.Int64})
 
 
-def combine(scores: pl.DataFrame) -> pl.DataFrame:
-    """`frames.SCORES`: the greatest score of each series at each time; null where no detector could judge."""
-    made = scores.group_by("series", "time").agg(pl.col("value").max()).sort("series", "time")
-    return conform(made.with_columns(pl.lit(NAME).alias("detector")), SCORES) if made.height else empty(SCORES)
+def combine(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """`frames.SCORES`: the greatest score of each series at each time in any of `parts`, one of each detector; null
+    where none of them could judge."""
+    key = ["series", "time"]
+    if not parts:
+        return empty(SCORES)
+    if all(part.select(key).equals(parts[0].select(key)) for part in parts[1:]):
+        # Members that judge row by row give the same rows in the same order: then nothing need be looked up.
+        values = [part["value"].alias(f"value {number}") for number, part in enumerate(parts)]
+        made = parts[0].select(key).with_columns(value=pl.max_horizontal(values))
+    else:
+        made = pl.concat(parts).group_by(key).agg(pl.col("value").max()).sort(key)
+    return conform(made.with_columns(pl.lit(NAME).alias("detector")), SCORES)
 
 
 def onsets(combined: pl.DataFrame) -> pl.DataFrame:

@@ -219,12 +219,12 @@ def test_only_what_beats_everything_of_the_day_before_is_an_onset() -> None:
 
 
 def test_a_combination_is_the_greatest_and_null_where_nobody_judges() -> None:
-    rows = [
-        (1, "a", MONDAY, 0.4),
-        (1, "b", MONDAY, 1.4),
-        (1, "a", MONDAY + DAY, None),
-        (1, "b", MONDAY + 2 * DAY, None),
-        (1, "a", MONDAY + 2 * DAY, 0.1),
-    ]
-    made = detection.combine(pl.DataFrame(rows, schema=dict(SCORES), orient="row"))
-    assert made["value"].to_list() == [1.4, None, 0.1]
+    def part(name: str, *values: float | None) -> pl.DataFrame:
+        rows = [(1, name, MONDAY + n * DAY, value) for n, value in enumerate(values)]
+        return pl.DataFrame(rows, schema=dict(SCORES), orient="row")
+
+    one, two = part("a", 0.4, None, 0.1), part("b", 1.4, None, None)
+    assert detection.combine([one, two])["value"].to_list() == [1.4, None, 0.1]
+    assert detection.combine([one, two.reverse()]).equals(detection.combine([one, two]))
+    assert detection.combine([one, part("c", 0.2, 0.3)])["value"].to_list() == [0.4, 0.3, 0.1]
+    assert detection.combine([]).is_empty()
