@@ -1,7 +1,8 @@
 """Scores of several detectors as one, its line calibrated on each series' own unlabelled past, and where it begins.
 
-A series that would have called out more often than the budget allows gets a higher line: that of the day's peak that
-the budget would have let pass. It is bounded, since a past full of real events must not silence what comes after.
+A series that would have called out on most days says nothing to anybody: it gets the line that the budget would have
+let pass. One that calls out now and then keeps its own, however far over the budget: a past with real events in it must
+not silence what comes after.
 """
 
 import json
@@ -12,6 +13,8 @@ import polars as pl
 from analytics.frames import SCORES, TIME, conform, empty, settle
 
 NAME = "combined"
+#: Alarms a station-week; share of days beyond which a series that calls out says nothing.
+BUDGET, OFTEN = 0.5, 0.85
 _BLOB = pl.Struct({"line": pl.Float64, "days": pl.Int64})
 
 
@@ -38,8 +41,11 @@ def onsets(combined: pl.DataFrame) -> pl.DataFrame:
     return conform(rows.with_columns(pl.when(beaten).then(0.0).otherwise("value").alias("value")), SCORES)
 
 
-def calibrate(combined: pl.DataFrame, voices: pl.DataFrame, *, budget: float, most: float) -> pl.DataFrame:
-    """`subject`, `blob`: the line of each series, from the `combined` scores of its past: at least 1, at most `most`.
+def calibrate(
+    combined: pl.DataFrame, voices: pl.DataFrame, *, budget: float = BUDGET, often: float = OFTEN
+) -> pl.DataFrame:
+    """`subject`, `blob`: the line of each series, from the `combined` scores of its past: 1, but where more than the
+    share `often` of its days had a score of 1, that of the day's peak that `budget` lets pass.
 
     `budget` is alarms a station-week, shared by the series of a station that are in `voices` (series, offset, station).
     """
@@ -57,7 +63,8 @@ def calibrate(combined: pl.DataFrame, voices: pl.DataFrame, *, budget: float, mo
     ):
         passed = int(budget * days["share"][0] * days.height / 7)
         peak = days["value"][min(passed, days.height - 1)]
-        line = round(min(max(peak * (1 + 1e-6), 1.0), most), 6)
+        chronic = int((days["value"] >= 1).sum()) > often * days.height
+        line = round(max(peak * (1 + 1e-6), 1.0), 6) if chronic else 1.0
         made.append((series, json.dumps({"line": line, "days": days.height}).encode()))
     return pl.DataFrame(made, schema={"subject": pl.Int32(), "blob": pl.Binary()}, orient="row")
 
