@@ -10,6 +10,9 @@ from typing import NamedTuple
 
 import polars as pl
 
+#: Mean radius of the earth [km], IUGG.
+EARTH = 6371.0088
+
 
 class UnknownUnit(ValueError):
     """There is no conversion between the two units."""

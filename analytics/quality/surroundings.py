@@ -14,10 +14,9 @@ import polars as pl
 from analytics.frames import PAIRS, conform
 from analytics.parameters import Parameter
 from analytics.quality.neighbours import NEIGHBOURS
+from analytics.units import EARTH
 
 KIND = "neighbours"
-#: Mean radius of the earth [km], IUGG.
-EARTH = 6371.0088
 #: Distances that differ by less are the same [of the earth's radius]: less than a centimetre.
 _NEAR = 1e-9
 

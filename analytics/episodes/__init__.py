@@ -1,0 +1,12 @@
+"""Episodes: what hours say of a station, its own and what is said beside them -> runs of a condition, with a life.
+
+A rule (tables/episodes.toml) turns the hours of a station into two whole numbers (`conditions`): of how many of its
+levels a period is beyond, of how many it is beyond the off line. `runs` makes episodes of these.
+"""
+
+from analytics.episodes.conditions import CONDITIONS, PLANNED, conditions, measured
+from analytics.episodes.rules import DIRECTIONS, HOURLY, TABLE, Lines, Rule, Term, check, load, parse
+from analytics.episodes.runs import PERIOD, borders, runs
+
+__all__ = ["CONDITIONS", "DIRECTIONS", "HOURLY", "PERIOD", "PLANNED", "TABLE", "Lines", "Rule", "Term"]
+__all__ += ["borders", "check", "conditions", "load", "measured", "parse", "runs"]
