@@ -5,8 +5,25 @@ levels a period is beyond, of how many it is beyond the off line. `runs` makes e
 """
 
 from analytics.episodes.conditions import CONDITIONS, PLANNED, conditions, measured
+from analytics.episodes.evidence import EVIDENCE, RUNOFF, evidence, lent, runoff
+from analytics.episodes.expected import expected
+from analytics.episodes.feasts import feasts
+from analytics.episodes.names import EVENTS, FOUND, NAMED, listed, name
 from analytics.episodes.rules import DIRECTIONS, HOURLY, TABLE, Lines, Rule, Term, check, load, parse
 from analytics.episodes.runs import PERIOD, borders, runs
 
-__all__ = ["CONDITIONS", "DIRECTIONS", "HOURLY", "PERIOD", "PLANNED", "TABLE", "Lines", "Rule", "Term"]
-__all__ += ["borders", "check", "conditions", "load", "measured", "parse", "runs"]
+__all__ = ["CONDITIONS", "DIRECTIONS", "EVENTS", "EVIDENCE", "FOUND", "HOURLY", "NAMED", "PERIOD", "PLANNED", "RUNOFF"]
+__all__ += [
+    "TABLE",
+    "Lines",
+    "Rule",
+    "Term",
+    "borders",
+    "check",
+    "conditions",
+    "evidence",
+    "expected",
+    "lent",
+    "listed",
+]
+__all__ += ["load", "measured", "name", "parse", "runoff", "runs"]

@@ -129,7 +129,7 @@ def _pairs(before: pl.DataFrame, found: pl.DataFrame) -> list[tuple[int, int, fl
     return list(shared.group_by("name", "key").agg(pl.col("common").sum()).iter_rows())
 
 
-def of(made: pl.DataFrame) -> pl.DataFrame:
+def listed(made: pl.DataFrame) -> pl.DataFrame:
     """`FOUND` of episodes (`frames.EPISODES`): each is one by itself, its key its row."""
     if made.is_empty():
         return empty(FOUND)
