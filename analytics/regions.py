@@ -154,14 +154,20 @@ def merge(made: pl.DataFrame, places: pl.DataFrame, reaches: Mapping[str, Reach]
 
     Episodes of a rule without a reach are in none, nor are those that are together with too few stations.
     """
-    rows = made.filter(pl.col("rule").is_in(list(reaches))).sort("rule", "time", "station").with_row_index("number")
+    least = pl.DataFrame(
+        [(reach.rule, reach.least) for reach in reaches.values()],
+        schema={"rule": pl.String, "least": pl.Int64},
+        orient="row",
+    )
+    rows = made.join(least, on="rule").sort("rule", "time", "station").with_row_index("number")
     links = [_links(rows.filter(pl.col("rule") == reach.rule), places, reach) for reach in reaches.values()]
-    rows = rows.with_columns(pl.Series("root", _roots(rows.height, [pair for some in links for pair in some])))
-    least = pl.col("rule").replace_strict(
-        {reach.rule: reach.least for reach in reaches.values()}, return_dtype=pl.Int64
+    rows = rows.with_columns(
+        pl.Series("root", _roots(rows.height, [pair for some in links for pair in some]), dtype=pl.Int64)
     )
     many = pl.col("station").n_unique().over("root")
-    parts = rows.filter(many >= least).with_columns((pl.col("root").rank("dense") - 1).cast(pl.Int64).alias("region"))
+    parts = rows.filter(many >= pl.col("least")).with_columns(
+        (pl.col("root").rank("dense") - 1).cast(pl.Int64).alias("region")
+    )
     members = _members(parts)
     worst = parts.sort("region", "level", "dose", "time", "station", descending=[False, True, True, False, False])
     regions = (

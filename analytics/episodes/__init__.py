@@ -23,7 +23,7 @@ __all__ += [
     "conditions",
     "evidence",
     "expected",
+    "feasts",
     "lent",
-    "listed",
 ]
-__all__ += ["load", "measured", "name", "parse", "runoff", "runs"]
+__all__ += ["listed", "load", "measured", "name", "parse", "runoff", "runs"]
