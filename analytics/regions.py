@@ -161,13 +161,11 @@ def merge(made: pl.DataFrame, places: pl.DataFrame, reaches: Mapping[str, Reach]
     )
     rows = made.join(least, on="rule").sort("rule", "time", "station").with_row_index("number")
     links = [_links(rows.filter(pl.col("rule") == reach.rule), places, reach) for reach in reaches.values()]
-    rows = rows.with_columns(
-        pl.Series("root", _roots(rows.height, [pair for some in links for pair in some]), dtype=pl.Int64)
-    )
+    roots = _roots(rows.height, [pair for some in links for pair in some])
     many = pl.col("station").n_unique().over("root")
-    parts = rows.filter(many >= pl.col("least")).with_columns(
-        (pl.col("root").rank("dense") - 1).cast(pl.Int64).alias("region")
-    )
+    region = (pl.col("root").rank("dense") - 1).cast(pl.Int64).alias("region")
+    parts = rows.with_columns(pl.Series("root", roots, dtype=pl.Int64)).filter(many >= pl.col("least"))
+    parts = parts.with_columns(region)
     members = _members(parts)
     worst = parts.sort("region", "level", "dose", "time", "station", descending=[False, True, True, False, False])
     regions = (

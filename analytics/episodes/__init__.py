@@ -13,17 +13,5 @@ from analytics.episodes.rules import DIRECTIONS, HOURLY, TABLE, Lines, Rule, Ter
 from analytics.episodes.runs import PERIOD, borders, runs
 
 __all__ = ["CONDITIONS", "DIRECTIONS", "EVENTS", "EVIDENCE", "FOUND", "HOURLY", "NAMED", "PERIOD", "PLANNED", "RUNOFF"]
-__all__ += [
-    "TABLE",
-    "Lines",
-    "Rule",
-    "Term",
-    "borders",
-    "check",
-    "conditions",
-    "evidence",
-    "expected",
-    "feasts",
-    "lent",
-]
-__all__ += ["listed", "load", "measured", "name", "parse", "runoff", "runs"]
+__all__ += ["TABLE", "Lines", "Rule", "Term", "borders", "check", "conditions", "evidence", "expected", "feasts"]
+__all__ += ["lent", "listed", "load", "measured", "name", "parse", "runoff", "runs"]

@@ -1,6 +1,6 @@
 """Heavy days of Beijing, 2013 to 2016, as episodes: confirmed, ahead, and as regions.
 
-`python -m tests.published.heavy_days_report` prints the figures. The set is not part of the repository: `../shared/data`.
+`python -m tests.published.heavy_days_report` prints the figures. The set is not part of the repository.
 A day is heavy where the mean of its local hours, at least 20, is above 150 µg/m³ PM2.5. By events, as in
 `prsa_episodes` (c): runs of heavy days widened by a day on both sides, hit or not; stretches that touch none are false.
 
@@ -16,6 +16,7 @@ Then the regions of `pm25_24h`: in how many of them the heavy days of each red a
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -25,11 +26,13 @@ from analytics import averaging, episodes, forecasting, parameters, regions, sta
 from analytics.episodes import expected
 from analytics.forecasting import FORECASTERS
 from analytics.frames import SERIES, TIME, conform
-from analytics.skill import Array
+from analytics.skill import Array, Ints
 from tests.published import prsa_episodes as prsa
 from tests.published.prsa_episodes import OFFSET, Figures
 
 CONFIRMED, AHEAD = "pm25_24h", "pm25_day"
+#: So early [h after its first midnight] an event should be seen.
+LATEST = 3
 #: Halves of the years.
 HALVES = (date(2013, 1, 1), date(2015, 1, 1), date(2017, 1, 1))
 #: [°] of the twelve stations, as the list of stations of `cnemc-2019` has them.
@@ -73,11 +76,11 @@ def load() -> Years:
     hours = averaging.hours(rows.with_columns(pl.col("series").cast(pl.Int32)), shape, known, how)
     moving = averaging.windows(hours, shape, known, how).filter(averaging="moving24")
     columns = ("station", "parameter", "averaging", "time", "value")
-    said = (
+    of, at = (
         made.drop_nulls("value").join(shape.select("series", "station", "parameter"), on="series").select(columns)
         for made in (hours, moving)
     )
-    return Years(*said, series, prsa.days(rows, series))
+    return Years(of, at, series, prsa.days(rows, series))
 
 
 def issued(years: Years) -> Iterator[pl.DataFrame]:
@@ -96,11 +99,8 @@ def issued(years: Years) -> Iterator[pl.DataFrame]:
         yield _rows(forecasting.back(made, subjects), first + timedelta(hours=begin), origins, stations)
 
 
-def _rows(
-    made: Array, first: datetime, origins: np.ndarray[tuple[int], np.dtype[np.int64]], stations: list[int]
-) -> pl.DataFrame:
-    shape = made.shape
-    origin, lead, station = (axis.ravel() for axis in np.indices(shape))
+def _rows(made: Array, first: datetime, origins: Ints, stations: list[int]) -> pl.DataFrame:
+    origin, lead, station = (axis.ravel() for axis in np.indices(made.shape))
     start = pl.lit(first, TIME)
     rows = pl.DataFrame(
         {
@@ -121,7 +121,7 @@ def _rows(
 
 def ahead(years: Years) -> pl.DataFrame:
     """What the mean of each hour's day will be, as `spoken` of `episodes.conditions` has it."""
-    parts = []
+    parts: list[pl.DataFrame] = []
     for issues in issued(years):
         from_, until = issues["issued"].min(), issues["issued"].max()
         ends = pl.col("time") + timedelta(hours=1)
@@ -154,29 +154,50 @@ def simple(years: Years, hours: int) -> pl.DataFrame:
     return made.join(years.series.select(pl.col("station").cast(pl.Int32), "name"), on="station")
 
 
-def scored(years: Years, made: pl.DataFrame, level: int) -> list[tuple[Figures, float]]:
-    """Figures and delay [h], by events: of all years, and of either half."""
+class Score(NamedTuple):
+    """By events: `figures`, the median `delay` [h] from the first heavy midnight, and the share seen `LATEST` after."""
+
+    figures: Figures
+    delay: float
+    seen: float
+
+    def __str__(self) -> str:
+        return f"{self.figures}; {self.delay:+.0f} h, {self.seen:.0%} by {LATEST} h"
+
+
+def scored(years: Years, made: pl.DataFrame, level: int) -> list[Score]:
+    """Of all years, and of either half."""
     on = prsa.stretches(made, level)
-    out = [prsa.by_event(years.days, on)]
-    for first, last in zip(HALVES[:-1], HALVES[1:], strict=True):
+    out = []
+    for first, last in ((HALVES[0], HALVES[-1]), *pairwise(HALVES)):
         days = years.days.filter(pl.col("day") >= first, pl.col("day") < last)
         mine = (pl.col("start") + OFFSET).dt.date()
-        out.append(prsa.by_event(days, on.filter(mine >= first, mine < last)))
+        figures, delay = prsa.met(days, on.filter(mine >= first, mine < last))
+        events = figures.hits + figures.missed
+        out.append(Score(figures, float(str(delay.median())), len(delay.filter(delay <= LATEST)) / events))
     return out
+
+
+def where(years: Years) -> pl.DataFrame:
+    """station, longitude, latitude [°]."""
+    longitude, latitude = (
+        pl.col("name").replace_strict({name: place[k] for name, place in PLACES.items()}, return_dtype=pl.Float64)
+        for k in (0, 1)
+    )
+    station = pl.col("station").cast(pl.Int32)
+    return years.series.select(station, longitude.alias("longitude"), latitude.alias("latitude"))
 
 
 def merged(years: Years, made: pl.DataFrame) -> regions.Regions:
     """The regions of `made`."""
-    where = years.series.select(
-        pl.col("station").cast(pl.Int32),
-        *(
-            pl.col("name")
-            .replace_strict({n: place[k] for n, place in PLACES.items()}, return_dtype=pl.Float64)
-            .alias(axis)
-            for k, axis in enumerate(("longitude", "latitude"))
-        ),
-    )
-    return regions.merge(made.drop("name"), where, regions.load())
+    return regions.merge(made.drop("name"), where(years), regions.load())
+
+
+def own_shares(years: Years, found: regions.Regions) -> pl.DataFrame:
+    """`regions.SHARES` of the members of all regions: against the median of the stations around."""
+    hours = years.hours.select("station", "parameter", "time", "value")
+    around = regions.background(hours, regions.near(where(years), regions.load()[CONFIRMED].radius))
+    return regions.shares(found.parts, hours, around)
 
 
 def of_alert(years: Years, found: regions.Regions, alert: tuple[date, date]) -> pl.DataFrame:
@@ -192,38 +213,41 @@ def of_alert(years: Years, found: regions.Regions, alert: tuple[date, date]) -> 
     )
 
 
-def _line(name: str, figures: list[tuple[Figures, float]]) -> str:
-    whole, *halves = [f"{each} at {delay:.1f} h" for each, delay in figures]
-    short = "; ".join(f"{each.f1:.3f} at {delay:.1f} h" for each, delay in figures[1:])
-    return f"{name:<28} {whole}; halves {short}" if halves else whole
+def _line(name: str, scores: list[Score]) -> str:
+    whole, *halves = scores
+    each = ", ".join(f"{half.figures.f1:.3f} at {half.delay:+.0f} h" for half in halves)
+    return f"{name:<26} {whole}\n{'':<26} by halves {each}"
 
 
 def main() -> None:
     years = load()
     print(
-        f"{years.days.height:,} station-days, {years.days['heavy'].sum():,} heavy; hours count from the first heavy midnight"
+        f"{years.days.height:,} station-days, {years.days['heavy'].sum():,} heavy; hours from the first heavy midnight"
     )
     confirmed = found(years, years.moving, CONFIRMED)
-    print(_line("confirmed: pm25_24h, 2", scored(years, confirmed, 2)))
+    print(_line("confirmed: pm25_24h", scored(years, confirmed, 2)))
     print(_line("ahead: pm25_day", scored(years, found(years, ahead(years), AHEAD), 1)))
     for hours in (1, 12):
         print(_line(f"mean of {hours} h above 150", scored(years, simple(years, hours), 1)))
     around = merged(years, confirmed)
-    print(f"{confirmed.height:,} episodes of pm25_24h are in {around.regions.height} regions or alone")
+    shares = own_shares(years, around)
+    print(f"{confirmed.height:,} episodes of pm25_24h: {around.parts.height:,} in {around.regions.height} regions")
     names = dict(years.series.select(pl.col("station").cast(pl.Int32), "name").iter_rows())
     for alert in prsa.RED_ALERTS:
         days = of_alert(years, around, alert)
-        print(
-            f"red alert {alert[0]} to {alert[1]}: {days.height} heavy station-days, {days['region'].null_count()} in no region"
-        )
-        for row in around.regions.filter(pl.col("region").is_in(days["region"].unique().implode())).to_dicts():
+        print(f"red alert {alert[0]} to {alert[1]}: {days.height} heavy station-days")
+        for row in around.regions.filter(pl.col("region").is_in(days["region"].implode())).to_dicts():
             print(
-                f"  region {row['time']:%m-%d %H} to {row['stop']:%m-%d %H} UTC, {row['stations']} stations, {row['core']} core, worst {names[row['worst']]}"
+                f"  {days.filter(region=row['region']).height} in the region of {row['time']:%m-%d %H} to"
+                f" {row['stop']:%m-%d %H} UTC, {row['stations']} stations, {row['core']} of the core"
             )
-            for one in around.members.filter(region=row["region"]).to_dicts():
-                edge = "core" if one["core"] else "edge"
+            mine = around.members.filter(region=row["region"]).join(
+                shares.drop("hours"), on=["region", "station"], maintain_order="left"
+            )
+            for one in mine.to_dicts():
                 print(
-                    f"    {one['order']:>2} after {one['arrival']:>3} h  {names[one['station']]:<14} {one['hours']:>4} h {edge} dose {one['dose']:.0f}"
+                    f"    {one['order']:>2}. after {one['arrival']:>3} h {names[one['station']]:<13} {one['hours']:>4}"
+                    f" h, {'core' if one['core'] else 'edge'}, {one['share']:.0%} its own"
                 )
 
 

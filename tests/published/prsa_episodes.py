@@ -121,6 +121,12 @@ def by_day(known: pl.DataFrame, on: pl.DataFrame, first: int, last: int) -> Figu
 
 def by_event(known: pl.DataFrame, on: pl.DataFrame) -> tuple[Figures, float]:
     """Events hit, false stretches, events missed; and the median hours from the first heavy midnight to level 2."""
+    figures, delay = met(known, on)
+    return figures, float(str(delay.median()))
+
+
+def met(known: pl.DataFrame, on: pl.DataFrame) -> tuple[Figures, pl.Series]:
+    """Events hit, false stretches, events missed; and of each that was hit the hours from its first heavy midnight."""
     heavy = known.filter("heavy").sort("name", "day")
     apart = (pl.col("day").diff() > timedelta(days=1)).fill_null(value=True) | (
         pl.col("name") != pl.col("name").shift()
@@ -141,8 +147,7 @@ def by_event(known: pl.DataFrame, on: pl.DataFrame) -> tuple[Figures, float]:
     hit = pairs["event"].n_unique()
     false = on.height - pairs["stretch"].n_unique()
     delay = pairs.group_by("event").agg((pl.col("start").min() - pl.col("begin").first()).alias("delay"))["delay"]
-    hours = delay.dt.total_hours(fractional=True).median()
-    return Figures(hit, false, events.height - hit, known.height / 7), float(str(hours))
+    return Figures(hit, false, events.height - hit, known.height / 7), delay.dt.total_hours(fractional=True)
 
 
 def red_alerts(known: pl.DataFrame, on: pl.DataFrame) -> pl.DataFrame:
