@@ -12,7 +12,7 @@ from datetime import timedelta
 import polars as pl
 
 from analytics import detection, episodes
-from analytics.store import derived, fits, observations, registry
+from analytics.store import derived, fits, ledger, observations, registry
 from analytics.store.ledger import Take
 from jobs.rules import Rules, by_rules
 
@@ -44,8 +44,14 @@ def speak(averages: pl.DataFrame, voices: pl.DataFrame) -> pl.DataFrame:
 
 
 def _detect_episodes(take: Take, rules: list[Rules], stations: pl.DataFrame, voices: pl.DataFrame) -> None:
-    names = {(item.name, item.parameter, item.averaging) for rule in rules for item in rule.episodes.values()}
-    heard = pl.DataFrame(sorted(names), schema=["rule", "parameter", "averaging"], orient="row")
+    own = [item for rule in rules for item in rule.episodes.values() if item.own]
+    names = {(item.name, *fact) for item in own for fact in item.facts}
+    backs = {item.name: max(other.back for other in own if other.name == item.name) for item in own}
+    heard = pl.DataFrame(
+        [(*each, backs[each[0]]) for each in sorted(names)],
+        schema={**dict.fromkeys(("rule", "parameter", "averaging"), pl.String()), "back": pl.Duration("us")},
+        orient="row",
+    )
     around = _Around(take, rules, stations, voices.join(heard, on="parameter"))
     found, windows = around.quiet()
     derived.write(take, derived.EPISODE, episodes.runs(found), windows=windows.rename({"station": "subject"}))
@@ -53,7 +59,8 @@ def _detect_episodes(take: Take, rules: list[Rules], stations: pl.DataFrame, voi
 
 @dataclass(slots=True)
 class _Around:
-    """The values around the changed windows of a take. `heard`: the series that speak to a rule, or stand in."""
+    """The values around the changed windows of a take. `heard`: the series that speak to a rule, or stand in, and how
+    far `back` of a period it looks."""
 
     take: Take
     rules: list[Rules]
@@ -100,11 +107,13 @@ class _Around:
         bounds = (
             self.heard.join(extent, on="series")
             .group_by(_SUBJECT)
-            .agg(pl.col("start").min().alias("first"), pl.col("stop").max().alias("last"))
+            .agg(pl.col("start").min().alias("first"), pl.col("stop").max().alias("last"), pl.col("back").first())
         )
         changed = self.take.affected.rename({"subject": "station"})
-        there = bounds.join(changed, on="station").filter(
-            pl.col("start") < pl.col("last"), pl.col("stop") > pl.col("first")
+        there = (
+            bounds.join(changed, on="station")
+            .filter(pl.col("start") < pl.col("last"), pl.col("stop") > pl.col("first"))
+            .with_columns(pl.col("stop") + pl.col("back"))
         )
         return _joined(
             there.with_columns((pl.col("start") - MARGIN).alias("low"), (pl.col("stop") + MARGIN).alias("high"))
@@ -112,10 +121,10 @@ class _Around:
 
     def _load(self, pieces: pl.DataFrame) -> pl.DataFrame:
         """`episodes.CONDITIONS` of the values in `pieces` (station, rule, start, stop)."""
-        asked = pieces.join(self.heard, on=_SUBJECT)
+        asked = pieces.join(self.heard, on=_SUBJECT).with_columns(pl.col("start") - pl.col("back"))
         spoken = []
         for (averaging,), part in asked.group_by("averaging", maintain_order=True):
-            windows = part.select("series", "start", "stop").unique()
+            windows = ledger.merge(part.select(pl.col("series").alias("subject"), "start", "stop"))
             rows = derived.load(self.take.conn, derived.AVERAGE, windows, {"averaging": [str(averaging)]})
             self.take.read += rows.height
             spoken.append(rows)
@@ -124,7 +133,15 @@ class _Around:
         # The hour that is not over says nothing yet: when it closes it is marked.
         over = pl.col("time") != pl.lit(self.take.now).dt.truncate("1h")
         values = speak(pl.concat(spoken).filter(over), self.heard.unique("series"))
-        return by_rules(self.rules, lambda rule: episodes.conditions(values, self.stations, rule.episodes))
+        marked = by_rules(self.rules, lambda rule: episodes.conditions(values, self.stations, _own(rule)))
+        # Rules share values: what was loaded for another one to look back at says nothing sure of this.
+        asked_for = _joined(pieces.with_columns(low="start", high="stop", first="start", last="stop"))
+        return _inside(marked, asked_for).drop("window")
+
+
+def _own(rules: Rules) -> dict[str, episodes.Rule]:
+    """The rules that averages of a station answer."""
+    return {name: rule for name, rule in rules.episodes.items() if rule.own}
 
 
 def _with(known: pl.DataFrame, more: pl.DataFrame) -> pl.DataFrame:

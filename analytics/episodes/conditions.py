@@ -43,9 +43,11 @@ def conditions(
     station, `offset` [min] and `places`; `planned` (`PLANNED`) none where it is null. Values that no rule speaks of
     have no row.
     """
-    depth = max((rule.depth for rule in rules.values()), default=0)
-    if not depth:
+    said = set(spoken["parameter"].unique())
+    rules = {name: rule for name, rule in rules.items() if rule.parameter in said}
+    if not rules:
         return empty(CONDITIONS)
+    depth = max(rule.depth for rule in rules.values())
     rows = _mains(spoken, rules).join(stations.select("station", "offset"), on="station")
     rows = _placed(rows.join(_terms(rules, depth), on="rule"), stations)
     beyond, sign = pl.col("sign") * pl.col("value"), pl.col("sign")

@@ -118,6 +118,11 @@ class Rule:
         return {fact for term in self.terms for fact in term.facts}
 
     @property
+    def own(self) -> bool:
+        """Whether it rests on averages of its own station alone."""
+        return not any(averaging in SAID for _, averaging in self.facts)
+
+    @property
     def back(self) -> timedelta:
         """How long before a period the oldest value lies that can matter to it."""
         return timedelta(hours=max(term.hours for term in self.terms) - 1)
