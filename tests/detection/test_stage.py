@@ -190,8 +190,8 @@ def test_the_red_alerts_of_a_station_are_in_the_store_as_the_functions_find_them
 def test_a_voice_that_is_registered_makes_its_station_look_again(conn: Connection) -> None:
     """Another series speaks for the station: its episodes are those of that one, by the marks of the registration."""
     a, b = world.settle_world(conn, [("A", "o3@1"), ("A", "o3@2")])
-    world.send(conn, [(a, float(hour), 300.0, 0, None) for hour in range(8)])
-    world.send(conn, [(b, float(hour), 20.0, 0, None) for hour in range(8)])
+    world.send(conn, [(a, float(hour), 300.0 + hour, 0, None) for hour in range(8)])
+    world.send(conn, [(b, float(hour), 20.0 + hour, 0, None) for hour in range(8)])
     world.settle(conn)
     assert len(conn.execute("SELECT FROM episode").fetchall()) == 2  # an hour and eight hours
     text = b'[[authority]]\nstation = "A"\nparameter = "o3"\nposition = "2"\n'
