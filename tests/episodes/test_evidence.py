@@ -23,7 +23,7 @@ def hour(time: datetime | None) -> int | None:
 
 def test_evidence_is_what_each_term_said() -> None:
     also = [{"parameter": "no2", "averaging": "hour", "direction": "below", "level": 5, "off": 6}]
-    rows = spoken(pm25=[1, 12, 40, 30, 7, 1, 1, 1], no2=[9, 4, 3, 2, 5, 0, 0, 0])
+    rows = spoken({"pm25": [1, 12, 40, 30, 7, 1, 1, 1], "no2": [9, 4, 3, 2, 5, 0, 0, 0]})
     rules = rule(also=also)
     made = episodes.runs(episodes.conditions(rows, STATIONS, rules))
     first, second = episodes.evidence(made, rows, rules).to_dicts()
@@ -43,13 +43,13 @@ def test_where_a_term_said_nothing_there_is_none() -> None:
     also = [
         {"parameter": name, "averaging": "hour", "direction": "above", "level": 1, "off": 1} for name in ("no2", "o3")
     ]
-    rows, rules = spoken(pm25=[20], no2=[2]), rule(also=also, least=1)
+    rows, rules = spoken({"pm25": [20], "no2": [2]}), rule(also=also, least=1)
     found = episodes.evidence(episodes.runs(episodes.conditions(rows, STATIONS, rules)), rows, rules)
     assert found.select("term", "first", "count").rows() == [(0, 20, 1), (1, 2, 1), (2, None, 0)]
 
 
 def test_rain_is_lent_to_who_has_none() -> None:
-    rows = pl.concat([spoken(1, rain=[1, 2]), spoken(2, turbidity=[5]), spoken(3, rain=[7])])
+    rows = pl.concat([spoken({"rain": [1, 2]}, 1), spoken({"turbidity": [5]}, 2), spoken({"rain": [7]}, 3)])
     loans = pl.DataFrame(
         {"station": [2, 3], "lender": [1, 1], "parameter": ["rain", "rain"]},
         schema={"station": pl.Int32, "lender": pl.Int32, "parameter": pl.String},
@@ -69,10 +69,10 @@ def run(start: int, peak: int, stop: int, *, closed: bool = True) -> pl.DataFram
 
 def test_a_run_off_has_its_rain_behind_it() -> None:
     """Three rains: hours 0 and 2, a drop in 12, then 24 to 26; the run-off peaks in hour 30."""
-    drops: Values = [None] * 40
+    drops: list[float | None] = [None] * 40
     for at, depth in ((0, 2), (2, 3), (12, 0.5), (24, 1), (25, 9), (26, 2)):
         drops[at] = depth
-    rain = spoken(rain=drops).select("station", "time", "value")
+    rain = spoken({"rain": drops}).select("station", "time", "value")
     (found,) = episodes.runoff(run(27, 30, 36), rain).to_dicts()
     assert (found["depth"], found["dry"], found["lag"], found["recovery"]) == (12.0, 21, 5, 6)
     (early,) = episodes.runoff(run(3, 5, 9, closed=False), rain).to_dicts()
@@ -80,10 +80,7 @@ def test_a_run_off_has_its_rain_behind_it() -> None:
     assert episodes.runoff(run(90, 95, 99), rain).is_empty()  # 68 h after the rain
 
 
-Hours = Sequence[float | None]
-
-
-def foreseen(values: Hours, issues: Mapping[int, Sequence[float]], fresh: int = 6) -> dict[int, float]:
+def foreseen(values: Values, issues: Mapping[int, Sequence[float]], fresh: int = 6) -> dict[int, float]:
     """`expected` of a station at UTC+8 whose hour 0 is its local midnight; `issues` by the hour before which they were
     issued."""
     start = T0 - 8 * HOUR
@@ -124,7 +121,7 @@ def test_the_next_day_begins_anew() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.one_of(st.none(), st.integers(0, 99)), min_size=24, max_size=60), st.integers(1, 4))
-def test_it_is_that_of_the_obvious_loop(values: Hours, every: int) -> None:
+def test_it_is_that_of_the_obvious_loop(values: Values, every: int) -> None:
     issues = {at: [float((at * 7 + lead * 3) % 50) for lead in range(24)] for at in range(0, len(values) + 1, every)}
     expected = {}
     for now, value in enumerate(values):

@@ -76,7 +76,7 @@ def episodes_of(rule: str, said: Mapping[str, Hours]) -> list[tuple[int, int]]:
     rows = []
     for name, hours in said.items():
         parameter, _, averaged = name.partition("/")
-        rows.append(spoken(averaging=averaged or "hour", **{parameter: list(hours)}))
+        rows.append(spoken({parameter: list(hours)}, averaging=averaged or "hour"))
     places = [{"place": "noise_zone:1", "since": None, "until": None}]
     stations = pl.DataFrame({"station": [1], "offset": [480]}, schema={"station": pl.Int32, "offset": pl.Int16})
     stations = stations.with_columns(pl.Series("places", [places], dtype=standards.PLACES))

@@ -1,6 +1,6 @@
 """What is measured of hours, against the obvious loop; what must hold beside; what is not known."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,7 +17,7 @@ from tests.rows import EPISODE
 
 T0 = datetime.fromisoformat("2026-01-05T00:00:00+00:00")
 HOUR = timedelta(hours=1)
-Values = list[float | None]
+Values = Sequence[float | None]
 STATIONS = pl.DataFrame(
     {"station": [1], "offset": [480]}, schema={"station": pl.Int32, "offset": pl.Int16}
 ).with_columns(pl.lit([], standards.PLACES).alias("places"))
@@ -38,7 +38,7 @@ LOOPS: Mapping[str, Callable[[list[float], float | None], float | None]] = {
 }
 
 
-def spoken(station: int = 1, averaging: str = "hour", **values: Values) -> pl.DataFrame:
+def spoken(values: Mapping[str, Values], station: int = 1, averaging: str = "hour") -> pl.DataFrame:
     """Values of successive hours by parameter; None is missing."""
     rows = [
         (station, parameter, averaging, T0 + hour * HOUR, float(value))
@@ -76,7 +76,7 @@ def test_a_measure_is_that_of_the_obvious_loop(values: Values, name: str, length
     least = max(least, MEASURES[name].least)
     asked = pl.DataFrame({"station": [1] * len(values), "time": [T0 + h * HOUR for h in range(len(values))]})
     asked = asked.cast({"station": pl.Int32, "time": TIME})
-    own = spoken(pm25=values).select(*MEASURED)
+    own = spoken({"pm25": values}).select(*MEASURED)
     made = {
         (time - T0) // HOUR: value
         for time, value in window(own, asked, name, length, least).select("time", "value").rows()
@@ -96,7 +96,7 @@ def test_nothing_matters_from_further_back(pm25: Values, rain: Values, name: str
     """Law 3: an hour says the same whatever is loaded before `Rule.back`."""
     also = [{"parameter": "rain", "averaging": "hour", "measure": name, "window": length, "direction": "above"}]
     given_ = {"also": [{**also[0], "level": 5, "off": 2}], "measure": "rise", "window": 4}
-    rows, (one,) = spoken(pm25=pm25, rain=rain), rule(**given_).values()
+    rows, (one,) = spoken({"pm25": pm25, "rain": rain}), rule(**given_).values()
     first = T0 + cut * HOUR
     whole = episodes.conditions(rows, STATIONS, {"rule": one}).filter(pl.col("time") >= first)
     part = episodes.conditions(rows.filter(pl.col("time") >= first - one.back), STATIONS, {"rule": one})
@@ -104,7 +104,7 @@ def test_nothing_matters_from_further_back(pm25: Values, rain: Values, name: str
 
 
 def test_a_rise_is_above_the_lowest_of_its_window() -> None:
-    assert said(spoken(pm25=[1, 2, 13, 13, 13, 13]), measure="rise", window=3) == " -##--"
+    assert said(spoken({"pm25": [1, 2, 13, 13, 13, 13]}), measure="rise", window=3) == " -##--"
 
 
 def test_what_must_hold_beside() -> None:
@@ -113,7 +113,7 @@ def test_what_must_hold_beside() -> None:
         {"parameter": "no2", "averaging": "hour", "direction": "above", "level": 1, "off": 0},
         {"parameter": "o3", "averaging": "hour", "direction": "below", "level": 3, "off": 4},
     ]
-    rows = spoken(pm25=[20] * 8, no2=[0, 1, 2, 1, 0, 0, 0, 0], o3=[9, 9, 9, 9, 9, 2, 3, 4])
+    rows = spoken({"pm25": [20] * 8, "no2": [0, 1, 2, 1, 0, 0, 0, 0], "o3": [9, 9, 9, 9, 9, 2, 3, 4]})
     assert said(rows, also=also, least=1) == "-+#+-#+-"
     assert said(rows, also=also) == "--------"
 
@@ -123,7 +123,9 @@ def test_what_is_not_known_beside_is_as_if_it_were_missing() -> None:
         {"parameter": "no2", "averaging": "hour", "direction": "above", "level": 1, "off": 1},
         {"parameter": "o3", "averaging": "hour", "direction": "above", "level": 1, "off": 1},
     ]
-    rows = spoken(pm25=[20, 20, 20, 20, 20, 1], no2=[2, 2, 0, 0, None, None], o3=[2, None, None, 0, None, None])
+    rows = spoken(
+        {"pm25": [20, 20, 20, 20, 20, 1], "no2": [2, 2, 0, 0, None, None], "o3": [2, None, None, 0, None, None]}
+    )
     assert said(rows, also=also, least=1) == "## - -"
     assert said(rows, also=also) == "# -- -"
 
@@ -131,16 +133,16 @@ def test_what_is_not_known_beside_is_as_if_it_were_missing() -> None:
 def test_a_newest_value_stands_for_its_window() -> None:
     """An analyser that says something every four hours."""
     also = [{"parameter": "nh3n", "averaging": "hour", "direction": "above", "level": 1, "off": 1}]
-    rows = spoken(pm25=[20] * 8, nh3n=[2, None, None, None, 0, None, None, None])
+    rows = spoken({"pm25": [20] * 8, "nh3n": [2, None, None, None, 0, None, None, None]})
     assert said(rows, also=also) == "#   -"
     assert said(rows, also=[{**also[0], "measure": "newest", "window": 4}]) == "####----"
 
 
 def test_ratios_and_differences() -> None:
     ratio = [{"parameter": "pm25", "averaging": "hour", "per": "no2", "direction": "above", "level": 3, "off": 2}]
-    rows = spoken(pm25=[20, 20, 20, 20], no2=[5, 8, 10, 0])
+    rows = spoken({"pm25": [20, 20, 20, 20], "no2": [5, 8, 10, 0]})
     assert said(rows, also=ratio) == "#+-"  # by nothing nothing can be divided
-    around = spoken(averaging="background", pm25=[9, 12, 18])
+    around = spoken({"pm25": [9, 12, 18]}, averaging="background")
     assert said(pl.concat([rows, around]), minus="pm25/background") == "#+-"
 
 
@@ -148,8 +150,8 @@ def test_outside_of_planned_events_all_is_quiet() -> None:
     events = [(1, "fireworks", 1, 3), (None, "fireworks", 5, 6), (2, "fireworks", 0, 8), (1, "works", 0, 8)]
     rows = [(station, kind, T0 + a * HOUR, T0 + b * HOUR) for station, kind, a, b in events]
     planned = pl.DataFrame(rows, schema=dict(episodes.PLANNED), orient="row")
-    assert said(spoken(pm25=[20] * 8), planned, planned="fireworks") == "-##--#--"
-    assert said(spoken(pm25=[20] * 8), planned="fireworks") == "--------"
+    assert said(spoken({"pm25": [20] * 8}), planned, planned="fireworks") == "-##--#--"
+    assert said(spoken({"pm25": [20] * 8}), planned="fireworks") == "--------"
 
 
 def test_it_reaches_back_as_far_as_its_longest_window() -> None:
