@@ -244,6 +244,7 @@ def test_borders_are_the_nearest_quiet() -> None:
         ({"levels": None, "off": None, "places": {"a:b": 3}}, "must be a table"),
         ({"hours": [22, 22]}, "'hours' cannot be"),
         ({"parameter": None}, "'parameter' is missing"),
+        ({"about": "weather"}, "'about' cannot be 'weather'"),
         ({"more": 1}, "unknown key 'more'"),
     ],
 )

@@ -20,6 +20,8 @@ HOURLY = ("hour", "moving")
 #: What is said of a station every hour beside its averagings: what the other stations around it have in that hour
 #: (`regions.background`), and what the mean of the local day will be (`expected`).
 SAID = ("background", "expected_day")
+#: What an episode is about: something that happens, something that is expected to, or a device that may be at fault.
+ABOUT = ("event", "ahead", "device")
 #: No measure reaches further back [h].
 FARTHEST = 31 * 24
 
@@ -91,6 +93,8 @@ class Rule:
     hours: tuple[int, int] | None = None
     #: kind of planned event during which alone it can hold
     planned: str = ""
+    #: one of ABOUT
+    about: str = "event"
 
     @property
     def parameter(self) -> str:
@@ -158,9 +162,11 @@ def _rule(name: str, record: Mapping[str, Any]) -> Rule:
             **dict.fromkeys(("levels", "off", "hours", "also"), list),
             "places": dict,
             "least": int,
-            "planned": str,
+            **dict.fromkeys(("planned", "about"), str),
         },
     )
+    if (about := record.get("about", ABOUT[0])) not in ABOUT:
+        raise TableError(f"{place} 'about' cannot be {about!r}: one of {', '.join(ABOUT)}")
     term = _term(place, record)
     if term.per is not None:
         raise TableError(f"{place}: levels of a ratio have no unit: 'per' is for 'also'")
@@ -190,6 +196,7 @@ def _rule(name: str, record: Mapping[str, Any]) -> Rule:
         least=least,
         hours=None if hours is None else (hours[0], hours[1]),
         planned=record.get("planned", ""),
+        about=about,
     )
 
 
