@@ -202,6 +202,26 @@ def test_a_voice_that_is_registered_makes_its_station_look_again(conn: Connectio
     assert len(conn.execute("SELECT FROM episode_history").fetchall()) == 2
 
 
+def test_a_late_value_changes_what_looks_back_at_it(conn: Connection) -> None:
+    """Turbid water at 100 all the time, and the river rises in hour 20: no run-off. Then the reading of hour 12 comes,
+    which was clear: from hour 20 to 36 the water is far more turbid than within the day before."""
+    turbidity, level = world.settle_world(conn, [("A", "turbidity"), ("A", "water_level")])
+    rows = [(turbidity, float(hour), 100.0 + hour % 2, 0, None) for hour in range(50) if hour != 12]
+    rows += [(level, float(hour), 1.0 if hour < 20 else 1.3, 0, None) for hour in range(50)]
+    world.send(conn, rows)
+    world.settle(conn)
+    found = "SELECT time, stop FROM report.episode WHERE rule = 'storm_runoff'"
+    assert conn.execute(found).fetchall() == []
+    world.send(conn, [(turbidity, 12.0, 20.0, 0, None)])
+    world.settle(conn)
+    assert conn.execute(found).fetchall() == [(T0 + 20 * HOUR, T0 + 37 * HOUR)]
+    before = world.picture(conn)
+    world.empty(conn)
+    world.send(conn, [*rows, (turbidity, 12.0, 20.0, 0, None)])
+    world.settle(conn)
+    assert world.picture(conn) == before
+
+
 def test_episodes_are_versioned_as_people_saw_them(conn: Connection) -> None:
     (o3,) = world.settle_world(conn, [("A", "o3")])
     world.send(conn, [(o3, float(hour), 250.0, 0, None) for hour in range(4)])
