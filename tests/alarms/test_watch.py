@@ -80,7 +80,7 @@ def test_a_haze_pages_once_and_ends_by_clean_air(district: District) -> None:
     assert district.gauge(60.9) == [("pm25_heavy", 0), ("pm25_polluted", 0)]
     assert district.gauge(61.2) == [("pm25_polluted", 0)]
     assert district.gauge(70.2) == []
-    row = district.conn.execute("SELECT closed, level FROM report.episode").fetchall()
+    row = district.conn.execute("SELECT closed, level FROM report.episode WHERE rule = 'pm25_24h'").fetchall()
     assert row == [(True, 2)]
 
 
