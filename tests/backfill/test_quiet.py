@@ -85,7 +85,9 @@ def test_nothing_pages_and_no_forecast_is_issued_again(street: Street) -> None:
         }
     )
     # It holds by all there is, up to the live edge; but nothing of that came live.
-    [(open_,)] = conn.execute("SELECT count(*) FROM episode WHERE NOT closed AND stop = %s", [now]).fetchall()
+    [(open_,)] = conn.execute(
+        "SELECT count(*) FROM report.episode WHERE rule = 'pm25_24h' AND NOT closed AND stop = %s", [now]
+    ).fetchall()
     assert open_ == 1
     for minutes in (0, 1, 30, 59):
         assert watch.run(conn, now + timedelta(minutes=minutes)) == []
@@ -94,7 +96,9 @@ def test_nothing_pages_and_no_forecast_is_issued_again(street: Street) -> None:
     again = forecast.run(conn, now)
     assert (again.new, again.already) == (0, 1)
     assert street.forecasts() == issued
-    found = conn.execute("SELECT time, closed, retrospective FROM report.episode ORDER BY time").fetchall()
+    found = conn.execute(
+        "SELECT time, closed, retrospective FROM report.episode WHERE rule = 'pm25_24h' ORDER BY time"
+    ).fetchall()
     assert [(closed, mark) for _, closed, mark in found] == [(True, True), (True, False), (False, False)]
     # The next hour comes live: now somebody must know, and since when it has been so.
     later = now + HOUR + timedelta(minutes=2)
@@ -109,7 +113,9 @@ def test_nothing_pages_and_no_forecast_is_issued_again(street: Street) -> None:
 
 def test_a_mark_stays_when_another_backfill_makes_the_episode_longer(street: Street) -> None:
     street.backfill(street.haze(UNSEEN - 3, 24, 219.0))
-    found = street.conn.execute("SELECT stop - time, retrospective FROM report.episode ORDER BY time").fetchall()
+    found = street.conn.execute(
+        "SELECT stop - time, retrospective FROM report.episode WHERE rule = 'pm25_24h' ORDER BY time"
+    ).fetchall()
     assert found[0][0] > 3 * DAY  # type: ignore[operator]  # a duration
     assert [mark for _, mark in found][:2] == [True, False]
 
