@@ -79,7 +79,9 @@ def _noise(conn: Connection) -> None:
         SELECT time, time, t.id, g.id, d.id, 1, 1, -3
         FROM station t JOIN term g ON g.kind = 'averaging' AND g.name = 'ld'
         JOIN term d ON d.kind = 'standard' AND d.name = 'GB 3096-2008'
-        CROSS JOIN generate_series(date_trunc('day', now()) - interval '1 day', now(), '1 day') AS time
+        CROSS JOIN generate_series(  -- older than the newest night of `world.seed` at every hour of the day
+            date_trunc('day', now()) - interval '2 days', now() - interval '2 hours', '1 day'
+        ) AS time
         WHERE t.code = 'STREET'
         """
     )
