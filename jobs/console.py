@@ -5,7 +5,7 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,6 +57,34 @@ def show(table: Table) -> None:
     if not out.is_terminal:
         out.width = 200  # given to `print`, it would be bounded by what Rich takes for the terminal's
     out.print(table, crop=False)
+
+
+def stamp(time: datetime | None) -> str | None:
+    """A moment, as people read it."""
+    return None if time is None else f"{time:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def rows(names: Sequence[str], found: Iterable[Iterable[object]]) -> None:
+    """Prints the rows `found` under `names`; nothing is `-`, figures stand on the right."""
+    listed = [list(row) for row in found]
+    table = Table(box=None, pad_edge=False)
+    for place, name in enumerate(names):
+        cells = [row[place] for row in listed if row[place] is not None]
+        figures = bool(cells) and all(isinstance(cell, int | float) for cell in cells)
+        table.add_column(name, justify="right" if figures else "left", overflow="fold")
+    for row in listed:
+        table.add_row(*map(_cell, row))
+    show(table)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, datetime):
+        value = stamp(value)
+    if isinstance(value, float):
+        return f"{value:,.2f}" if value < 10 else f"{value:,.0f}"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return "-" if value is None else str(value)
 
 
 def program() -> str:

@@ -2,12 +2,10 @@
 
 import json
 import secrets
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from analytics.store import keys, registry
 from analytics.store.keys import Key
@@ -86,17 +84,8 @@ def show(
     if as_json:
         print(json.dumps(found, ensure_ascii=False))
         return
-    table = Table(box=None, pad_edge=False)
-    for name in ("id", "source", "scopes", "stations", "made", "made_by", "revoked", "revoked_by", "note"):
-        table.add_column(name, overflow="fold")
-    for row in found:
-        table.add_row(
-            *(
-                ", ".join(cell) if isinstance(cell, list) else "-" if cell is None else str(cell)
-                for cell in row.values()
-            )
-        )
-    console.show(table)
+    names = ("id", "source", "scopes", "stations", "made", "made_by", "revoked", "revoked_by", "note")
+    console.rows(names, (row.values() for row in found))
     if not found:
         console.people.print("no key was made yet: `greenwatch key make --source NAME`")
 
@@ -114,7 +103,7 @@ def revoke(
         there = {key.id: key for key in keys.load(conn)}
     if number not in there:
         raise console.NotAsAsked(f"no key {number}: `greenwatch key list` shows those there are")
-    console.people.print(f"key {number} was revoked before, {_time(there[number].revoked)}")
+    console.people.print(f"key {number} was revoked before, {console.stamp(there[number].revoked)}")
 
 
 def _row(key: Key) -> dict[str, object]:
@@ -123,13 +112,9 @@ def _row(key: Key) -> dict[str, object]:
         "source": key.source,
         "scopes": sorted(key.scopes),
         "stations": None if key.stations is None else sorted(key.stations),
-        "made": _time(key.made),
+        "made": console.stamp(key.made),
         "made_by": key.made_by,
-        "revoked": _time(key.revoked),
+        "revoked": console.stamp(key.revoked),
         "revoked_by": key.revoked_by,
         "note": key.note,
     }
-
-
-def _time(time: datetime | None) -> str | None:
-    return None if time is None else f"{time:%Y-%m-%d %H:%M:%S} UTC"

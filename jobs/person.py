@@ -2,12 +2,10 @@
 
 import json
 import sys
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from analytics.store import people
 from analytics.store.people import Person
@@ -80,7 +78,7 @@ def disable(name: Name, dsn: console.Dsn = None) -> None:
         there = {person.name: person for person in people.load(conn)}
     if name not in there:
         raise console.NotAsAsked(f"nobody is called {name!r}: `greenwatch person list` shows who there is")
-    console.people.print(f"{name} was disabled before, {_time(there[name].disabled)}")
+    console.people.print(f"{name} was disabled before, {console.stamp(there[name].disabled)}")
 
 
 @app.command("list", epilog="Example: greenwatch person list --json")
@@ -91,12 +89,7 @@ def show(as_json: AsJson = False, dsn: console.Dsn = None) -> None:
     if as_json:
         print(json.dumps(found, ensure_ascii=False))
         return
-    table = Table(box=None, pad_edge=False)
-    for name in ("name", "role", "made", "made_by", "disabled", "disabled_by"):
-        table.add_column(name, overflow="fold")
-    for row in found:
-        table.add_row(*("-" if cell is None else str(cell) for cell in row.values()))
-    console.show(table)
+    console.rows(("name", "role", "made", "made_by", "disabled", "disabled_by"), (row.values() for row in found))
     if not found:
         console.people.print("nobody was added yet: `greenwatch person add NAME --role duty`")
 
@@ -115,12 +108,8 @@ def _row(person: Person) -> dict[str, str | None]:
     return {
         "name": person.name,
         "role": person.role,
-        "made": _time(person.made),
+        "made": console.stamp(person.made),
         "made_by": person.made_by,
-        "disabled": _time(person.disabled),
+        "disabled": console.stamp(person.disabled),
         "disabled_by": person.disabled_by,
     }
-
-
-def _time(time: datetime | None) -> str | None:
-    return None if time is None else f"{time:%Y-%m-%d %H:%M:%S} UTC"

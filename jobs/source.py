@@ -7,7 +7,6 @@ from typing import Annotated
 
 import polars as pl
 import typer
-from rich.table import Table
 
 from analytics.store import priorities, register
 from analytics.store.connection import Connection
@@ -75,14 +74,4 @@ def _show(rows: pl.DataFrame, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(rows.to_dicts(), default=str, ensure_ascii=False))
         return
-    table = Table(box=None, pad_edge=False)
-    for column, dtype in rows.schema.items():
-        table.add_column(column, justify="right" if dtype.is_numeric() else "left", overflow="fold")
-    for row in rows.iter_rows():
-        table.add_row(
-            *(
-                "-" if cell is None else f"{cell:%Y-%m-%d %H:%M:%S} UTC" if hasattr(cell, "year") else str(cell)
-                for cell in row
-            )
-        )
-    console.show(table)
+    console.rows(rows.columns, rows.iter_rows())

@@ -23,13 +23,13 @@ from typing import Any
 
 from analytics import tables
 from analytics.detection._combine import calibrate, combine, on_line, onsets
-from analytics.detection._replay import fits_of, replay
+from analytics.detection._replay import fits_of
 from analytics.detection._rows import SLACK
 from analytics.family import members
 from analytics.tables import Content, TableError
 
 __all__ = ["DETECTORS", "LEARNERS", "REACH", "SCORERS", "SETTINGS", "STUDENTS", "TABLE", "back", "calibrate", "combine"]
-__all__ += ["fits_of", "on_line", "onsets", "parse", "replay"]
+__all__ += ["fits_of", "on_line", "onsets", "parse"]
 
 TABLE = "detectors"
 

@@ -1,4 +1,4 @@
-"""What a detector would have said of the past, had it learned by the clock: for benchmarks, reports and tests."""
+"""What a detector would have learned of the past by the clock: for benchmarks, reports and tests."""
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -6,11 +6,10 @@ from typing import Any
 
 import polars as pl
 
-from analytics.frames import SCORES, TIME, empty
+from analytics.frames import TIME, empty
 from analytics.parameters import Parameter
 
 Fit = Callable[[pl.DataFrame, pl.DataFrame, Mapping[str, Parameter], Mapping[str, Any]], pl.DataFrame]
-Score = Callable[[pl.DataFrame, pl.DataFrame], pl.DataFrame]
 
 DAY = timedelta(days=1)
 
@@ -53,17 +52,3 @@ def fits_of(
         made.append(found.with_columns(pl.lit(date).cast(TIME).alias("valid_from")))
     schema = {"subject": pl.Int32(), "blob": pl.Binary(), "valid_from": TIME}
     return pl.concat(made) if made else empty(schema)
-
-
-def replay(
-    fit: Fit,
-    score: Score,
-    steps: pl.DataFrame,
-    voices: pl.DataFrame,
-    parameters: Mapping[str, Parameter],
-    setting: Mapping[str, Any],
-    every: timedelta = DAY,
-) -> pl.DataFrame:
-    """`frames.SCORES` of `steps`, a row each where there is anything to judge by."""
-    fits = fits_of(fit, steps, voices, parameters, setting, every)
-    return score(steps, fits) if fits.height else empty(SCORES)

@@ -9,7 +9,8 @@ PyHydroQC (A. S. Jones et al. 2022); a line by one's own past quantile is what h
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,8 @@ SETTING: Mapping[str, Any] = {
     "source": str,
     "confidence": str,
 }
+Fit = Callable[[pl.DataFrame, pl.DataFrame, Mapping[str, Parameter], Mapping[str, Any]], pl.DataFrame]
+Score = Callable[[pl.DataFrame, pl.DataFrame], pl.DataFrame]
 #: Of a normal distribution: standard deviation over median absolute deviation.
 NORMAL = 1.4826
 #: Readings in a block whose roughest step counts, and blocks: the median of theirs is how rough the past was.
@@ -41,6 +44,17 @@ SKEW = 5.0
 #: A series that has one value for more than this share of its past has no residual worth a line.
 CONSTANT = 0.5
 _BLOB = pl.Struct(dict.fromkeys(("line", "foot", "rough", "cadence"), pl.Float64) | {"count": pl.Int64})
+
+
+def behind(name: str, *, lags: Sequence[int]) -> tuple[Fit, Score]:
+    """`fit` and `score` of the detector `name`, which holds a reading against the median of those `lags` before it."""
+
+    def learn(
+        steps: pl.DataFrame, voices: pl.DataFrame, parameters: Mapping[str, Parameter], setting: Mapping[str, Any]
+    ) -> pl.DataFrame:
+        return fit(wanted(steps, voices, parameters, setting), setting, lags)
+
+    return learn, partial(score, lags=lags, name=name)
 
 
 def fit(steps: pl.DataFrame, setting: Mapping[str, Any], lags: Sequence[int]) -> pl.DataFrame:

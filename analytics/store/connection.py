@@ -93,9 +93,14 @@ def adapt(conn: Connection) -> None:
 
 def tier(conn: Connection) -> Tier:
     """The tier of the server. Raises `NotPreloaded`."""
-    row = conn.execute(_TIER).fetchone()
-    assert row is not None
-    version, license_, installable, postgres = row
+    # A connection loads TimescaleDB's library before the statement that first sees the extension: one that was created
+    # in between (two migrate at once) is seen and not loaded yet, and loaded by the next statement.
+    for _ in range(2):
+        row = conn.execute(_TIER).fetchone()
+        assert row is not None
+        version, license_, installable, postgres = row
+        if version is None or license_ is not None:
+            break
     if version is None:
         return Tier("plain", str(postgres), installable=bool(installable))
     if license_ is None:

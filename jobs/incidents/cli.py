@@ -8,7 +8,6 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from analytics import incidents
 from analytics.store.connection import Connection
@@ -73,7 +72,7 @@ def show_all(
     if as_json:
         _print(found)
         return
-    _table(SHOWN, [[row[name] for name in SHOWN] for row in found])
+    console.rows(SHOWN, [[row[name] for name in SHOWN] for row in found])
     if not found:
         console.people.print("no incident" if all_of_them else "no incident goes on; --all shows those that have ended")
 
@@ -89,11 +88,12 @@ def show_one(number: Number, as_json: AsJson = False, dsn: console.Dsn = None) -
     if as_json:
         _print({"incident": found, "log": log, "orders": out})
         return
-    _table(("what", "value"), [[name, value] for name, value in found.items() if value not in (None, "")])
-    _table(("at", "author", "action", "note"), [[row[n] for n in ("at", "author", "action", "note")] for row in log])
+    console.rows(("what", "value"), [[name, value] for name, value in found.items() if value not in (None, "")])
+    names = ("at", "author", "action", "note")
+    console.rows(names, [[row[name] for name in names] for row in log])
     if out:
-        names = ("id", "state", "made", "sent", "answered", "tries", "problem")
-        _table(names, [[row[name] for name in names] for row in out])
+        sent = ("id", "state", "made", "sent", "answered", "tries", "problem")
+        console.rows(sent, [[row[name] for name in sent] for row in out])
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,7 @@ def figures(
     if as_json:
         _print(found)
         return
-    _table(listed.FIGURES, [list(row.values()) for row in found])
+    console.rows(listed.FIGURES, [list(row.values()) for row in found])
 
 
 def _act(
@@ -223,20 +223,3 @@ def _print(found: object) -> None:
 
 def _plain(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
-
-
-def _table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    table = Table(box=None, pad_edge=False)
-    for name in names:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*map(_cell, row))
-    console.show(table)
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M:%S} UTC"
-    if isinstance(value, float):
-        return f"{value:,.2f}" if value < 10 else f"{value:,.0f}"
-    return "-" if value is None else str(value)

@@ -11,7 +11,6 @@ import pytest
 from analytics import alarms
 from analytics.alarms import (
     BLIND,
-    EVIDENCE,
     FIRING,
     HUSHED,
     OK,
@@ -25,19 +24,12 @@ from analytics.alarms import (
 )
 from analytics.frames import TIME
 from analytics.tables import TableError
+from tests.alarms import facts
 
 T0 = datetime.fromisoformat("2026-01-05T00:00:00+00:00")
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 TEXTS = dict.fromkeys(("title", "title_zh"), "") | {"source": "OWN", "confidence": "memory_low"}
-RECORD: dict[str, Any] = TEXTS | {
-    "episode": "rule",
-    "level": 1,
-    "severity": "ticket",
-    "confirm": 0,
-    "clear": 4,
-    "cadences": 3,
-    "at_least": 10,
-}
+RECORD: dict[str, Any] = facts.RECORD | {"severity": "ticket", "confirm": 0}
 REGION: dict[str, Any] = TEXTS | {
     "kind": "region",
     "member": "alarm",
@@ -52,25 +44,8 @@ NOBODY = pl.DataFrame(schema=dict(STATE))
 
 def evidence(now: datetime, *subjects: int, rule: str = "alarm", **changes: Any) -> pl.DataFrame:
     """It holds at the live edge, unless said otherwise."""
-    row = {
-        "rule": rule,
-        "episode": T0,
-        "onset": T0,
-        "level": 1,
-        "on": True,
-        "settled": True,
-        "confirmed": True,
-        "quiet": 0,
-        "over": False,
-        "edge": now,
-        "value": 12.0,
-        "live": now,
-        "lateness": 10 * MINUTE,
-        "covered": True,
-        "stands": True,
-        "held": False,
-    }
-    return pl.DataFrame([{"subject": each, **row, **changes} for each in subjects], schema=dict(EVIDENCE))
+    row = {"rule": rule, "episode": T0, "onset": T0, "edge": now, "live": now, **changes}
+    return pl.concat([facts.evidence(subject=each, **row) for each in subjects])
 
 
 class Watch:

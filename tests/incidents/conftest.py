@@ -5,19 +5,17 @@ from collections.abc import Iterator
 import argon2
 import httpx
 import pytest
-from typer.testing import CliRunner
 
 from analytics import incidents
 from analytics.store import people
 from analytics.store.connection import Connection
 from jobs import passwords
 from jobs.incidents import signing
-from jobs.key import app
 from jobs.web import keys, site, watcher
 from jobs.web.site import Settings
 from tests.incidents.telling import T0
 from tests.serving import serving, until
-from tests.web.posting import Make
+from tests.web.posting import Make, maker
 
 CHEAP = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 SECRET = "whsec_" + "c2VjcmV0LW9mLXRoZS13b3JrLW9yZGVycy1hbmQtbG9uZw=="
@@ -46,13 +44,7 @@ def client(dsn: str) -> Iterator[httpx.Client]:
 @pytest.fixture
 def make(dsn: str) -> Make:
     """A function that makes a key as people do."""
-
-    def made(*words: str) -> str:
-        done = CliRunner().invoke(app, ["make", *words, "--dsn", dsn])
-        assert done.exit_code == 0, done.output
-        return done.stdout.strip()
-
-    return made
+    return maker(dsn)
 
 
 def add(conn: Connection, name: str, role: str, word: str = "correct horse") -> httpx.BasicAuth:

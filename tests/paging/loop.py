@@ -18,14 +18,14 @@ from typing import Any
 
 import httpx
 import yaml
-from typer.testing import CliRunner
 
 from analytics.store.connection import Connection
 from analytics.store.register import read as read_registry
-from jobs import key, register
+from jobs import register
 from tests import tools
 from tests.paging.desk import Call, Desk
 from tests.panels import FOLDER, RULES
+from tests.web.posting import maker
 
 #: In a hurry: `for` of the alarms' own alerts [s]; between scrapes and evaluations; what groups wait for.
 FOR, SECOND, GROUP = 1, "1s", "500ms"
@@ -136,9 +136,8 @@ def looping(desk: Desk, dsn: str, folder: Path, *, hurry: bool = True) -> Iterat
     """All of them at work on the store `dsn`, but the worker (`running`); in a `hurry` or as the files say."""
     names = ("serve", "alertmanager", "prometheus", "deadman")
     made = Loop(desk, folder, dsn, dict(zip(names, tools.free_ports(len(names)), strict=True)), hurry)
-    secret = CliRunner().invoke(key.app, ["make", "--source", "alertmanager", "--scope", "hook", "--dsn", dsn])
-    assert secret.exit_code == 0, secret.output
-    (folder / "hook-key").write_text(secret.stdout.strip())
+    secret = maker(dsn)("--source", "alertmanager", "--scope", "hook")
+    (folder / "hook-key").write_text(secret)
     _alertmanager(made)
     _prometheus(made)
     try:

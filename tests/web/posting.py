@@ -7,8 +7,10 @@ from typing import Any
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
+from typer.testing import CliRunner
 
 from analytics.store.connection import Connection
+from jobs import key
 
 #: What `greenwatch key make WORD...` prints.
 Make = Callable[..., str]
@@ -30,6 +32,17 @@ def body(*lines: dict[str, Any]) -> bytes:
 def post(client: httpx.Client, content: bytes, query: str = "", **headers: str) -> httpx.Response:
     """The answer to NDJSON, unless another type is said."""
     return client.post(f"/observations{query}", content=content, headers=TYPE | headers)
+
+
+def maker(dsn: str) -> Make:
+    """A function that makes a key as people do."""
+
+    def made(*words: str) -> str:
+        done = CliRunner().invoke(key.app, ["make", *words, "--dsn", dsn])
+        assert done.exit_code == 0, done.output
+        return done.stdout.strip()
+
+    return made
 
 
 def bearer(secret: str) -> dict[str, str]:

@@ -4,13 +4,11 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from typer.testing import CliRunner
 
-from jobs.key import app
 from jobs.web import keys, site, watcher
 from jobs.web.site import Settings
 from tests.serving import serving
-from tests.web.posting import Make
+from tests.web.posting import Make, maker
 
 
 @pytest.fixture(autouse=True)
@@ -35,10 +33,4 @@ def client(dsn: str) -> Iterator[httpx.Client]:
 @pytest.fixture
 def make(dsn: str) -> Make:
     """A function that makes a key as people do."""
-
-    def made(*words: str) -> str:
-        done = CliRunner().invoke(app, ["make", *words, "--dsn", dsn])
-        assert done.exit_code == 0, done.output
-        return done.stdout.strip()
-
-    return made
+    return maker(dsn)
