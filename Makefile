@@ -31,7 +31,9 @@ test: setup ## the gate and the tests: 12 minutes at most on two cores, WORKERS 
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m tests.audit
-	$(BIN)/pytest -W error -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	@# A thread each: the frames of tests are small, and whoever waits for a second thread waits longer than it helps.
+	POLARS_MAX_THREADS=1 OMP_NUM_THREADS=1 \
+		$(BIN)/pytest -W error -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 soak: setup ## the big figures, up to an hour, resumable: tests/soak/<date>-<commit>.json
 	$(BIN)/python -m tests.soak.run

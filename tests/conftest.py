@@ -31,8 +31,18 @@ NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Nothing; what is marked as `long` comes first."""
+    """Nothing; what thorough.txt names is marked as `thorough`, and what is marked as `long` comes first."""
+    names = thorough()
+    for item in items:
+        if item.nodeid.startswith(names):
+            item.add_marker("thorough")
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+def thorough() -> tuple[str, ...]:
+    """How the names of the tests begin that `make test` leaves to `make soak`."""
+    lines = Path(__file__).with_name("thorough.txt").read_text(encoding="utf-8").splitlines()
+    return tuple(line for line in lines if not line.startswith("#"))
 
 
 @dataclass(frozen=True, slots=True)

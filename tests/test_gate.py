@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import thorough
 from tests.migrations.schema import sums_problems, write_sums
 
 REPOSITORY = Path(__file__).parents[1]
@@ -168,3 +169,11 @@ def test_make_and_ci_run_the_whole_gate() -> None:
     for tool in ("ruff format --check", "ruff check", "mypy", "lint-imports", "-m tests.audit", "pytest -W error"):
         assert tool in recipe
     assert "make test" in (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_what_is_left_to_the_soak_is_there() -> None:
+    for name in thorough():
+        path, _, test = name.partition("::")
+        place = REPOSITORY / path
+        assert place.exists(), name
+        assert not test or f"def {test.partition('[')[0]}" in place.read_text(encoding="utf-8"), name

@@ -46,6 +46,8 @@ def settings(memory: int, *, port: int, fast: bool) -> dict[str, str]:
         "fsync": kept,
         "synchronous_commit": kept,
         "full_page_writes": kept,
+        # Among a thousand databases of tests somebody would always be busy.
+        "autovacuum": kept,
     }
 
 

@@ -26,7 +26,7 @@ def test_every_table_of_text_is_among_those_whose_cells_are_counted() -> None:
 
 
 @lined
-@settings(max_examples=EXAMPLES or 12, deadline=None)
+@settings(max_examples=EXAMPLES or 5, deadline=None)
 @given(data=st.data())
 def test_any_bytes_under_a_header_add_up(name: str, data: st.DataObject) -> None:
     piece = st.one_of(
@@ -40,7 +40,7 @@ def test_any_bytes_under_a_header_add_up(name: str, data: st.DataObject) -> None
     assert whole(held(content), ALL[name].format).read == counted(content, A_LINE[name])
 
 
-@settings(max_examples=EXAMPLES or 15, deadline=None)
+@settings(max_examples=EXAMPLES or 6, deadline=None)
 @given(content=st.binary(max_size=300))
 def test_any_bytes_at_all_are_read_or_refused(content: bytes) -> None:
     for format in FORMATS:
@@ -68,7 +68,7 @@ def mutated(draw: st.DrawFn, content: bytes, first: int = 0) -> bytes:
 
 
 @samples
-@settings(max_examples=EXAMPLES or 12, deadline=None)
+@settings(max_examples=EXAMPLES or 5, deadline=None)
 @given(data=st.data())
 def test_a_damaged_file_adds_up_or_is_refused(sample: Sample, data: st.DataObject) -> None:
     content = data.draw(mutated(sample.content))
@@ -89,7 +89,7 @@ def test_damage_behind_the_header_is_counted_by_line(name: str) -> None:
         assert whole(held(spoilt), ALL[name].format).read == counted(spoilt, A_LINE[name])
 
 
-@settings(max_examples=EXAMPLES or 12, deadline=None)
+@settings(max_examples=EXAMPLES or 5, deadline=None)
 @given(data=st.data())
 def test_a_damaged_gzip_loses_only_its_rest(data: st.DataObject) -> None:
     content = data.draw(mutated(gzip.compress(LONG + ROW * 500, mtime=0), first=3))
@@ -100,7 +100,7 @@ def test_a_damaged_gzip_loses_only_its_rest(data: st.DataObject) -> None:
     assert batch.rejects.height or same(batch, whole(held(LONG + ROW * 500)))
 
 
-@settings(max_examples=EXAMPLES or 12, deadline=None)
+@settings(max_examples=EXAMPLES or 5, deadline=None)
 @given(data=st.data())
 def test_a_damaged_parquet_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     frame = pl.DataFrame({"station": ["A"], "time": [datetime(2026, 1, 1, tzinfo=UTC)], "pm25": [1.0]})

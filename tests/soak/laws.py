@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.soak.figures import Outcome
@@ -23,16 +24,33 @@ def asks(path: Path) -> bool:
 def run(house: House, _: int) -> Outcome:
     """Figures of the tests of laws and ledger."""
     examples = int(os.environ.get("GREENWATCH_LAW_EXAMPLES", EXAMPLES))
-    environ = os.environ | {"GREENWATCH_TEST_DSN": house.dsn, "GREENWATCH_LAW_EXAMPLES": str(examples)}
+    environ = {"GREENWATCH_TEST_DSN": house.dsn, "GREENWATCH_LAW_EXAMPLES": str(examples)}
     files = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "tests").rglob("test_*.py")) if asks(path)]
     files += ["tests/ledger", "tests/test_priorities.py", "tests/detection/test_stage.py"]
-    words = ["-m", "pytest", "-p", "no:cacheprovider", "-vv", *files]
+    out = tested("laws", ["-m", "", *files], environ)
+    out.add("examples a law", examples)
+    return out
+
+
+def thorough(_: House, __: int) -> Outcome:
+    """Figures of the tests that `make test` leaves out (tests/thorough.txt)."""
+    return tested("thorough", ["-W", "error", "-m", "thorough"], {})
+
+
+def tested(part: str, words: list[str], environ: Mapping[str, str]) -> Outcome:
+    """Figures of the tests that pytest picks by `words`."""
+    words = ["-m", "pytest", "-p", "no:cacheprovider", "-vv", *words]
     began, lines, total = time.perf_counter(), [""], 0.0
     with (
         subprocess.Popen(
-            [sys.executable, *words], cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [sys.executable, *words],
+            cwd=ROOT,
+            env=os.environ | environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         ) as process,
-        pace("laws", 100, "%") as step,
+        pace(part, 100, "%") as step,
     ):
         assert process.stdout is not None
         for line in process.stdout:
@@ -43,7 +61,6 @@ def run(house: House, _: int) -> Outcome:
     summary = lines[-1]
     counts = {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|errors?|skipped)", summary)}
     out = Outcome()
-    out.add("examples a law", examples)
     out.add("tests passed", counts.get("passed", 0), "tests", least=1)
     out.add("tests not passed", sum(n for word, n in counts.items() if word != "passed"), "tests", most=0)
     out.add("time", time.perf_counter() - began, "s")

@@ -61,6 +61,7 @@ PARTS: Mapping[str, Callable[[House, int], Outcome]] = {
     "doors": doors.run,
     "workers": workers.run,
     "laws": laws.run,
+    "thorough": laws.thorough,
     "years": years.run,
     "devices": devices.run,
     "idle": idle.run,
