@@ -94,15 +94,7 @@ def _where() -> list[object]:
             WHERE value IS NOT NULL
         ) AS newest GROUP BY station ORDER BY pm25 DESC NULLS LAST, station LIMIT 200
     """
-    cells = f"""
-        WITH cell AS MATERIALIZED (
-            SELECT station, report.binned(time, $__interval_ms, 3600) AS time, max(class) AS class
-            FROM report.graded({CHOSEN}, 'HJ 633', {SHOWN}) WHERE class IS NOT NULL GROUP BY 1, 2
-        )
-        SELECT time, station AS metric, class::float8 AS value FROM cell
-        WHERE station IN (SELECT station FROM cell GROUP BY station ORDER BY sum(class) DESC, station LIMIT 30)
-        ORDER BY time, station
-    """
+    cells = domain.worst_cells(f"report.graded({CHOSEN}, 'HJ 633', {SHOWN})", "3600", 30)
     heads = {"station": domain.STATION, **NAMES, "age": domain.AGE, "capture": "capture 获取率"}
     return [
         domain.classed(

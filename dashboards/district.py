@@ -211,16 +211,8 @@ def _where() -> list[object]:
 
 def _history() -> list[object]:
     air = f"SELECT time, worst, median, best FROM report.indices({ALL}, 'HJ 633', {SHOWN}) ORDER BY time"
-    water = f"""
-        WITH cell AS MATERIALIZED (
-            SELECT station, report.binned(time, $__interval_ms, {DAYS}) AS time, max(class) AS class
-            FROM report.assessed({ALL}, 'GB 3838', 'day', $__timeFrom(), $__timeTo())
-            WHERE class IS NOT NULL GROUP BY 1, 2
-        )
-        SELECT time, station AS metric, class::float8 AS value FROM cell
-        WHERE station IN (SELECT station FROM cell GROUP BY station ORDER BY sum(class) DESC, station LIMIT 15)
-        ORDER BY time, station
-    """
+    daily = f"report.assessed({ALL}, 'GB 3838', 'day', $__timeFrom(), $__timeTo())"
+    water = domain.worst_cells(daily, DAYS, 15)
     noise = f"""
         SELECT report.binned(time, $__interval_ms, {DAYS}) AS time, max(day) AS day, max(night) AS night FROM (
             SELECT d.time, d.exceedance AS day, NULL::float8 AS night

@@ -192,6 +192,20 @@ def array(words: Sequence[str]) -> str:
     return f"ARRAY[{', '.join(repr(word) for word in words)}]"
 
 
+def worst_cells(source: str, step: str, most: int) -> str:
+    """SQL: the worst class of each station of `source` a bin (`step` as in `report.binned`), of the `most` worst."""
+    return f"""
+        WITH cell AS MATERIALIZED (
+            SELECT station, report.binned(time, $__interval_ms, {step}) AS time, max(class) AS class
+            FROM {source}
+            WHERE class IS NOT NULL GROUP BY 1, 2
+        )
+        SELECT time, station AS metric, class::float8 AS value FROM cell
+        WHERE station IN (SELECT station FROM cell GROUP BY station ORDER BY sum(class) DESC, station LIMIT {most})
+        ORDER BY time, station
+    """
+
+
 def classed(
     title: str, description: str, domain: str, column: str, head: str, unit: str, *, mine: str = MINE, height: int = 7
 ) -> Table:

@@ -137,16 +137,8 @@ def _where() -> list[object]:
 
 
 def _history() -> list[object]:
-    cells = f"""
-        WITH cell AS MATERIALIZED (
-            SELECT station, report.binned(time, $__interval_ms, {DAYS}) AS time, max(class) AS class
-            FROM report.assessed({CHOSEN}, 'GB 3838', 'day', $__timeFrom(), $__timeTo())
-            WHERE class IS NOT NULL GROUP BY 1, 2
-        )
-        SELECT time, station AS metric, class::float8 AS value FROM cell
-        WHERE station IN (SELECT station FROM cell GROUP BY station ORDER BY sum(class) DESC, station LIMIT 30)
-        ORDER BY time, station
-    """
+    daily = f"report.assessed({CHOSEN}, 'GB 3838', 'day', $__timeFrom(), $__timeTo())"
+    cells = domain.worst_cells(daily, DAYS, 30)
     shares = f"""
         SELECT report.binned(a.time, $__interval_ms, {DAYS}) AS time, coalesce(c.label, 'class ' || a.class) AS metric,
                count(*)::float8 AS value

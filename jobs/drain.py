@@ -34,8 +34,8 @@ log = structlog.get_logger()
 #: Saves records, in the transaction that moves the cursor past them.
 Save = Callable[[Connection, list[Record]], object]
 
-#: Records of one transaction, and how often it is repeated after a deadlock, each time with a quarter of them.
-MOST, _TRIES = 1000, 3
+#: Records of one transaction, and how often it is repeated after a deadlock: with a quarter of them, then one by one.
+MOST, _TRIES = 1000, 4
 #: Of the bytes of a record in a reject [characters].
 _SHOWN = 1000
 #: Why a record is a reject whose decoder raised, and bytes that are no record any more.
@@ -67,12 +67,13 @@ def _advance(
     conn: Connection, folder: Path, door: str, save: Save, most: int, upto: Place | None
 ) -> tuple[int, Place | None]:
     """How many records were saved, and where the cursor is then."""
-    for _ in range(_TRIES):
+    for tried in range(_TRIES):
         try:
             return _taken(conn, folder, door, save, most, upto)
         except (Deadlock, Conflict, Busy):
-            # Others save the same series in another order, batch by batch: one batch a transaction meets nobody.
-            most = max(1, most // 4)
+            # Others save the same series in another order, batch by batch: with one batch a transaction, which those do
+            # who lost as well, nobody waits with a lock in hand that another one wants.
+            most = 1 if tried else max(1, most // 4)
     return _taken(conn, folder, door, save, most, upto)
 
 

@@ -1,5 +1,6 @@
 """A real TimescaleDB for the tests, a fresh migrated database for each that asks for one."""
 
+import gc
 import os
 import secrets
 import subprocess
@@ -37,6 +38,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.nodeid.startswith(names):
             item.add_marker("thorough")
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+def pytest_collection_finish() -> None:
+    """Nothing; who tidies up memory passes over what thousands of tests are made of."""
+    gc.collect()
+    gc.freeze()
 
 
 def thorough() -> tuple[str, ...]:

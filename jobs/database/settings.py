@@ -25,6 +25,8 @@ def settings(memory: int, *, port: int, fast: bool) -> dict[str, str]:
         "timescaledb.telemetry_level": "off",
         # Each database with TimescaleDB takes a worker for its scheduler.
         "max_worker_processes": "32",
+        # Who saves one series after another in one transaction may meet another; who lost does it again at once.
+        "deadlock_timeout": "'200ms'",
         # A query takes a lock for each chunk and each of its indexes.
         "max_locks_per_transaction": "256",
         "shared_buffers": _share(memory, 8, most=2048),

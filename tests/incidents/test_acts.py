@@ -13,7 +13,8 @@ from analytics.store import corrections
 from analytics.store.connection import Connection
 from analytics.store.corrections import Entry
 from jobs.incidents.cli import app
-from tests.incidents.telling import HOUR, MINUTE, T0, district, event, field, opened, tell, told
+from tests import world
+from tests.incidents.telling import HOUR, MINUTE, RULE, T0, district, event, field, opened, tell, told
 from tests.web.posting import problem
 
 #: How an incident comes into each state.
@@ -145,9 +146,9 @@ def test_there_is_no_such_incident(client: httpx.Client, staff: dict[str, httpx.
         assert problem(client.get(path)) == "not-found"  # more digits than Python reads
 
 
-def layer(conn: Connection, start: Any, stop: Any, kind: str = "verdict") -> int:
-    """A correction of the station's series, in force."""
-    row = conn.execute("SELECT min(id) FROM series").fetchone()
+def layer(conn: Connection, start: Any, stop: Any, kind: str = "verdict", parameter: str = "pm25") -> int:
+    """A correction of the station's series of `parameter`, in force."""
+    row = conn.execute("SELECT min(id) FROM series WHERE parameter = %s", [parameter]).fetchone()
     assert row is not None
     given = {"code": 4.0} if kind == "verdict" else {}
     entry = Entry(int(str(row[0])), kind, start, stop, given, "Wang", "span gas")
@@ -170,6 +171,24 @@ def test_it_is_cancelled_by_corrections_that_cover_what_it_stood_on(
     row = client.get(f"/v1/incidents/{number}").json()["log"][-1]
     assert row["evidence"] == {"corrections": [first, third], "kinds": ["verdict", "withdrawal"]}
     assert (row["author"], row["note"]) == ("lead 王", "span gas")
+
+
+def test_where_one_of_two_quantities_is_enough_both_must_be_covered(
+    conn: Connection, client: httpx.Client, staff: dict[str, httpx.BasicAuth]
+) -> None:
+    stations = district(conn, ("A",))
+    world.settle_world(conn, [("A", "no2")])
+    conn.execute(
+        "UPDATE edition SET rows = jsonb_set(rows #- ARRAY[%(rule)s, 'episode'] #- ARRAY[%(rule)s, 'level'],"
+        ' ARRAY[%(rule)s, \'any\'], \'[{"episode": "pm25_24h", "level": 1}, {"episode": "no2_1h", "level": 1}]\')'
+        " WHERE name = 'alarms'",
+        {"rule": RULE},
+    )
+    number = opened(conn, stations["A"])
+    layer(conn, T0 - 4 * HOUR, T0 + HOUR)
+    assert problem(do(client, number, "cancel", staff["lead"])) == "no-evidence"  # the other one stands
+    layer(conn, T0 - 4 * HOUR, T0 + HOUR, parameter="no2")
+    assert do(client, number, "cancel", staff["lead"]).json()["state"] == "cancelled"
 
 
 def test_a_correction_that_was_ended_is_no_evidence(

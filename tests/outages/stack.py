@@ -11,84 +11,39 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import httpx
-import polars as pl
 import psycopg
-import yaml
 
-from analytics import incidents, standards
-from analytics.frames import TIME
-from analytics.store import connection, migrations, observations, register, registry, rejects
+from analytics import incidents
+from analytics.store import connection, migrations
 from analytics.store.connection import Connection
 from analytics.store.errors import StoreError
-from analytics.store.observations import READINGS, Origin
-from analytics.tables import records
-from jobs import chain, console
+from jobs import console
 from jobs.backfill import queue
 from jobs.database.server import Server
 from jobs.incidents.acts import Act, act
 from tests import tools
 from tests.conftest import NOW
 from tests.outages.fates import MASS, REST, Fate
+from tests.outages.programs import REPOSITORY, Program, configure
+from tests.outages.story import CADENCE, HOUR, seed, tables
 from tests.paging.desk import Desk, listening
 from tests.servers import crash, spare_server
 from tests.serving import until
 
-REPOSITORY = Path(__file__).parents[2]
-DASHBOARDS = REPOSITORY / "dashboards"
 DATABASE = "database"
 #: Where Alertmanager tells greenwatch, and no person, what it told.
 HOOK = "/greenwatch"
-#: [s] of every series, and between two things the stations say.
-CADENCE, PACE = 5, 2.0
 #: The alerts that fates are about.
 ALERTS = ("PollutionEpisode", "HardLimit")
-HOUR = timedelta(hours=1)
 #: A program begins, or a page comes, within so long on a busy machine [s].
 PATIENCE = 90.0
-
-
-@dataclass
-class Program:
-    """A program with its `words`; what it says goes to `log`. `ready` answers 200 once it works, '' is not asked."""
-
-    words: Sequence[object]
-    log: Path
-    ready: str = ""
-    running: "subprocess.Popen[bytes] | None" = None
-
-    def start(self) -> None:
-        """Nothing; it is on its way."""
-        with self.log.open("ab") as sink:
-            self.running = subprocess.Popen([*map(str, self.words)], cwd=REPOSITORY, stdout=sink, stderr=sink)
-
-    def kill(self) -> None:
-        """Nothing; it is gone without a word."""
-        if self.running is not None:
-            self.running.kill()
-            self.running.wait(20)
-
-    def tend(self) -> None:
-        """Nothing; where it ended by itself, since the database was away when it began, it is started again, as by
-        whatever runs services."""
-        if self.running is not None and self.running.poll() is not None:
-            self.start()
-
-    def works(self) -> bool:
-        """Whether it runs and answers."""
-        self.tend()
-        if not self.ready:
-            return True
-        with suppress(httpx.HTTPError):
-            return httpx.get(self.ready, timeout=2, trust_env=False).status_code == 200
-        return False
 
 
 @dataclass
@@ -297,51 +252,6 @@ def _open(conn: Connection, code: str) -> list[int]:
     return [int(str(row[0])) for row in rows]
 
 
-def tables() -> dict[str, Any]:
-    """The package tables, with the patience of a test: a live reading is of now for a minute."""
-    content = standards.tables()
-    alarms = {name: dict(row) for name, row in records(content["alarms"], "alarms").items()}
-    for name in ("pm25_polluted", "pm25_heavy", "co_danger", "source_outage", "station_silent", "channel_silent"):
-        alarms[name] |= {"at_least": 1}
-    alarms["source_outage"] |= {"wait": 1}
-    alarms["station_silent"] |= {"wait": 3}
-    alarms["channel_silent"] |= {"wait": 3}
-    alarms["co_danger"] |= {"clear": 3, "minutes": 1}
-    return {**content, "alarms": alarms}
-
-
-def seed(conn: Connection, fates: dict[str, Fate]) -> None:
-    """Nothing; the stations are there, and the day before of those that have one: a backfill, its last hours live."""
-    said = register.Registry(stations={code: {} for code in fates})
-    for code, fate in fates.items():
-        said.series[register.Series(code, fate.parameter, "", "", CADENCE)] = None
-    register.learn(conn, said)
-    number = registry.source(conn, "stations")
-    pairs = pl.DataFrame([(code, fate.parameter) for code, fate in fates.items()], ["station", "channel"], orient="row")
-    found = registry.resolve(conn, pairs, chain.load_rules(conn)[-1].parameters, None)
-    now = console.now()
-    hour = now.replace(minute=0, second=0, microsecond=0)
-    for kind, start, stop in (
-        ("backfill", hour - 26 * HOUR, hour - 2 * HOUR),
-        ("live", hour - 2 * HOUR, now - HOUR / 60),
-    ):
-        times = pl.datetime_range(start, stop, f"{CADENCE}s", closed="left", eager=True).cast(TIME)
-        rows = [
-            pl.DataFrame({"time": times}).with_columns(
-                pl.lit(series, pl.Int32).alias("series"),
-                (pl.lit(fates[code].before, pl.Float64) * (1 + pl.col("time").dt.second() % 11 / 100)).alias("value"),
-            )
-            for series, code in zip(found["series"], fates, strict=True)
-            if fates[code].before is not None
-        ]
-        frame = pl.concat(rows).with_columns(
-            pl.lit(None, pl.Int16).alias("mark"), pl.lit(0, pl.Int64).alias("revision")
-        )
-        nothing = pl.DataFrame(schema=dict(rejects.ROWS))
-        observations.save(conn, frame.select(*READINGS), nothing, Origin(number, "test", kind=kind), now)
-    chain.settle(conn, console.now)
-
-
 @contextmanager
 def stack(folder: Path, fates: dict[str, Fate], length: float, seed_of_dice: int) -> Iterator[Stack]:
     """All of it at work in `folder`; gone at the end."""
@@ -353,7 +263,7 @@ def stack(folder: Path, fates: dict[str, Fate], length: float, seed_of_dice: int
         with closing(connection.connect(dsn)) as conn:
             list(migrations.migrate(conn, tables(), NOW, libraries=[queue.guest()]))
             seed(conn, fates)
-        _configure(folder, desk, ours, prometheus, alertmanager)
+        configure(folder, desk, ours, prometheus, alertmanager)
         at = "http://127.0.0.1:{}".format
         made = Stack(
             postgres,
@@ -394,38 +304,3 @@ def stack(folder: Path, fates: dict[str, Fate], length: float, seed_of_dice: int
         over.callback(made.end)
         until(lambda: all(program.works() for program in made.programs.values()), PATIENCE)
         yield made
-
-
-def _configure(folder: Path, desk: Desk, ours: str | int, prometheus: str | int, alertmanager: str | int) -> None:
-    """Nothing; the files of Prometheus and Alertmanager lie in `folder`: ours, in a hurry, all told to `desk`."""
-    routes = yaml.safe_load((DASHBOARDS / "alertmanager/alertmanager.yml").read_text(encoding="utf-8"))
-    del routes["templates"]
-
-    def hurry(route: dict[str, Any]) -> None:
-        route |= {"group_wait": "1s", "group_interval": "1s", "repeat_interval": "1h"}
-        for child in route.get("routes", []):
-            hurry(child)
-
-    hurry(routes["route"])
-    routes["receivers"] = [
-        {"name": each["name"], "webhook_configs": [{"url": desk.at(f"/{each['name']}"), "send_resolved": True}]}
-        for each in routes["receivers"]
-    ]
-    (folder / "alertmanager.yml").write_text(yaml.safe_dump(routes))
-    config = yaml.safe_load((DASHBOARDS / "prometheus.yml").read_text(encoding="utf-8"))
-    config["global"] = {"scrape_interval": "1s", "scrape_timeout": "900ms", "evaluation_interval": "1s"}
-    config["scrape_configs"] = [
-        {**job, "static_configs": [{"targets": [f"127.0.0.1:{ours}"]}]}
-        for job in config["scrape_configs"]
-        if job["job_name"] == "greenwatch"
-    ]
-    config["alerting"]["alertmanagers"] = [{"static_configs": [{"targets": [f"127.0.0.1:{alertmanager}"]}]}]
-    config["rule_files"] = ["rules.yml"]
-    (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
-    book = yaml.safe_load((DASHBOARDS / "rules/greenwatch.yml").read_text(encoding="utf-8"))
-    for group in book["groups"]:
-        group.pop("interval", None)
-        for rule in group["rules"]:
-            if "for" in rule:
-                rule["for"] = "2s"
-    (folder / "rules.yml").write_text(yaml.safe_dump(book))

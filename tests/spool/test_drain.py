@@ -136,7 +136,7 @@ def test_a_deadlock_that_does_not_end_is_raised_and_leaves_nothing(conn: Connect
         fill(owner, hours(0, 100))
         with pytest.raises(connection.Deadlock):
             drain(conn, place(tmp_path), DOOR, dead, 100)
-    assert sizes == [100, 25, 6, 1]
+    assert sizes == [100, 25, 1, 1, 1]
     assert cursor(conn, DOOR) is None
 
 

@@ -87,7 +87,8 @@ def against(conn: Connection, held: Held, asked: Sequence[int] | None) -> dict[s
     """What data say against the incident: that its alarm was withdrawn, or the corrections in force (of `asked` alone,
     if given) that cover what it stood on, from onset to edge; nothing where nothing does.
 
-    It stood on the series that speaks for the parameter of its rule, or on the one it is about.
+    It stood on the series that speak for the parameters of its rule, each of which must be covered, or on the one it is
+    about.
     """
     if held.withdrawn is not None:
         return {"withdrawn": held.withdrawn.isoformat()}
@@ -95,10 +96,16 @@ def against(conn: Connection, held: Held, asked: Sequence[int] | None) -> dict[s
         return {}
     rows = conn.execute(
         """
-        SELECT array_agg(id ORDER BY id), array_agg(DISTINCT kind) FROM correction
-        WHERE series = ANY(%(series)s) AND ended IS NULL AND start < %(stop)s AND stop > %(start)s
-            AND (%(asked)s::int4[] IS NULL OR id = ANY(%(asked)s))
-        HAVING range_agg(tstzrange(start, stop)) @> tstzrange(%(start)s, %(stop)s)
+        WITH laid AS (
+            SELECT id, kind, series, tstzrange(start, stop) AS span FROM correction
+            WHERE series = ANY(%(series)s) AND ended IS NULL AND start < %(stop)s AND stop > %(start)s
+                AND (%(asked)s::int4[] IS NULL OR id = ANY(%(asked)s))
+        ), covered AS (
+            SELECT series FROM laid GROUP BY series
+            HAVING range_agg(span) @> tstzrange(%(start)s, %(stop)s)
+        )
+        SELECT array_agg(id ORDER BY id), array_agg(DISTINCT kind) FROM laid
+        HAVING (SELECT count(*) FROM covered) = cardinality(%(series)s)
         """,
         {
             "series": _stood_on(conn, held),
@@ -120,9 +127,10 @@ def _stood_on(conn: Connection, held: Held) -> list[int]:
             WHERE e.name IN ('alarms', 'episodes') ORDER BY e.name, r.key, e.valid_from DESC, e.id DESC
         )
         SELECT s.series, s.station, (
-            SELECT coalesce(e.row->>'parameter', a.row->>'parameter')
-            FROM said a LEFT JOIN said e
-                ON e.book = 'episodes' AND e.name = coalesce(a.row->>'episode', a.row->'any'->0->>'episode')
+            SELECT array_agg(coalesce(e.row->>'parameter', a.row->>'parameter'))
+            FROM said a
+            CROSS JOIN LATERAL jsonb_array_elements(coalesce(a.row->'any', jsonb_build_array(a.row))) AS condition
+            LEFT JOIN said e ON e.book = 'episodes' AND e.name = condition->>'episode'
             WHERE a.book = 'alarms' AND a.name = %s
         )
         FROM subject s WHERE s.id = %s
@@ -131,8 +139,9 @@ def _stood_on(conn: Connection, held: Held) -> list[int]:
     ).fetchone()
     if row is None or row[1] is None:
         return [] if row is None or row[0] is None else [int(str(row[0]))]
+    about = [str(parameter) for parameter in row[2] if parameter] if isinstance(row[2], list) else []
     speaks = registry.load_authorities(conn, [int(str(row[1]))]).filter(pl.col("rank") == 0)
-    named = registry.load_series(conn).join(speaks, on="series").filter(pl.col("parameter") == str(row[2]))
+    named = registry.load_series(conn).join(speaks, on="series").filter(pl.col("parameter").is_in(about))
     return named["series"].to_list()
 
 
