@@ -205,7 +205,8 @@ def conform(frame: pl.DataFrame, columns: Mapping[str, pl.DataType]) -> pl.DataF
     Raises `pl.exceptions.PolarsError` where a column is absent or cannot be cast, `ValueError` where a float is NaN
     or infinite: those are no values, a reader turns them into rejects.
     """
-    out = frame.select(pl.col(name).cast(dtype) for name, dtype in columns.items())
+    same = list(frame.schema.items()) == list(columns.items())
+    out = frame if same else frame.select(pl.col(name).cast(dtype) for name, dtype in columns.items())
     floats = [name for name, dtype in columns.items() if dtype == pl.Float64()]
     for name in floats:
         if not out[name].is_finite().all():

@@ -16,13 +16,16 @@ def dated(averages: pl.DataFrame, stations: pl.DataFrame) -> pl.DataFrame:
 def judged(averages: pl.DataFrame, stations: pl.DataFrame, standards: Standards, asked: pl.DataFrame) -> pl.DataFrame:
     """The averages with a value that a standard in force asks for, once for each: station, time, value, day, `asked`.
 
-    `asked` has standard, parameter, averaging and what the assessment needs of them.
+    `asked` has standard, parameter, averaging and what the assessment needs of them. Where none is asked for, a frame
+    of no rows, whatever its columns.
     """
     # Numbers, where many rows are joined: words cost ten times as much.
     pairs = asked.select("parameter", "averaging").unique().with_row_index("pair")
     codes = asked.select("standard").unique().with_row_index("code")
     wanted = asked.join(pairs, on=["parameter", "averaging"]).join(codes, on="standard")
     held = averages.filter(pl.col("value").is_not_null()).join(pairs, on=["parameter", "averaging"])
+    if held.is_empty():
+        return held
     days = dated(held.select("station", "time", "value", "pair"), stations)
     force = in_force(standards.adoptions, stations, days.select("station", "day")).join(codes, on="standard")
     coded = days.join(force.select("station", "day", "code"), on=["station", "day"])

@@ -6,7 +6,7 @@ The index is whole-number arithmetic on millionths of the unit: 60 µg/m³ gives
 import polars as pl
 
 from analytics.assessment._common import dated, micros, rounded
-from analytics.frames import ASSESSMENTS, conform, settle
+from analytics.frames import ASSESSMENTS, conform, empty, settle
 from analytics.standards import Standards, in_force, in_phase
 
 CURVE = ["standard", "parameter", "column"]
@@ -25,6 +25,8 @@ def assess(averages: pl.DataFrame, stations: pl.DataFrame, standards: Standards)
     """
     uses = _uses(standards)
     rows = _usable(averages, stations, standards, uses)
+    if rows.is_empty():
+        return empty(ASSESSMENTS)
     curves = uses.select("curve", *CURVE).unique()
     found = indices(rows.select("curve", "value").unique().join(curves, on="curve"), standards).join(curves, on=CURVE)
     rows = rows.join(found.select("curve", "value", "iaqi"), on=["curve", "value"])

@@ -180,7 +180,11 @@ def windows(
     their nominal lengths; null where any of them has fewer hours than its minimum. Directive 2002/49/EC, annex I.
     """
     made = {name: hourly.filter(pl.col("averaging") == name) for name, r in averagings.items() if r.kind == "hour"}
+    there = set(series["parameter"].unique())
     for rule in (r for r in averagings.values() if r.kind in BUILDERS):
+        if not any(rule.name in parameters[name].averagings for name in there & parameters.keys()):
+            made[rule.name] = empty(AVERAGES)
+            continue
         facts = _facts(series, parameters, rule.name)
         parts = made[rule.built_from].join(facts, on="series").sort("series", "time")
         rows = [BUILDERS[rule.kind](part, rule, MEANS[str(kind)]) for (kind,), part in parts.group_by("mean")]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from analytics.frames import TIME, settle
+from analytics.frames import TIME, empty, settle
 
 MICRO = 1_000_000
 KEY = ["station", "time"]
@@ -64,6 +64,8 @@ def ratio(own: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
 def window(values: pl.DataFrame, asked: pl.DataFrame, measure: str, hours: int, least: int) -> pl.DataFrame:
     """`MEASURED` of the `hours` that end with each hour `asked` (station, time) for; no row where fewer than `least` of
     `values` (`MEASURED`) lie in them, or nothing can be said."""
+    if values.height < least:
+        return empty(MEASURED)
     hour = asked.select(KEY).unique()
     every = values.join(hour, on=KEY, how="full", coalesce=True).sort(KEY)
     value = pl.col("value")

@@ -229,6 +229,8 @@ def parted(windows: pl.DataFrame, since: datetime) -> tuple[pl.DataFrame, pl.Dat
 
 def merge(windows: pl.DataFrame) -> pl.DataFrame:
     """`windows`, those of a subject that overlap or touch made one, sorted."""
+    if windows.height < 2:  # as nearly always where readings come one by one
+        return windows.select(*WINDOWS)
     ordered = windows.select(*WINDOWS).sort("subject", "start")
     reach = pl.col("stop").cum_max().shift().over("subject")
     apart = (reach.is_null() | (pl.col("start") > reach)).cum_sum().alias("run")
