@@ -21,7 +21,7 @@ from tests.rows import EPISODE
 
 T0 = datetime.fromisoformat("2026-01-05T00:00:00+00:00")
 HOUR = timedelta(hours=1)
-HOURS, DISTRICTS, STATIONS = 36, 130, 6
+HOURS, STATIONS = 36, 6
 SEED = int(os.environ.get("GREENWATCH_CORPUS_SEED", "6"))
 
 RULES = episodes.parse(
@@ -137,11 +137,11 @@ def place() -> pl.Expr:
     return ((pl.col("subject") - 1) // STATIONS + 1).cast(pl.String).alias("place")
 
 
-def history(seed: int) -> tuple[list[Delivery], list[float]]:
+def history(seed: int, districts: int) -> tuple[list[Delivery], list[float]]:
     """What comes in, by time, and when somebody looks."""
     dice = random.Random(seed)
     maker = Maker(dice, HOURS)
-    for district in range(DISTRICTS):
+    for district in range(districts):
         haze = maker.haze()
         for number in range(STATIONS):
             maker.station(district * STATIONS + number + 1, haze)
@@ -149,13 +149,14 @@ def history(seed: int) -> tuple[list[Delivery], list[float]]:
 
 
 @pytest.mark.long
-def test_thousands_of_histories_are_told_as_plain_loops_tell_them() -> None:
+@pytest.mark.parametrize("districts", [45, 130])
+def test_thousands_of_histories_are_told_as_plain_loops_tell_them(districts: int) -> None:
     print(f"GREENWATCH_CORPUS_SEED={SEED}")
-    coming, times = history(SEED)
-    world = World(DISTRICTS * STATIONS)
+    coming, times = history(SEED, districts)
+    world = World(districts * STATIONS)
     plain = {
         (station, rule): naive.Alarm(conditions, CONFIRM[rule])
-        for station in range(1, DISTRICTS * STATIONS + 1)
+        for station in range(1, districts * STATIONS + 1)
         for rule, conditions in CONDITIONS.items()
     }
     told: dict[str, int] = defaultdict(int)
@@ -176,16 +177,21 @@ def test_thousands_of_histories_are_told_as_plain_loops_tell_them() -> None:
             channels = {name: world.channels[station, name] for name in CHANNELS}
             _, after = alarm.look(channels, hour)
             assert seen.get((station, rule), "ok") == after, (SEED, station, rule, hour, alarm)
-        regions(world, plain, seen, hour)
+        regions(world, districts, plain, seen, hour)
     # Each of the ends there are was come to, often.
-    assert {name: told[name] > 100 for name in alarms.STATES} == dict.fromkeys(alarms.STATES, True), dict(told)
+    often = {name for name in alarms.STATES if told[name] > districts // 2}
+    assert often == set(alarms.STATES), dict(told)
 
 
 def regions(
-    world: World, plain: dict[tuple[int, str], naive.Alarm], seen: dict[tuple[int, str], str], hour: float
+    world: World,
+    districts: int,
+    plain: dict[tuple[int, str], naive.Alarm],
+    seen: dict[tuple[int, str], str],
+    hour: float,
 ) -> None:
     """Nothing, where every district is on when enough of its stations are, and ends only when too few can be."""
-    for district in range(1, DISTRICTS + 1):
+    for district in range(1, districts + 1):
         stations = range((district - 1) * STATIONS + 1, district * STATIONS + 1)
         states = [plain[station, "heavy"].state for station in stations]
         live = [world.channels[station, "pm25"].live for station in stations]

@@ -8,7 +8,7 @@ from tests.dashboards.rebuilt import rebuild
 from tests.panels import NAMES
 
 #: Here; `make soak` does it a hundred times.
-TIMES = 10
+TIMES = 5
 
 
 def test_who_reads_is_told_of_no_error_while_views_are_rebuilt(seeded: str, reader: str, grafana: Connection) -> None:
