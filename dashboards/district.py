@@ -58,7 +58,7 @@ def build() -> Dashboard:
 
 
 def _now() -> list[object]:
-    open_ones = f"SELECT count(*)::int AS episodes FROM report.episode WHERE NOT closed AND {OURS}"
+    open_ones = f"SELECT count(*)::int AS episodes FROM report.episode WHERE NOT closed AND about = 'event' AND {OURS}"
     age = f"SELECT extract(epoch FROM now() - max(newest))::float8 AS age FROM report.state WHERE {HERE}"
     silent = f"SELECT count(*)::int AS silent FROM report.state WHERE silent AND domain <> '' AND {HERE}"
     dry = f"SELECT count(*) FILTER (WHERE water)::int AS zones FROM report.advice WHERE {ZONE}"
@@ -73,7 +73,8 @@ def _now() -> list[object]:
         counted(
             Sql(open_ones),
             "Open episodes 进行中的过程",
-            "Runs over a legal mean that no quiet stretch has ended yet; report.episode.",
+            "Runs over a line that no quiet stretch has ended yet, without what is expected and hints at devices; "
+            "report.episode.",
         ),
         number(
             Sql(age),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dashboards.pieces import (
+    ABOUT,
     FULL,
     LATE,
     LEVELS,
@@ -47,6 +48,7 @@ from dashboards.shared import (
 EPISODE = {
     "station": "station 站点",
     "title": "what 过程",
+    "about": "about 性质",
     "level": "level 等级",
     "began": "began 始",
     "stop": "until 至",
@@ -132,12 +134,14 @@ def alarms_on(domain: str) -> Figure:
 def open_episodes(domain: str) -> Figure:
     """How many episodes go on."""
     query = (
-        f"SELECT count(*)::int AS episodes FROM report.episode WHERE NOT closed AND {of_domain(domain)} AND {OF_MINE}"
+        "SELECT count(*)::int AS episodes FROM report.episode "
+        f"WHERE NOT closed AND about = 'event' AND {of_domain(domain)} AND {OF_MINE}"
     )
     return counted(
         Sql(query),
         "Open episodes 进行中的过程",
-        "Runs over a legal line that no quiet stretch has ended yet; report.episode.",
+        "Runs over a line that no quiet stretch has ended yet, without what is expected and hints at devices; "
+        "report.episode.",
     )
 
 
@@ -269,7 +273,7 @@ def alarms(where: str, *, width: int = 12, height: int = 7, title: str = "Alarms
 def episodes(where: str, *, width: int = 12, height: int = 7, most: int = 300) -> Table:
     """Episodes that touch the time shown, the newest first; `where` is a condition on report.episode."""
     query = f"""
-        SELECT station, concat_ws(' ', title, title_zh) AS title, level::text AS level, time AS began, stop,
+        SELECT station, concat_ws(' ', title, title_zh) AS title, about, level::text AS level, time AS began, stop,
                closed::text AS closed, concat_ws(' ', round(peak::numeric, 2)::text, unit) AS peak, peak_time,
                coalesce(parameter, '') AS parameter, {EVIDENCE.strip()}
         FROM report.episode WHERE time <= $__timeTo() AND stop >= $__timeFrom() AND {where}
@@ -285,6 +289,7 @@ def episodes(where: str, *, width: int = 12, height: int = 7, most: int = 300) -
     )
     panel = named(panel, EPISODE).override_by_name("title", [wide(160)]).override_by_name("level", coloured(LEVELS))
     panel = panel.override_by_name("closed", [override("mappings", mapping(OVER))])
+    panel = panel.override_by_name("about", coloured(ABOUT))
     return _to_evidence(panel, "station", "parameter")
 
 

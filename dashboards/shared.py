@@ -93,7 +93,9 @@ def marked(made: Begun, where: str, parameters: str = "", *, many: bool = False,
     episodes = f"""
         SELECT time, stop AS timeend,
                concat_ws(' ', station, title, title_zh, 'level', level, 'peak', round(peak::numeric, 1), unit) AS text,
-               CASE WHEN closed THEN 'episode 过程' ELSE 'episode 过程, on 进行中' END AS tags
+               concat_ws(', ', 'episode 过程',
+                         CASE about WHEN 'device' THEN 'device 设备' WHEN 'ahead' THEN 'expected 预计' END,
+                         CASE WHEN NOT closed THEN 'on 进行中' END) AS tags
         FROM report.episode WHERE {ours} AND time <= $__timeTo() AND stop >= $__timeFrom() ORDER BY 1 DESC LIMIT 300
     """
     turned = f"""{ours} AND $__timeFilter(time)

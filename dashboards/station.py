@@ -105,7 +105,9 @@ def _now() -> list[object]:
         WHERE {STATION} AND averaging = 'hour'
               AND time >= now() - interval '25 hours' AND time < now() - interval '1 hour'
     """
-    open_ones = f"SELECT count(*)::int AS episodes FROM report.episode WHERE {STATION} AND NOT closed"
+    open_ones = (
+        f"SELECT count(*)::int AS episodes FROM report.episode WHERE {STATION} AND NOT closed AND about = 'event'"
+    )
     # 0 only where greenwatch says that it has looked: else there is no figure.
     level = f"max(last_over_time(greenwatch_alarm_level{{{SERIES}}}[6h])) or 0 * max(greenwatch_alarms)"
     verdict = f"SELECT coalesce(exceedance, index)::float8 AS value FROM report.state WHERE {STATION}"
@@ -143,7 +145,7 @@ def _now() -> list[object]:
         counted(
             Sql(open_ones),
             "Open episodes 进行中的过程",
-            "That no quiet stretch has ended yet; report.episode.",
+            "That no quiet stretch has ended yet, without what is expected and hints at devices; report.episode.",
         ),
         number(
             Sql(capture),

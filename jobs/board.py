@@ -178,7 +178,8 @@ def board(conn: Connection, book: Book, now: datetime, language: Language) -> Bo
         advice,
         {
             "alarms": sum(row["state"] in ("firing", "blind", "recovering") for row in raised),
-            "episodes": sum(not row["closed"] for row in runs),
+            "episodes": sum(not row["closed"] and row["about"] == episodes.EVENT for row in runs),
+            "devices": len({row["code"] for row in runs if not row["closed"] and row["about"] == episodes.DEVICE}),
             "reporting": sum(not t.silent for t in known),
             "stations": len(known),
             "newest": min(ages, default=None),

@@ -6,13 +6,13 @@ that begin between the two are made again. Whatever else changes meanwhile has a
 later sees it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import polars as pl
 
 from analytics import detection, episodes
-from analytics.store import derived, fits, ledger, observations, registry
+from analytics.store import derived, fits, ledger, names, observations, registry, terms
 from analytics.store.ledger import Take
 from jobs.rules import Rules, by_rules
 
@@ -45,16 +45,39 @@ def speak(averages: pl.DataFrame, voices: pl.DataFrame) -> pl.DataFrame:
 
 def _detect_episodes(take: Take, rules: list[Rules], stations: pl.DataFrame, voices: pl.DataFrame) -> None:
     own = [item for rule in rules for item in rule.episodes.values() if item.own]
-    names = {(item.name, *fact) for item in own for fact in item.facts}
+    facts = {(item.name, *fact) for item in own for fact in item.facts}
     backs = {item.name: max(other.back for other in own if other.name == item.name) for item in own}
     heard = pl.DataFrame(
-        [(*each, backs[each[0]]) for each in sorted(names)],
+        [(*each, backs[each[0]]) for each in sorted(facts)],
         schema={**dict.fromkeys(("rule", "parameter", "averaging"), pl.String()), "back": pl.Duration("us")},
         orient="row",
     )
     around = _Around(take, rules, stations, voices.join(heard, on="parameter"))
     found, windows = around.quiet()
-    derived.write(take, derived.EPISODE, episodes.runs(found), windows=windows.rename({"station": "subject"}))
+    made, inside = episodes.runs(found), windows.rename({"station": "subject"})
+    changed = derived.write(take, derived.EPISODE, made, windows=inside)
+    derived.write(take, derived.EVIDENCE, around.evidence(made), windows=inside)
+    _name(take, made, windows, changed)
+
+
+def _name(take: Take, made: pl.DataFrame, windows: pl.DataFrame, changed: pl.DataFrame) -> None:
+    """Nothing; episodes have names where some were `changed` in one of the `windows`, in which all were `made`."""
+    changed = terms.decode(take.conn, changed, "rule", "episode")
+    borders = windows.sort(*_SUBJECT, "start").with_row_index("window")
+    others = _in_windows(changed, borders).select("window").unique()
+    touched = borders.join(others, on="window", how="semi")
+    names.keep(take.conn, episodes.listed(_in_windows(made, touched)), touched.drop("window"))
+
+
+def _in_windows(rows: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
+    """The `rows` (station, rule, time) that begin in one of `windows` (window, station, rule, start, stop)."""
+    borders = windows.select("window", *_SUBJECT, "stop", time="start").sort(*_SUBJECT, "time")
+    return (
+        rows.sort(*_SUBJECT, "time")
+        .join_asof(borders.rename({"stop": "border"}), on="time", by=_SUBJECT, check_sortedness=False)
+        .filter(pl.col("time") < pl.col("border"))
+        .drop("border")
+    )
 
 
 @dataclass(slots=True)
@@ -66,6 +89,8 @@ class _Around:
     rules: list[Rules]
     stations: pl.DataFrame
     heard: pl.DataFrame
+    #: all that was loaded: station, parameter, averaging, time, value
+    said: list[pl.DataFrame] = field(default_factory=list)
 
     def quiet(self) -> tuple[pl.DataFrame, pl.DataFrame]:
         """What the values say (`episodes.CONDITIONS`) between the quiet before and after each change; and the windows
@@ -101,6 +126,16 @@ class _Around:
             )
             windows = _joined(wider)
 
+    def evidence(self, made: pl.DataFrame) -> pl.DataFrame:
+        """`episodes.EVIDENCE` of the episodes `made` of what was found, by the rules in force when each began."""
+        if made.is_empty():
+            return pl.DataFrame(schema=dict(episodes.EVIDENCE))
+        values = pl.concat(self.said).unique(["station", "parameter", "averaging", "time"])
+        return by_rules(
+            self.rules,
+            lambda rule: episodes.evidence(made.filter(rule.covers(pl.col("time"))), values, rule.episodes),
+        )
+
     def _begin(self) -> pl.DataFrame:
         """window, station, rule, start, stop: what changed; low, high: what is loaded; first, last: where data are."""
         extent = observations.extent(self.take.conn, self.heard["series"].unique().to_list())
@@ -133,6 +168,7 @@ class _Around:
         # The hour that is not over says nothing yet: when it closes it is marked.
         over = pl.col("time") != pl.lit(self.take.now).dt.truncate("1h")
         values = speak(pl.concat(spoken).filter(over), self.heard.unique("series"))
+        self.said.append(values)
         marked = by_rules(self.rules, lambda rule: episodes.conditions(values, self.stations, _own(rule)))
         # Rules share values: what was loaded for another one to look back at says nothing sure of this.
         asked_for = _joined(pieces.with_columns(low="start", high="stop", first="start", last="stop"))

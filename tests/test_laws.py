@@ -95,7 +95,9 @@ def test_law_3_deleted_windows_come_back_bit_for_bit(store: tuple[Connection, li
     windows = data.draw(st.lists(st.tuples(st.integers(-30, 120), st.integers(1, 60)), min_size=1, max_size=4))
     for first, length in windows:
         start, stop = T0 + first * HOUR, T0 + (first + length) * HOUR
-        for table in ("corrected", "first_verdict", "verdict", "average", "assessment", "score", "episode"):
+        for table in (
+            *("corrected", "first_verdict", "verdict", "average", "assessment", "score", "episode", "episode_evidence"),
+        ):
             conn.execute(f"DELETE FROM {table} WHERE time >= %s AND time < %s", [start, stop])
         for name, subjects in (
             ("flag", series),

@@ -69,6 +69,8 @@ PICTURES = {
     "score": "SELECT s.series, t.name, s.time, s.value FROM score s JOIN term t ON t.id = s.detector ORDER BY 1, 2, 3",
     "episode": "SELECT e.station, r.name, e.time, e.stop, e.level, e.closed, e.peak, e.peak_time, e.dose, e.count,"
     " e.levels::text FROM episode e JOIN term r ON r.id = e.rule ORDER BY 1, 2, 3",
+    "episode_evidence": "SELECT e.station, r.name, e.time, e.term, e.words, e.first, e.worst, e.worst_time, e.last,"
+    " e.count FROM episode_evidence e JOIN term r ON r.id = e.rule ORDER BY 1, 2, 3, 4",
 }
 
 
@@ -88,7 +90,8 @@ def empty(conn: Connection, *, registry_too: bool = False) -> None:
         try:
             conn.execute(
                 "TRUNCATE batch, observation, observation_history, reject, stale, judged, first_verdict, verdict,"
-                " average, assessment, assessment_history, score, episode, episode_history, fit, alarm, alarm_event,"
+                " average, assessment, assessment_history, score, episode, episode_history, episode_name,"
+                " episode_event, episode_evidence, fit, alarm, alarm_event,"
                 " planned, planned_end, correction, corrected, review"
             )
             break

@@ -9,9 +9,36 @@ from analytics.episodes.evidence import EVIDENCE, RUNOFF, evidence, lent, runoff
 from analytics.episodes.expected import expected
 from analytics.episodes.feasts import feasts
 from analytics.episodes.names import EVENTS, FOUND, NAMED, listed, name
-from analytics.episodes.rules import DIRECTIONS, HOURLY, TABLE, Lines, Rule, Term, check, load, parse
+from analytics.episodes.rules import (
+    AHEAD,
+    DEVICE,
+    DIRECTIONS,
+    EVENT,
+    HOURLY,
+    TABLE,
+    Lines,
+    Rule,
+    Term,
+    check,
+    load,
+    parse,
+)
 from analytics.episodes.runs import PERIOD, borders, runs
 
-__all__ = ["CONDITIONS", "DIRECTIONS", "EVENTS", "EVIDENCE", "FOUND", "HOURLY", "NAMED", "PERIOD", "PLANNED", "RUNOFF"]
+__all__ = [
+    "AHEAD",
+    "CONDITIONS",
+    "DEVICE",
+    "DIRECTIONS",
+    "EVENT",
+    "EVENTS",
+    "EVIDENCE",
+    "FOUND",
+    "HOURLY",
+    "NAMED",
+    "PERIOD",
+    "PLANNED",
+    "RUNOFF",
+]
 __all__ += ["TABLE", "Lines", "Rule", "Term", "borders", "check", "conditions", "evidence", "expected", "feasts"]
 __all__ += ["lent", "listed", "load", "measured", "name", "parse", "runoff", "runs"]

@@ -21,7 +21,7 @@ HOURLY = ("hour", "moving")
 #: (`regions.background`), and what the mean of the local day will be (`expected`).
 SAID = ("background", "expected_day")
 #: What an episode is about: something that happens, something that is expected to, or a device that may be at fault.
-ABOUT = ("event", "ahead", "device")
+EVENT, AHEAD, DEVICE = ABOUT = ("event", "ahead", "device")
 #: No measure reaches further back [h].
 FARTHEST = 31 * 24
 
@@ -94,7 +94,7 @@ class Rule:
     #: kind of planned event during which alone it can hold
     planned: str = ""
     #: one of ABOUT
-    about: str = "event"
+    about: str = EVENT
 
     @property
     def parameter(self) -> str:

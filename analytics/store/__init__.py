@@ -18,7 +18,8 @@ sandbox       trials of saves that leave no trace
 backfills     chunks, how far each is, what a backfill changed
 ledger        stale windows: marks, takes, reach
 scattered     rows in many windows, of many subjects, over years
-derived       verdicts, averages, assessments, scores, episodes
+derived       verdicts, averages, assessments, scores, episodes and what they stand on
+names         public names of episodes, and what became of them
 derivations   which series are derived, of what, how; who must hear of a change
 fits          what detectors learned, dated
 alarms        subjects, states of alarms, what they stand on, events, the gauge

@@ -7,6 +7,7 @@ from datetime import datetime
 import polars as pl
 from psycopg import sql
 
+from analytics.episodes import EVIDENCE as EVIDENCE_COLUMNS
 from analytics.frames import ASSESSMENTS, AVERAGES, EPISODES, SCORES, TIME, VERDICTS
 from analytics.frames import CORRECTED as CORRECTED_COLUMNS
 from analytics.store import columnstore, ledger, retention, scattered, terms
@@ -48,6 +49,7 @@ ASSESSMENT = Table(
 )
 SCORE = Table("score", SCORES, ("series", "detector", "time"), {"detector": "detector"})
 EPISODE = Table("episode", EPISODES, ("station", "rule", "time"), {"rule": "episode"}, versioned=True)
+EVIDENCE = Table("episode_evidence", EVIDENCE_COLUMNS, ("station", "rule", "term", "time"), {"rule": "episode"})
 
 
 def load(

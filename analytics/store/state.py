@@ -78,16 +78,17 @@ def assessed(conn: Connection, now: datetime, station: int | None = None) -> pl.
 
 
 def episodes(conn: Connection, since: datetime, station: int | None = None) -> list[dict[str, Any]]:
-    """Episodes that are open or ended after `since`, newest first: the columns of `frames.EPISODES`, `code` of the
-    station and its titles."""
+    """Episodes that are open or ended after `since`, what happens before what is expected or a device's, newest first:
+    the columns of `frames.EPISODES`, `code` of the station and its titles, what the rule is `about`."""
     return _dicts(
         conn,
         """
         SELECT t.code, t.title, t.title_zh, r.name AS rule, e.time, e.stop, e.level, e.closed, e.peak, e.peak_time,
-               e.dose, e.count
+               e.dose, e.count, coalesce(d.about, 'event') AS about
         FROM episode e JOIN station t ON t.id = e.station JOIN term r ON r.id = e.rule
+        LEFT JOIN report.episode_rule d ON d.rule = r.name
         WHERE (NOT e.closed OR e.stop > %(since)s) AND (%(station)s::int4 IS NULL OR e.station = %(station)s)
-        ORDER BY e.closed, e.level DESC, e.time DESC, t.code
+        ORDER BY e.closed, coalesce(d.about, 'event') <> 'event', e.level DESC, e.time DESC, t.code
         """,
         {"since": since, "station": station},
     )

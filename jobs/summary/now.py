@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import RenderableType
 from rich.text import Text
 
+from analytics import episodes
 from analytics.texts import Language, choose, text
 from jobs.board import DOMAINS, Board, Book, Tile, ago, number
 from jobs.summary.parts import table_of, title
@@ -30,6 +31,7 @@ def now(board: Board, book: Book, language: Language, width: int) -> Iterator[Re
         "  ",
         *_fact(facts["alarms"], text("alarms_on", language), "red"),
         *_fact(facts["episodes"], text("episodes_open", language), "red"),
+        *(_fact(facts["devices"], text("devices_suspect", language), "yellow") if facts["devices"] else ()),
         *_fact(facts["zones"], text("zones_dry", language), "yellow"),
         (f"{facts['reporting']}/{facts['stations']}", "bold"),
         f" {text('reporting', language)}",
@@ -110,7 +112,7 @@ def _episodes(board: Board, book: Book, width: int, language: Language) -> Itera
             row["time"].astimezone(ZONE).strftime("%m-%d %H:%M"),
             row["stop"].astimezone(ZONE).strftime("%m-%d %H:%M")
             if row["closed"]
-            else Text(text("open", language), "red"),
+            else Text(text("open", language), "red" if row["about"] == episodes.EVENT else "yellow"),
             str(row["level"]),
             number(row["peak"]),
         )

@@ -2,7 +2,9 @@
 
 CREATE OR REPLACE VIEW report.episode_rule AS
 SELECT r.key AS rule, r.value->>'parameter' AS parameter, r.value->>'averaging' AS averaging, p.value->>'unit' AS unit,
-       r.value->>'title' AS title, r.value->>'title_zh' AS title_zh
+       r.value->>'title' AS title, r.value->>'title_zh' AS title_zh,
+       -- event: something happens; ahead: it is expected to; device: one may be at fault
+       coalesce(r.value->>'about', 'event') AS about
 FROM jsonb_each((SELECT rows FROM edition WHERE name = 'episodes' ORDER BY valid_from DESC, id DESC LIMIT 1)) AS r
 LEFT JOIN jsonb_each((SELECT rows FROM edition WHERE name = 'parameters' ORDER BY valid_from DESC, id DESC LIMIT 1)) AS p
     ON p.key = r.value->>'parameter';
@@ -22,9 +24,23 @@ SELECT t.code AS station, r.name AS rule, e.time, e.stop, e.level, e.closed, e.p
                    WHERE h.station = e.station AND h.rule = e.rule AND h.time < e.stop AND h.stop > e.time
                        AND h.known <= b.begun AND h.ended > b.begun
                )
-       ) AS retrospective
+       ) AS retrospective,
+       coalesce(d.about, 'event') AS about, n.name
 FROM episode e JOIN station t ON t.id = e.station JOIN term r ON r.id = e.rule
-LEFT JOIN report.episode_rule d ON d.rule = r.name;
+LEFT JOIN report.episode_rule d ON d.rule = r.name
+LEFT JOIN episode_name n ON n.station = e.station AND n.rule = e.rule AND n.time = e.time AND NOT n.gone;
+
+-- What became of each name: `other` is the one it was merged into or split from; `start`, `stop` its extent from then on.
+-- What is open goes on without an event. As known at a time: those of `time` up to it.
+CREATE OR REPLACE VIEW report.episode_event AS
+SELECT e.at AS time, e.name, e.event, e.other, t.code AS station, r.name AS rule, e.time AS start, e.stop
+FROM episode_event e JOIN episode_name n ON n.name = e.name JOIN station t ON t.id = n.station JOIN term r ON r.id = n.rule;
+
+-- What each term of its rule said in an episode: at its start, at its worst, and at its end so far. `term` 0 is that of the
+-- levels; null: nothing was known.
+CREATE OR REPLACE VIEW report.episode_evidence AS
+SELECT t.code AS station, r.name AS rule, e.time, e.term, e.words, e.first, e.worst, e.worst_time, e.last, e.count
+FROM episode_evidence e JOIN station t ON t.id = e.station JOIN term r ON r.id = e.rule;
 
 CREATE OR REPLACE VIEW report.score AS
 SELECT t.code AS station, s.parameter, s.position, c.time, d.name AS detector, c.value

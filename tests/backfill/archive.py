@@ -105,7 +105,9 @@ def picture(conn: Connection) -> dict[str, list[tuple[object, ...]]]:
             " FROM series s JOIN station t ON t.id = s.station"
         )
     }
-    named = {name: stations if name in ("assessment", "episode") else series for name in world.PICTURES}
+    named = {
+        name: stations if name in ("assessment", "episode", "episode_evidence") else series for name in world.PICTURES
+    }
     return {
         name: sorted(((named[name].get(row[0]), *row[1:]) for row in rows), key=repr)
         for name, rows in world.picture(conn).items()

@@ -23,6 +23,7 @@ KEYED: Mapping[str, tuple[str, ...]] = {
     "assessment": ("station", "averaging", "standard", "time"),
     "score": ("series", "detector", "time"),
     "episode": ("station", "rule", "time"),
+    "episode_evidence": ("station", "rule", "term", "time"),
 }
 VERSIONED: Mapping[str, tuple[str, ...]] = {
     "assessment": KEYED["assessment"],

@@ -26,10 +26,21 @@ NEVER = {
         "observation_history",
         "assessment_history",
         "episode_history",
+        "episode_event",
         "edition",
         "fit",
     ),
-    "DELETE": ("batch", "observation_history", "assessment_history", "episode_history", "edition", "fit", "horizon"),
+    "DELETE": (
+        "batch",
+        "observation_history",
+        "assessment_history",
+        "episode_history",
+        "episode_name",
+        "episode_event",
+        "edition",
+        "fit",
+        "horizon",
+    ),
 }
 
 
