@@ -135,13 +135,19 @@ def near(places: pl.DataFrame, radius: float) -> pl.DataFrame:
 def background(hours: pl.DataFrame, pairs: pl.DataFrame, least: int = 3) -> pl.DataFrame:
     """station, parameter, averaging, time, value: the median of those near it in that hour, by their key.
 
-    `hours`: station, parameter, time, value; `pairs` as `near` gives them. No row where fewer than `least` others have
-    a value, whether the station itself has one or not.
+    `hours`: station, parameter, time, value; `pairs` (station, other) as `near` gives them. With `parameter`, `since`
+    and `until` (null: no end) a pair holds only for that and then. No row where fewer than `least` others have a
+    value, whether the station itself has one or not.
     """
     others = pairs.filter(pl.col("station") != pl.col("other"))
+    dated = "parameter" in pairs.columns
+    by = ["other", "parameter"] if dated else ["other"]
+    rows = others.join(hours.rename({"station": "other"}), on=by)
+    if dated:
+        then = (pl.col("time") >= pl.col("since")) & (pl.col("until").is_null() | (pl.col("time") < pl.col("until")))
+        rows = rows.filter(then).unique([*_KEY, "other"])
     return (
-        others.join(hours, left_on="other", right_on="station")
-        .group_by(_KEY)
+        rows.group_by(_KEY)
         .agg(settle(pl.col("value").median()).alias("value"), pl.len().alias("count"))
         .filter(pl.col("count") >= least)
         .select("station", "parameter", pl.lit(BACKGROUND).alias("averaging"), "time", "value")

@@ -226,6 +226,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "planned_stop": ("to", "结束"),
     "planned_author": ("author", "登记人"),
     "planned_reason": ("reason", "原因"),
+    "planned_kind": ("kind", "类型"),
     "planned_ended": ("ended", "提前终止"),
     "planned_ended_by": ("by", "终止人"),
     "planned_ended_for": ("because", "终止原因"),

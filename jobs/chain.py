@@ -19,6 +19,7 @@ import polars as pl
 import structlog
 
 from analytics import assessment, averaging, corrections, quality
+from analytics.episodes import BACKGROUND
 from analytics.store import derived, ledger, priorities, registry, terms
 from analytics.store.connection import Connection
 from analytics.store.ledger import WHOLE, Lane, Stage, Take
@@ -103,9 +104,15 @@ def average(take: Take, rules: list[Rules]) -> None:
     _mark_stations(take, changed, series)
     # Changed hours are what marked this window: with them, and with what they changed here, all is said that episodes
     # and scores can depend on, once an hour of a live series.
-    heard = {item.averaging for rule in rules for item in rule.episodes.values()}
+    facts = {fact for rule in rules for item in rule.episodes.values() for fact in item.facts}
+    heard = {averaging for _, averaging in facts}
     moved = terms.decode(take.conn, changed, "averaging", "averaging").filter(pl.col("averaging").is_in(list(heard)))
-    _mark(take, "detect", _of_stations(pl.concat([take.claimed, ledger.runs(moved, "series", _HOUR)]), series))
+    theirs = _of_stations(pl.concat([take.claimed, ledger.runs(moved, "series", _HOUR)]), series)
+    # And whoever is held against what is around it hears of its neighbours' hours.
+    around = compare_job.stations(
+        take.conn, take.claimed, series, {parameter for parameter, averaging in facts if averaging == BACKGROUND}
+    )
+    _mark(take, "detect", _apart(pl.concat([theirs, around])))
 
 
 def assess(take: Take, rules: list[Rules]) -> None:
@@ -187,8 +194,12 @@ def _mark(take: Take, stage: str, windows: pl.DataFrame) -> None:
 def _of_stations(windows: pl.DataFrame, series: pl.DataFrame) -> pl.DataFrame:
     """WINDOWS of stations from those of their series; what is less than a day apart is one."""
     stations = series.select(pl.col("series").alias("subject"), "station")
-    joined = windows.join(stations, on="subject").select(pl.col("station").alias("subject"), "start", "stop")
-    return ledger.merge(joined.with_columns(pl.col("stop") + _DAY)).with_columns(pl.col("stop") - _DAY)
+    return _apart(windows.join(stations, on="subject").select(pl.col("station").alias("subject"), "start", "stop"))
+
+
+def _apart(windows: pl.DataFrame) -> pl.DataFrame:
+    """`windows` (WINDOWS); what is less than a day apart is one."""
+    return ledger.merge(windows.with_columns(pl.col("stop") + _DAY)).with_columns(pl.col("stop") - _DAY)
 
 
 def _mark_hours(take: Take, changed: pl.DataFrame, series: pl.DataFrame) -> None:

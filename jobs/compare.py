@@ -4,6 +4,7 @@ Who is around whom is said by dated fits that `relearn` alone makes. They are fe
 keeps them all: `flag` asks at every take who reads what it has just judged.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from weakref import WeakKeyDictionary
@@ -29,12 +30,14 @@ _BRIDGE = timedelta(minutes=10)
 class _Atlas:
     """All maps as they were when the fit `newest` was kept.
 
-    `pairs`: `frames.PAIRS` and the `reach` of the series in time; `maps`: subject, since, until of each.
+    `pairs`: `frames.PAIRS` and the `reach` of the series in time; `maps`: subject, since, until of each; `stations`:
+    station, other, parameter, since, until, the same of the stations of the series.
     """
 
     newest: int
     pairs: pl.DataFrame
     maps: pl.DataFrame
+    stations: pl.DataFrame
 
 
 _ATLASES: WeakKeyDictionary[Connection, _Atlas] = WeakKeyDictionary()
@@ -54,8 +57,35 @@ def _atlas(conn: Connection) -> _Atlas:
         reach = pl.duration(seconds=quality.REACH * pl.col("cadence"))
         pairs = pairs.join(series.select("series", reach=reach), on="series")
         maps = pairs.select(pl.col("series").alias("subject"), since="start", until="stop").unique()
-        atlas = _ATLASES[conn] = _Atlas(newest, pairs, maps)
+        places = registry.load_series(conn).select("series", "station", "parameter")
+        stations = (
+            pairs.join(places, on="series")
+            .join(places.select(neighbour="series", other="station"), on="neighbour")
+            .select("station", "other", "parameter", since="start", until="stop")
+            .unique()
+        )
+        atlas = _ATLASES[conn] = _Atlas(newest, pairs, maps, stations)
     return atlas
+
+
+def beside(conn: Connection, parameters: Collection[str]) -> pl.DataFrame:
+    """station, other, parameter, since, until (null: no end): whom a station has around it that measures one of
+    `parameters`, too."""
+    return _atlas(conn).stations.filter(pl.col("parameter").is_in(list(parameters)))
+
+
+def stations(
+    conn: Connection, windows: pl.DataFrame, series: pl.DataFrame, parameters: Collection[str]
+) -> pl.DataFrame:
+    """WINDOWS of the stations that have one of the `series` (series, station, parameter) of `windows` (WINDOWS) around
+    them then, of those that measure one of `parameters`."""
+    around_ = beside(conn, parameters)
+    theirs = (
+        windows.join(series.select("series", "station", "parameter"), left_on="subject", right_on="series")
+        .join(around_, left_on=["station", "parameter"], right_on=["other", "parameter"], suffix="_hears")
+        .filter(pl.col("stop") > pl.col("since"), pl.col("until").is_null() | (pl.col("start") < pl.col("until")))
+    )
+    return theirs.select(pl.col("station_hears").alias("subject"), "start", "stop")
 
 
 def hearers(conn: Connection, windows: pl.DataFrame) -> pl.DataFrame:

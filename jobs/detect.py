@@ -11,9 +11,11 @@ from datetime import timedelta
 
 import polars as pl
 
-from analytics import detection, episodes
-from analytics.store import derived, fits, ledger, names, observations, registry, terms
+from analytics import detection, episodes, regions
+from analytics.frames import AVERAGES, empty
+from analytics.store import derived, fits, forecasts, ledger, names, observations, planned, registry, terms
 from analytics.store.ledger import Take
+from jobs import compare
 from jobs.rules import Rules, by_rules
 
 _HOUR, _INSTANT = timedelta(hours=1), timedelta(microseconds=1)
@@ -27,9 +29,9 @@ def detect(take: Take, rules: list[Rules]) -> None:
     wanted = take.affected["subject"].unique().implode()
     stations = registry.load_stations(take.conn).filter(pl.col("station").is_in(wanted))
     stations = stations.join(registry.load_places(take.conn), on="station", how="left")
-    series = registry.load_series(take.conn).filter(pl.col("station").is_in(wanted))
+    series = registry.load_series(take.conn)
     _detect_episodes(take, rules, stations, series.join(registry.load_authorities(take.conn), on="series"))
-    _detect_scores(take, series)
+    _detect_scores(take, series.filter(pl.col("station").is_in(wanted)))
 
 
 def speak(averages: pl.DataFrame, voices: pl.DataFrame) -> pl.DataFrame:
@@ -44,7 +46,7 @@ def speak(averages: pl.DataFrame, voices: pl.DataFrame) -> pl.DataFrame:
 
 
 def _detect_episodes(take: Take, rules: list[Rules], stations: pl.DataFrame, voices: pl.DataFrame) -> None:
-    own = [item for rule in rules for item in rule.episodes.values() if item.own]
+    own = [item for rule in rules for item in rule.episodes.values()]
     facts = {(item.name, *fact) for item in own for fact in item.facts}
     backs = {item.name: max(other.back for other in own if other.name == item.name) for item in own}
     heard = pl.DataFrame(
@@ -52,7 +54,8 @@ def _detect_episodes(take: Take, rules: list[Rules], stations: pl.DataFrame, voi
         schema={**dict.fromkeys(("rule", "parameter", "averaging"), pl.String()), "back": pl.Duration("us")},
         orient="row",
     )
-    around = _Around(take, rules, stations, voices.join(heard, on="parameter"))
+    mine = voices.filter(pl.col("station").is_in(stations["station"].implode()))
+    around = _Around(take, rules, stations, mine.join(heard, on="parameter"), voices)
     found, windows = around.quiet()
     made, inside = episodes.runs(found), windows.rename({"station": "subject"})
     changed = derived.write(take, derived.EPISODE, made, windows=inside)
@@ -83,12 +86,13 @@ def _in_windows(rows: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
 @dataclass(slots=True)
 class _Around:
     """The values around the changed windows of a take. `heard`: the series that speak to a rule, or stand in, and how
-    far `back` of a period it looks."""
+    far `back` of a period it looks; `voices`: those of all stations that speak or stand in."""
 
     take: Take
     rules: list[Rules]
     stations: pl.DataFrame
     heard: pl.DataFrame
+    voices: pl.DataFrame
     #: all that was loaded: station, parameter, averaging, time, value
     said: list[pl.DataFrame] = field(default_factory=list)
 
@@ -126,6 +130,68 @@ class _Around:
             )
             windows = _joined(wider)
 
+    def _over(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """`rows` without the hour that is not over: it says nothing yet, and when it closes it is marked."""
+        return rows.filter(pl.col("time") != pl.lit(self.take.now).dt.truncate("1h"))
+
+    def _hours(self, windows: pl.DataFrame, voices: pl.DataFrame) -> pl.DataFrame:
+        """station, parameter, averaging, time, value of the hours of `voices` in `windows` (subject a series)."""
+        rows = derived.load(self.take.conn, derived.AVERAGE, ledger.merge(windows), {"averaging": ["hour"]})
+        self.take.read += rows.height
+        return speak(self._over(rows), voices)
+
+    def _background(self, asked: pl.DataFrame) -> pl.DataFrame:
+        """What the stations around those `asked` for have, as `speak` gives it."""
+        pairs = compare.beside(self.take.conn, asked["parameter"].unique().to_list())
+        pairs = pairs.join(asked.select("station", "parameter").unique(), on=["station", "parameter"], how="semi")
+        voices = self.voices.join(
+            pairs.select(station="other", parameter="parameter").unique(), on=["station", "parameter"]
+        )
+        windows = (
+            asked.join(pairs, on=["station", "parameter"])
+            .join(
+                voices.select("series", "station", "parameter"),
+                left_on=["other", "parameter"],
+                right_on=["station", "parameter"],
+                suffix="_around",
+            )
+            .select(pl.col("series_around").alias("subject"), "start", "stop")
+        )
+        found = regions.background(self._hours(windows, voices).drop("averaging"), pairs)
+        return found.select("station", "parameter", "averaging", "time", "value")
+
+    def _expected(self, asked: pl.DataFrame) -> pl.DataFrame:
+        """What the days will be of the stations `asked` for, as `speak` gives it."""
+        windows = asked.select(pl.col("series").alias("subject"), "start", "stop")
+        hours = self._hours(windows, asked.unique("series"))
+        early = pl.col("start") - timedelta(hours=episodes.FRESH)
+        issued = ledger.merge(windows.with_columns(early, pl.col("stop") + _HOUR)).rename({"subject": "series"})
+        said = forecasts.load_issues(self.take.conn, issued)
+        self.take.read += said.height
+        issues = said.join(asked.filter(rank=0).select("series", "station", "parameter").unique(), on="series")
+        found = episodes.expected(hours.drop("averaging"), issues, self.stations)
+        return found.select("station", "parameter", "averaging", "time", "value")
+
+    def _conditions(self, rule: Rules, values: pl.DataFrame, pieces: pl.DataFrame) -> pl.DataFrame:
+        """`episodes.CONDITIONS` of `values` under the rules of a time."""
+        events = None
+        if any(item.planned for item in rule.episodes.values()) and not pieces.is_empty():
+            start, stop = pieces.select(pl.col("start").min(), pl.col("stop").max()).row(0)
+            events = pl.concat(
+                [
+                    planned.of_kinds(self.take.conn, start, stop),
+                    *(
+                        episodes.feasts(rule.feasts, int(str(offset)))
+                        .filter(pl.col("start") < stop, pl.col("stop") > start)
+                        .drop("station")
+                        .join(some.select("station"), how="cross")
+                        .select(list(episodes.PLANNED))
+                        for (offset,), some in self.stations.group_by("offset", maintain_order=True)
+                    ),
+                ]
+            )
+        return episodes.conditions(values, self.stations, rule.episodes, events)
+
     def evidence(self, made: pl.DataFrame) -> pl.DataFrame:
         """`episodes.EVIDENCE` of the episodes `made` of what was found, by the rules in force when each began."""
         if made.is_empty():
@@ -158,26 +224,26 @@ class _Around:
         """`episodes.CONDITIONS` of the values in `pieces` (station, rule, start, stop)."""
         asked = pieces.join(self.heard, on=_SUBJECT).with_columns(pl.col("start") - pl.col("back"))
         spoken = []
-        for (averaging,), part in asked.group_by("averaging", maintain_order=True):
+        measured = ~pl.col("averaging").is_in(list(episodes.SAID))
+        for (averaging,), part in asked.filter(measured).group_by("averaging", maintain_order=True):
             windows = ledger.merge(part.select(pl.col("series").alias("subject"), "start", "stop"))
             rows = derived.load(self.take.conn, derived.AVERAGE, windows, {"averaging": [str(averaging)]})
             self.take.read += rows.height
             spoken.append(rows)
-        if not spoken:
+        if asked.is_empty():
             return pl.DataFrame(schema=dict(episodes.CONDITIONS))
-        # The hour that is not over says nothing yet: when it closes it is marked.
-        over = pl.col("time") != pl.lit(self.take.now).dt.truncate("1h")
-        values = speak(pl.concat(spoken).filter(over), self.heard.unique("series"))
+        values = pl.concat(
+            [
+                speak(self._over(pl.concat([empty(AVERAGES), *spoken])), self.heard.unique("series")),
+                self._background(asked.filter(averaging=episodes.BACKGROUND)),
+                self._expected(asked.filter(averaging=episodes.EXPECTED)),
+            ]
+        )
         self.said.append(values)
-        marked = by_rules(self.rules, lambda rule: episodes.conditions(values, self.stations, _own(rule)))
+        marked = by_rules(self.rules, lambda rule: self._conditions(rule, values, pieces))
         # Rules share values: what was loaded for another one to look back at says nothing sure of this.
         asked_for = _joined(pieces.with_columns(low="start", high="stop", first="start", last="stop"))
         return _inside(marked, asked_for).drop("window")
-
-
-def _own(rules: Rules) -> dict[str, episodes.Rule]:
-    """The rules that averages of a station answer."""
-    return {name: rule for name, rule in rules.episodes.items() if rule.own}
 
 
 def _with(known: pl.DataFrame, more: pl.DataFrame) -> pl.DataFrame:

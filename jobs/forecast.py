@@ -12,11 +12,12 @@ import polars as pl
 import typer
 from rich.table import Table
 
-from analytics import forecasting
+from analytics import episodes, forecasting
 from analytics.forecasting import Array, Asked, Plan
-from analytics.store import derived, forecasts, migrations, observations, registry
+from analytics.frames import TIME
+from analytics.store import derived, forecasts, ledger, migrations, observations, registry
 from analytics.store.connection import Connection
-from jobs import console
+from jobs import chain, console
 
 EXAMPLE = "Example: greenwatch forecast --json"
 
@@ -69,13 +70,29 @@ def run(
         mine = fresh.filter(pl.col("voice").is_in([column.series for column in some]))
         history = _history(conn, mine, some, done.issued, plan.settings.history)
         made = forecasting.issue(history, some, plan.settings)
-        new = forecasts.save(conn, made, done.issued, _HOUR, plan.settings.level)
+        with conn.transaction():
+            new = forecasts.save(conn, made, done.issued, _HOUR, plan.settings.level)
+            _mark(conn, mine, made, done.issued, now)
         done.new += new
         done.already += made.height - new
         done.short += len(some) - made.height
         notice(done)
     done.seconds = time.perf_counter() - began
     return done
+
+
+def _mark(conn: Connection, voices: pl.DataFrame, made: pl.DataFrame, issued: datetime, now: datetime) -> None:
+    """Nothing; the stations of which a rule of episodes reads what was `made` are marked, from the hour before on."""
+    rules = episodes.parse(migrations.editions(conn, episodes.TABLE)[-1][2]).values()
+    asked = {parameter for rule in rules for parameter, averaging in rule.facts if averaging == episodes.EXPECTED}
+    heard = voices.filter(pl.col("parameter").is_in(list(asked)), pl.col("voice").is_in(made["series"].implode()))
+    stop = max(now, issued + timedelta(microseconds=1))
+    windows = heard.select(
+        pl.col("station").alias("subject").cast(pl.Int32),
+        pl.lit(issued - _HOUR, TIME).alias("start"),
+        pl.lit(stop, TIME).alias("stop"),
+    ).unique()
+    ledger.mark(conn, chain.STAGES["detect"][0], windows, now)
 
 
 def load_plan(conn: Connection, now: datetime) -> Plan:

@@ -208,6 +208,9 @@ def _survey(conn: Connection, rules: Rules, voices: pl.DataFrame, now: datetime)
         .filter(pl.col("start") < pl.col("stop"))
     )
     ledger.mark(conn, chain.STAGES["compare"][0], ledger.merge(windows), now)
+    stations = registry.load_series(conn).select(subject="series", station="station")
+    held = windows.join(stations, on="subject").select(pl.col("station").alias("subject"), "start", "stop")
+    ledger.mark(conn, chain.STAGES["detect"][0], ledger.merge(held), now)
     return new.height
 
 

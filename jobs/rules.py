@@ -26,6 +26,8 @@ class Tables:
     alarms: Mapping[str, alarms.Rule]
     detectors: Mapping[str, Mapping[str, Any]]
     derivations: Mapping[str, derivation.Kind]
+    #: as `episodes.feasts` reads it
+    feasts: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ def _parsed(valid: tuple[tuple[str, str], ...], newest: tuple[tuple[str, str], .
         alarms.parse(content["alarms"]),
         detection.parse(content["detectors"]),
         derivation.parse(content["derivations"]),
+        content["feasts"],
     )
 
 

@@ -6,15 +6,17 @@ levels a period is beyond, of how many it is beyond the off line. `runs` makes e
 
 from analytics.episodes.conditions import CONDITIONS, PLANNED, conditions, measured
 from analytics.episodes.evidence import EVIDENCE, RUNOFF, evidence, lent, runoff
-from analytics.episodes.expected import expected
+from analytics.episodes.expected import EXPECTED, FRESH, expected
 from analytics.episodes.feasts import feasts
 from analytics.episodes.names import EVENTS, FOUND, NAMED, listed, name
 from analytics.episodes.rules import (
     AHEAD,
+    BACKGROUND,
     DEVICE,
     DIRECTIONS,
     EVENT,
     HOURLY,
+    SAID,
     TABLE,
     Lines,
     Rule,
@@ -27,18 +29,16 @@ from analytics.episodes.runs import PERIOD, borders, runs
 
 __all__ = [
     "AHEAD",
+    "BACKGROUND",
     "CONDITIONS",
     "DEVICE",
     "DIRECTIONS",
     "EVENT",
     "EVENTS",
     "EVIDENCE",
+    "EXPECTED",
     "FOUND",
-    "HOURLY",
-    "NAMED",
-    "PERIOD",
-    "PLANNED",
-    "RUNOFF",
 ]
-__all__ += ["TABLE", "Lines", "Rule", "Term", "borders", "check", "conditions", "evidence", "expected", "feasts"]
-__all__ += ["lent", "listed", "load", "measured", "name", "parse", "runoff", "runs"]
+__all__ += ["FRESH", "HOURLY", "NAMED", "PERIOD", "PLANNED", "RUNOFF", "SAID", "TABLE", "Lines", "Rule", "Term"]
+__all__ += ["borders", "check", "conditions", "evidence", "expected", "feasts", "lent", "listed", "load", "measured"]
+__all__ += ["name", "parse", "runoff", "runs"]

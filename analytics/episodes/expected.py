@@ -12,12 +12,14 @@ from analytics.frames import TIME, settle
 #: What it is called among the averagings that rules speak of.
 EXPECTED = "expected_day"
 HOUR = pl.duration(hours=1)
+#: Hours a forecast may be old and still count.
+FRESH = 6
 #: Hours of a day that must be known or forecast, as of a day mean.
 LEAST = 20
 _QUANTITY = ["station", "parameter"]
 
 
-def expected(hours: pl.DataFrame, issues: pl.DataFrame, stations: pl.DataFrame, fresh: int) -> pl.DataFrame:
+def expected(hours: pl.DataFrame, issues: pl.DataFrame, stations: pl.DataFrame, fresh: int = FRESH) -> pl.DataFrame:
     """station, parameter, averaging, time, value: the mean of the local day of each hour that was measured, as expected
     at its end, by station, parameter and time; no row where fewer than `LEAST` of its hours are known or forecast.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from analytics import tables
 from analytics.averaging import Averaging
+from analytics.episodes.expected import EXPECTED
 from analytics.episodes.measures import MEASURES
 from analytics.parameters import Parameter
 from analytics.tables import NUMBER, Content, TableError
@@ -19,7 +20,8 @@ DIRECTIONS: Mapping[str, int] = {"above": 1, "below": -1}
 HOURLY = ("hour", "moving")
 #: What is said of a station every hour beside its averagings: what the other stations around it have in that hour
 #: (`regions.background`), and what the mean of the local day will be (`expected`).
-SAID = ("background", "expected_day")
+BACKGROUND = "background"
+SAID = (BACKGROUND, EXPECTED)
 #: What an episode is about: something that happens, something that is expected to, or a device that may be at fault.
 EVENT, AHEAD, DEVICE = ABOUT = ("event", "ahead", "device")
 #: No measure reaches further back [h].
@@ -122,14 +124,16 @@ class Rule:
         return {fact for term in self.terms for fact in term.facts}
 
     @property
-    def own(self) -> bool:
-        """Whether it rests on averages of its own station alone."""
-        return not any(averaging in SAID for _, averaging in self.facts)
+    def plain(self) -> bool:
+        """Whether a period's own average says all: nothing beside it, before it, or at other stations matters."""
+        alone = not (self.also or self.planned or self.term.minus)
+        return alone and self.term.measure == "value" and self.averaging not in SAID
 
     @property
     def back(self) -> timedelta:
-        """How long before a period the oldest value lies that can matter to it."""
-        return timedelta(hours=max(term.hours for term in self.terms) - 1)
+        """How long before a period the oldest value lies that can matter to it: of a day what is known of it."""
+        day = 24 if any(averaging == EXPECTED for _, averaging in self.facts) else 1
+        return timedelta(hours=max(day, *(term.hours for term in self.terms)) - 1)
 
 
 def load() -> dict[str, Rule]:

@@ -4,6 +4,7 @@ from datetime import datetime
 
 import polars as pl
 
+from analytics.episodes import PLANNED as EVENTS
 from analytics.frames import TIME
 from analytics.store.connection import Connection
 
@@ -16,7 +17,7 @@ PLANNED: dict[str, pl.DataType] = {
     **dict.fromkeys(("author", "reason"), pl.String()),
     "known": TIME,
     "ended": TIME,
-    **dict.fromkeys(("ended_by", "ended_for"), pl.String()),
+    **dict.fromkeys(("ended_by", "ended_for", "kind"), pl.String()),
 }
 
 #: Kind of what an event covers -> where its names are found.
@@ -36,15 +37,24 @@ def known(conn: Connection, scope: str, name: str) -> bool:
 
 
 def add(
-    conn: Connection, scope: str, name: str, start: datetime, stop: datetime, author: str, reason: str, now: datetime
+    conn: Connection,
+    scope: str,
+    name: str,
+    start: datetime,
+    stop: datetime,
+    author: str,
+    reason: str,
+    now: datetime,
+    kind: str = "",
 ) -> int:
-    """Number of the new event."""
+    """Number of the new event; `kind` is one that rules of episodes go with, or none."""
     row = conn.execute(
         """
-        INSERT INTO planned (scope, name, start, stop, author, reason, known) VALUES (%s, %s, %s, %s, %s, %s, %s)
+        INSERT INTO planned (scope, name, start, stop, author, reason, known, kind)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
         RETURNING id
         """,
-        [scope, name, start, stop, author, reason, now],
+        [scope, name, start, stop, author, reason, now, kind],
     ).fetchone()
     assert row is not None
     return int(str(row[0]))
@@ -63,7 +73,8 @@ def end(conn: Connection, planned: int, at: datetime, author: str, reason: str, 
 
 
 _SELECT = """
-    SELECT p.id, p.scope, p.name, p.start, p.stop, p.author, p.reason, p.known, e.at, e.author, e.reason
+    SELECT p.id, p.scope, p.name, p.start, p.stop, p.author, p.reason, p.known, e.at, e.author, e.reason,
+           p.kind
     FROM planned p LEFT JOIN planned_end e ON e.planned = p.id
 """
 
@@ -83,6 +94,28 @@ def during(conn: Connection, start: datetime, stop: datetime) -> pl.DataFrame:
     """`PLANNED` of what went on somewhen in [`start`, `stop`)."""
     query = f"{_SELECT} WHERE p.start < %s AND p.stop > %s AND coalesce(e.at, p.stop) > %s ORDER BY p.start, p.id"
     return pl.DataFrame(conn.execute(query, [stop, start, start]).fetchall(), schema=PLANNED, orient="row")
+
+
+def of_kinds(conn: Connection, start: datetime, stop: datetime) -> pl.DataFrame:
+    """`episodes.PLANNED` of what went on in [`start`, `stop`) and has a kind, as far as it really went on."""
+    rows = conn.execute(
+        """
+        WITH held AS (
+            SELECT p.scope, p.name, p.kind, p.start,
+                   CASE WHEN e.at IS NULL THEN p.stop ELSE least(p.stop, greatest(e.at, p.start)) END AS stop
+            FROM planned p LEFT JOIN planned_end e ON e.planned = p.id WHERE p.kind <> ''
+        )
+        SELECT DISTINCT s.station, h.kind, h.start, h.stop FROM held h CROSS JOIN LATERAL (
+            SELECT NULL::int4 AS station WHERE h.scope = 'all'
+            UNION ALL SELECT t.id FROM station t WHERE h.scope = 'station' AND t.code = h.name
+            UNION ALL SELECT m.station FROM membership m
+            WHERE h.scope = 'district' AND m.kind = 'district' AND m.place = h.name
+        ) AS s
+        WHERE h.start < h.stop AND h.start < %s AND h.stop > %s ORDER BY 3, 4, 2, 1
+        """,
+        [stop, start],
+    ).fetchall()
+    return pl.DataFrame(rows, schema=dict(EVENTS), orient="row")
 
 
 def current(conn: Connection, now: datetime) -> pl.DataFrame:

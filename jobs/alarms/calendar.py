@@ -5,13 +5,16 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
+import polars as pl
 import typer
 from rich.table import Table
 
-from analytics.store import planned
+from analytics import episodes
+from analytics.frames import TIME
+from analytics.store import ledger, migrations, planned, registry
 from analytics.store.connection import Connection
 from analytics.texts import text
-from jobs import console, targets
+from jobs import chain, console, targets
 
 app = typer.Typer(
     help="Planned events: while one goes on, nobody is told anew of what it covers, and nothing of it escalates. What "
@@ -43,6 +46,9 @@ def add(
     author: targets.Author,
     reason: targets.Reason,
     name: Annotated[str, typer.Argument(metavar="[NAME]", help="Its code or name; none of `all`.")] = "",
+    kind: Annotated[
+        str, typer.Option(help="What it is, as `fireworks`: rules of episodes that go with it hold then.")
+    ] = "",
     dry_run: DryRun = False,
     as_json: AsJson = False,
     dsn: console.Dsn = None,
@@ -56,10 +62,33 @@ def add(
     with console.store(dsn) as conn:
         if not planned.known(conn, scope.value, name):
             raise typer.BadParameter(_unknown(scope.value, name), param_hint="NAME")
+        if kind:
+            _may_be(conn, kind, scope)
         with conn.transaction(force_rollback=dry_run):
-            number = planned.add(conn, scope.value, name, first, last, who, why, now)
+            number = planned.add(conn, scope.value, name, first, last, who, why, now, kind)
+            if kind and first < now:
+                _mark(conn, first, now)
             row = planned.find(conn, number).row(0, named=True)
     _said([row], as_json=as_json, dry_run=dry_run)
+
+
+def _may_be(conn: Connection, kind: str, scope: Scope) -> None:
+    """Nothing, where a rule of episodes goes with that `kind`, and stations with the `scope`. Raises `BadParameter`."""
+    rules = episodes.parse(migrations.editions(conn, episodes.TABLE)[-1][2]).values()
+    kinds = sorted({rule.planned for rule in rules if rule.planned})
+    if kind not in kinds:
+        known = ", ".join(kinds) or "there is none"
+        raise typer.BadParameter(f"no rule of episodes goes with {kind!r}: {known}", param_hint="--kind")
+    if scope not in (Scope.all, Scope.station, Scope.district):
+        raise typer.BadParameter(f"goes with all, station or district, not with {scope.value}", param_hint="--kind")
+
+
+def _mark(conn: Connection, start: datetime, now: datetime) -> None:
+    """Nothing; what is said of all stations since `start` is looked at again."""
+    windows = registry.load_stations(conn).select(
+        pl.col("station").alias("subject"), pl.lit(start, TIME).alias("start"), pl.lit(now, TIME).alias("stop")
+    )
+    ledger.mark(conn, chain.STAGES["detect"][0], windows, now)
 
 
 def _unknown(scope: str, name: str) -> str:
@@ -119,14 +148,26 @@ def _said(rows: list[dict[str, Any]], *, as_json: bool, dry_run: bool = False) -
         print(json.dumps(rows, default=lambda time: time.isoformat(), ensure_ascii=False))
         return
     table = Table(box=None, pad_edge=False)
-    for column in ("planned", "scope", "name", "start", "stop", "author", "reason", "ended", "ended_by", "ended_for"):
+    for column in (
+        "planned",
+        "scope",
+        "name",
+        "start",
+        "stop",
+        "author",
+        "reason",
+        "kind",
+        "ended",
+        "ended_by",
+        "ended_for",
+    ):
         table.add_column(text(f"planned_{column}", between=" · "), overflow="fold")
     for row in rows:
         number = "" if dry_run and row["ended"] is None else str(row["planned"])
         times = (f"{row[name]:%Y-%m-%dT%H:%MZ}" if row[name] else "" for name in ("start", "stop", "ended"))
         start, stop, ended = times
         words = [text(f"planned_scope_{row['scope']}", between=" · "), row["name"], start, stop]
-        said = [row["author"], row["reason"], ended, row["ended_by"] or "", row["ended_for"] or ""]
+        said = [row["author"], row["reason"], row["kind"], ended, row["ended_by"] or "", row["ended_for"] or ""]
         table.add_row(number, *words, *said)
     console.show(table)
     if dry_run:

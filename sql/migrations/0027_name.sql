@@ -1,4 +1,5 @@
--- Public names of episodes that outlive late data, what became of them, and what each episode stands on.
+-- Public names of episodes that outlive late data, what became of them, and what each episode stands on; and what kind of
+-- thing was planned, for rules of episodes that go with it.
 
 CREATE SEQUENCE name_number AS int8;
 
@@ -43,6 +44,8 @@ CREATE TABLE episode_evidence (
     words text NOT NULL,
     PRIMARY KEY (station, rule, time, term)
 );
+
+ALTER TABLE planned ADD kind text NOT NULL DEFAULT '';   -- as `fireworks`; empty: none that a rule asks for
 
 INSERT INTO episode_name (name, station, rule, time, stop, closed, gone)
 SELECT nextval('name_number'), station, rule, time, stop, closed, false

@@ -99,7 +99,7 @@ LEFT JOIN report.alarm_rule d ON d.rule = r.name;
 CREATE OR REPLACE VIEW report.planned AS
 SELECT p.id AS planned, p.scope, p.name, p.start,
        CASE WHEN e.at IS NULL THEN p.stop ELSE least(p.stop, greatest(e.at, p.start)) END AS stop, p.author, p.reason, p.known,
-       e.author AS ended_by, e.reason AS ended_for
+       e.author AS ended_by, e.reason AS ended_for, p.kind
 FROM planned p LEFT JOIN planned_end e ON e.planned = p.id;
 
 GRANT SELECT ON ALL TABLES IN SCHEMA report TO greenwatch_reader, greenwatch_duty, greenwatch_writer, greenwatch_admin;

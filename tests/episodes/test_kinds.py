@@ -97,7 +97,7 @@ def test_what_comes_near_is_none(case: str) -> None:
 
 
 def test_every_rule_that_is_more_than_lines_has_its_example() -> None:
-    plain = {name for name, rule in RULES.items() if rule.own and not (rule.also or rule.back or rule.planned)}
+    plain = {name for name, rule in RULES.items() if rule.plain}
     assert RULES.keys() - plain <= KINDS.keys() <= RULES.keys()
 
 

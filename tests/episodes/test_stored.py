@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
 import pytest
 
@@ -37,13 +38,15 @@ def store(databases: Databases) -> Iterator[Connection]:
 
 def letters(conn: Connection) -> dict[int, str]:
     """A for the first name of o3_1h, and so on."""
-    rows = conn.execute("SELECT DISTINCT name FROM report.episode_event WHERE rule = 'o3_1h' ORDER BY 1").fetchall()
+    rows: list[Any] = conn.execute(
+        "SELECT DISTINCT name FROM report.episode_event WHERE rule = 'o3_1h' ORDER BY 1"
+    ).fetchall()
     return {name: chr(65 + number) for number, (name,) in enumerate(rows)}
 
 
 def bars(conn: Connection, station: str = "A") -> str:
     """The hours after T0, those in an episode of o3_1h with its letter."""
-    rows = conn.execute(
+    rows: list[Any] = conn.execute(
         "SELECT name, time, stop FROM report.episode WHERE rule = 'o3_1h' AND station = %s", [station]
     ).fetchall()
     hours, letter = ["."] * len(FIRST), letters(conn)
@@ -55,7 +58,7 @@ def bars(conn: Connection, station: str = "A") -> str:
 
 def events(conn: Connection, after: int = 0) -> list[str]:
     """Those of o3_1h, without the first `after`."""
-    rows = conn.execute(
+    rows: list[Any] = conn.execute(
         "SELECT name, event, other FROM report.episode_event WHERE rule = 'o3_1h' ORDER BY time, name, event"
     ).fetchall()
     letter = letters(conn)
