@@ -15,6 +15,7 @@ derivation/    hourly means of some series to hours of another, a file a method
 corrections    layers over readings: calibrations, drift, manual verdicts, withdrawals
 episodes/      runs of a condition, with hysteresis: what is measured, rules, runs, names that outlive late data
 evaluation/    scorers of detectors where anomalies are known, and faults to inject where they are not
+hints/         where it may come from: by the wind, emitters, cells of a grid, people's clocks, lags, odours
 regions        episodes of stations near one another are one: arrival, core and edge, own share
 keeping        how long rows are kept
 skill          backtest, gate and bands against the naive forecasts
