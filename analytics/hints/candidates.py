@@ -1,7 +1,7 @@
 """Registered emitters, by how much more often a value is high with the wind from their side than with any other.
 
-One station gives a side, not a place: emitters behind one another have the same evidence, and the nearer one stands
-first. Several stations give a place, since each sees the true one at another side.
+One station gives a side, not a place: emitters of one side have the same evidence, and the nearer one stands first.
+Several stations give a place, since each sees the true one at another side.
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,8 @@ PLACES: Mapping[str, pl.DataType] = {
 }
 #: An emitter as a series sees it: `distance` [km] and `bearing` [°]; the `count` of hours with wind from that side on
 #: so many `days`, how many are `high`, the `probability` there and with other winds (`elsewhere`), `lift` the ratio of
-#: the two; `z` and `p` of their difference by `chance.contrast`. Null where nothing can be said.
+#: the two; `z` and `p` of their difference by `chance.contrast`. Null where nothing can be said. Of one `side`, from 1,
+#: are those whose bearings cannot be told apart.
 CANDIDATES: Mapping[str, pl.DataType] = {
     "series": pl.Int32(),
     "emitter": pl.String(),
@@ -45,6 +46,7 @@ CANDIDATES: Mapping[str, pl.DataType] = {
     "lift": pl.Float64(),
     "z": pl.Float64(),
     "p": pl.Float64(),
+    "side": pl.Int32(),
 }
 #: An emitter as all series together see it: `rank` from 1, `seen` by so many of them, `agree` how many of these have it
 #: high more often from there; `z` of all (Stouffer: their sum by the root of their number), `nearest` [km].
@@ -96,7 +98,8 @@ def candidates(
     high: float = HIGH,
     calm: float = CALM,
 ) -> pl.DataFrame:
-    """`CANDIDATES` of each series in `rows` (hourly `winds.ROWS`), by series, the likeliest first.
+    """`CANDIDATES` of each series in `rows` (hourly `winds.ROWS`), by series, the likeliest side first, and on it the
+    nearest.
 
     The wind comes from an emitter where it is at most `aside` [°] off its bearing. Above the percentile `high` of its
     series a value is high. That the air needs less than an hour is taken for granted: `reach` over the speed.
@@ -107,8 +110,7 @@ def candidates(
     for part in hours.join(near, on="series", how="semi").partition_by("series", maintain_order=True):
         found = near.filter(pl.col("series") == part["series"][0])
         parts.append(_seen(part.unique("time", keep="first"), found, aside))
-    order = ["series", "z", "distance", "emitter"]
-    return pl.concat(parts).sort(order, descending=[False, True, False, False], nulls_last=True)
+    return pl.concat(parts).sort("series", "side", "distance", "emitter", nulls_last=True)
 
 
 def ranked(found: pl.DataFrame) -> pl.DataFrame:
@@ -141,7 +143,7 @@ def _seen(hours: pl.DataFrame, near: pl.DataFrame, aside: float) -> pl.DataFrame
     dates = grid["time"].dt.date().to_numpy()
     numbers = asdict(told)
     share, elsewhere = pl.col("high") / pl.col("count"), pl.col("other_high") / pl.col("others")
-    return conform(
+    said = (
         near.with_columns(pl.Series(name, values, nan_to_null=True) for name, values in numbers.items())
         .with_columns(
             pl.Series("days", [np.unique(dates[group]).size for group in groups], dtype=pl.Int32),
@@ -152,6 +154,22 @@ def _seen(hours: pl.DataFrame, near: pl.DataFrame, aside: float) -> pl.DataFrame
         )
         .with_columns(
             pl.when(pl.col("elsewhere") > 0).then(settle(pl.col("probability") / pl.col("elsewhere"))).alias("lift")
-        ),
-        CANDIDATES,
+        )
     )
+    return conform(said.with_columns(_sides(said, aside)), CANDIDATES)
+
+
+def _sides(found: pl.DataFrame, aside: float) -> pl.Series:
+    """The side of each: those at most `aside` [°] off the likeliest one that are above chance by half as much or more,
+    then the same of the rest."""
+    left = [
+        (z, bearing, row) for row, (z, bearing) in enumerate(found.select("z", "bearing").iter_rows()) if z is not None
+    ]
+    left.sort(key=lambda one: (-one[0], one[2]))
+    sides: dict[int, int] = {}
+    while left:
+        best, middle, _ = left[0]
+        near = [one for one in left if winds.apart(one[1], middle) <= aside and one[0] >= min(best, best / 2)]
+        sides |= dict.fromkeys((row for *_, row in near), len(set(sides.values())) + 1)
+        left = [one for one in left if one[2] not in sides]
+    return pl.Series("side", [sides.get(row) for row in range(found.height)], dtype=pl.Int32)

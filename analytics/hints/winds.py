@@ -90,6 +90,12 @@ def beside(values: pl.DataFrame, wind: pl.DataFrame) -> pl.DataFrame:
     return conform(values.join(wind, on="time", how="left"), ROWS).sort("series", "time")
 
 
+def apart(one: float, other: float) -> float:
+    """The angle between two directions [°], the short way round."""
+    off = abs(one - other) % 360
+    return min(off, 360 - off)
+
+
 def placed(rows: pl.DataFrame, *, width: int = WIDTH, calm: float = CALM) -> pl.DataFrame:
     """`rows` (`ROWS`) that have a value, by series and time, with `wind` and `sector` as in `SECTORS`.
 
@@ -189,6 +195,7 @@ def curve(
     width: int = WIDTH,
     spread: float = 2 * TURN,
     high: float = HIGH,
+    upto: float = 100.0,
     calm: float = CALM,
     least: float = LEAST,
 ) -> pl.DataFrame:
@@ -196,7 +203,7 @@ def curve(
 
     Nonparametric regression on the direction: Henry et al., Atmospheric Environment 36, 2002, 2237-2244.
     """
-    hours = marked(placed(rows, width=width, calm=calm), high=high).filter(pl.col("wind") == FROM)
+    hours = marked(placed(rows, width=width, calm=calm), high=high, upto=upto).filter(pl.col("wind") == FROM)
     at = np.arange(width, 361, width, dtype=float)
     parts = [
         pl.DataFrame({"series": [series] * at.size, "direction": at} | _means(mass, sums, least))
@@ -213,6 +220,7 @@ def surface(
     turn: float = TURN,
     run: float = RUN,
     high: float = HIGH,
+    upto: float = 100.0,
     calm: float = CALM,
     least: float = LEAST,
 ) -> pl.DataFrame:
@@ -226,7 +234,7 @@ def surface(
     """
     if not step > 0:
         raise ValueError(f"speeds cannot be cut into steps of {step} m/s")
-    hours = marked(placed(rows, width=width, calm=calm), high=high).filter(pl.col("wind") == FROM)
+    hours = marked(placed(rows, width=width, calm=calm), high=high, upto=upto).filter(pl.col("wind") == FROM)
     at = np.arange(width, 361, width, dtype=float)
     parts = []
     for series in hours["series"].unique().sort():

@@ -30,7 +30,7 @@ def night_leak(hours: int = 48, leaks: Sequence[int] = (), cell: int = 2, size: 
     )
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.lists(st.none() | st.integers(0, 9).map(float), min_size=6, max_size=6), min_size=1, max_size=6))
 def test_standing_is_what_the_obvious_loop_finds(found: list[list[float | None]]) -> None:
     table = cells({cell: [hour[cell] for hour in found] for cell in range(6)})

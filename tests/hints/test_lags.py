@@ -51,7 +51,7 @@ def test_the_lag_of_a_section_is_found_under_a_common_rhythm() -> None:
     assert back.lags.sort("r", nulls_last=False)["lag"][-1] == -7, "seen before its cause: none of it"
 
 
-@settings(max_examples=15)
+@settings(max_examples=15, deadline=None)
 @given(st.integers(0, 50), st.integers(90, 200), st.sampled_from([0.0, 0.2]))
 def test_correlations_are_those_of_the_obvious_loop(seed: int, count: int, gaps: float) -> None:
     draw = np.random.default_rng(seed)

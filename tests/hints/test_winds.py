@@ -14,7 +14,7 @@ from analytics.hints import winds
 from tests.hints.rows import Hour, at, blown, hours, rows
 
 many = st.lists(hours, min_size=1, max_size=40)
-few = settings(max_examples=25)
+few = settings(max_examples=25, deadline=None)
 
 
 def by_sector(found: pl.DataFrame) -> dict[int, dict[str, object]]:
