@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, str] = {
     "forecast": "jobs.forecast",
     "irrigate": "jobs.irrigate",
     "export": "jobs.export",
+    "hints": "jobs.hints.cli:app",
     "correct": "jobs.correct:app",
     "review": "jobs.review:app",
     "incidents": "jobs.incidents.cli:app",

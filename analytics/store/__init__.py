@@ -13,6 +13,7 @@ keys          who may send and read over HTTP
 posts         what became of posts that were answered before they were saved
 spools        how far each spool is drained, what waits in it
 pulls         what is asked of services, and how it went
+emitters      what may emit, and where it is
 weather       forecasts of the weather as issued
 sandbox       trials of saves that leave no trace
 backfills     chunks, how far each is, what a backfill changed

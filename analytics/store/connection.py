@@ -1,5 +1,7 @@
 """A connection to the store, and what kind of server it found."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +10,8 @@ import psycopg
 from analytics.store.errors import NotPreloaded
 
 Connection = psycopg.Connection[tuple[object, ...]]
+#: What a reader is allowed (migration `read`): nothing but SELECT, of no more than it needs.
+READER = "greenwatch_api"
 #: Two transactions waited for each other and this one was given up; it may be tried again.
 Deadlock = psycopg.errors.DeadlockDetected
 #: What this transaction read or would write, another one changed meanwhile.
@@ -89,6 +93,18 @@ def adapt(conn: Connection) -> None:
         # A statement without parameters keeps its plan once it is prepared, and TimescaleDB does not tell it when rows
         # come into a chunk that was packed by column (seen in 2.19.3): it would not read them.
         conn.prepare_threshold = None
+
+
+@contextmanager
+def reading(conn: Connection) -> Iterator[None]:
+    """A transaction that sees one state of the store, with no more rights than a reader needs, and writes nothing.
+
+    Raises `psycopg.errors.InsufficientPrivilege` where whoever logged in may not put the rest of the rights down.
+    """
+    with conn.transaction():
+        conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        conn.execute(f"SET LOCAL ROLE {READER}")
+        yield
 
 
 def tier(conn: Connection) -> Tier:

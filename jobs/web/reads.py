@@ -13,7 +13,7 @@ import structlog
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from analytics.store.connection import Connection, adapt
+from analytics.store.connection import READER, Connection, adapt
 from jobs.rules import RuleBook, Rules
 from jobs.web.fair import Held, Turns
 from jobs.web.pools import pool
@@ -28,8 +28,6 @@ STATEMENT = 20
 #: Bytes of answers that are being sent, of all together; and so long one may take to be fetched [s].
 SENDING, SLOWEST = 256 * 2**20, 300.0
 _PIECE = 2**18
-#: What a reader is allowed (migration `read`): nothing but SELECT, of no more than it needs.
-ROLE = "greenwatch_api"
 
 Result = TypeVar("Result")
 
@@ -84,13 +82,13 @@ def _modest(conn: Connection) -> None:
     """Nothing; `conn` has no more rights than reading needs, as far as whoever logs in may put them down."""
     adapt(conn)
     row = conn.execute(
-        "SELECT count(*) FROM pg_roles WHERE rolname = %s AND pg_has_role(session_user, oid, 'MEMBER')", [ROLE]
+        "SELECT count(*) FROM pg_roles WHERE rolname = %s AND pg_has_role(session_user, oid, 'MEMBER')", [READER]
     ).fetchone()
     if row and row[0]:
-        conn.execute(f"SET ROLE {ROLE}")
+        conn.execute(f"SET ROLE {READER}")
     else:
         log.warning(
-            "read", problem=f"this user is no member of {ROLE}: it reads with all its rights, and writes nothing"
+            "read", problem=f"this user is no member of {READER}: it reads with all its rights, and writes nothing"
         )
 
 

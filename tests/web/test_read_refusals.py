@@ -111,7 +111,7 @@ def test_a_reader_has_no_right_but_to_read(site: str) -> None:
     pool.open(wait=True)
     try:
         with pool.connection() as conn:
-            assert conn.execute("SELECT current_user").fetchone() == (reads.ROLE,)
+            assert conn.execute("SELECT current_user").fetchone() == (connection.READER,)
             conn.execute("SET default_transaction_read_only = off")
             for statement in (
                 "INSERT INTO term (kind, name) VALUES ('x', 'x')",

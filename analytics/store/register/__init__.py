@@ -24,7 +24,9 @@ its series; none: those that speak), channels = { "soil.1" = "soil_moisture@-0.1
 dots into objects; "": none of ours), units = { "soil.1" = "%" }, sentinels ([-327.68]);
 `[[pull]]` name, connector (a file of jobs/pull/connectors), ids (["...", ...], or { id = "station" }; of `weather` the
 stations themselves), every ("1h"; none: the connector's), horizon ("3d": how far back each pull asks again), url (of
-another service that speaks the same), on (false: not by the clock).
+another service that speaks the same), on (false: not by the clock);
+`[[emitter]]` (what may emit: works, an outfall, ...) name, title, title_zh, longitude, latitude, emits (["tvoc"], what
+it is known for; none: anything).
 
 CSV (UTF-8 or GB18030): a row a series, columns station, title, title_zh, longitude, latitude, utc_offset, parameter,
 position, statistic, cadence and `member:<kind>`. An empty cell says nothing; a row without a parameter is a station.

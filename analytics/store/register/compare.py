@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import PurePath
 from typing import Any
 
-from analytics.store.register import devices, nodes, pulls
+from analytics.store.register import devices, emitters, nodes, pulls
 from analytics.store.register.draft import Draft, nearest
 from analytics.store.register.model import (
     NEEDED,
@@ -54,6 +54,7 @@ def compare(stored: Registry, draft: Draft) -> Plan:
     plan.changes.extend(devices.compare(stored, said, plan.write))
     plan.changes.extend(nodes.compare(stored, said, plan.write))
     plan.changes.extend(pulls.compare(stored, said, plan.write))
+    plan.changes.extend(emitters.compare(stored, said, plan.write))
     return plan
 
 
@@ -67,6 +68,7 @@ def _dangling(stored: Registry, draft: Draft) -> Iterator[Problem]:
     yield from devices.dangling(stored, draft)
     yield from nodes.dangling(stored, draft)
     yield from pulls.dangling(stored, draft)
+    yield from emitters.dangling(stored, draft)
     for key, voice in draft.rows.authorities.items():
         line = draft.lines["authority", key]
         if key.station in draft.shaky:

@@ -31,6 +31,8 @@ DEVICE = ("station", "key", "edition", "utc_offset", "cadences", "units", "chann
 NODE = ("station", "cadence", "channels", "units", "sentinels")
 #: What a pull is by itself, beside its name.
 PULL = ("connector", "ids", "every", "horizon", "url", "on")
+#: What an emitter is by itself, beside its name.
+EMITTER = ("title", "title_zh", "longitude", "latitude", "emits")
 #: Problems that are shown at most: who mistook a column has one a row.
 SHOWN = 50
 #: The step of a derived series [s].
@@ -156,6 +158,7 @@ class Registry:
     devices: dict[str, dict[str, object]] = field(default_factory=dict)
     nodes: dict[str, dict[str, object]] = field(default_factory=dict)
     pulls: dict[str, dict[str, object]] = field(default_factory=dict)
+    emitters: dict[str, dict[str, object]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return sum(self.counts().values())
@@ -174,6 +177,7 @@ class Registry:
             "device": len(self.devices),
             "node": len(self.nodes),
             "pull": len(self.pulls),
+            "emitter": len(self.emitters),
         }
 
 

@@ -1,4 +1,4 @@
-"""What devices, sensors and pulls have in common: a name, and facts; what a file leaves out stays as it is."""
+"""What devices, sensors, pulls and emitters have in common: a name, facts; what a file leaves out stays as it is."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

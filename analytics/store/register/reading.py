@@ -12,7 +12,7 @@ from analytics.crops import Land
 from analytics.derivation import Kind
 from analytics.parameters import Parameter
 from analytics.store.errors import Nonsense
-from analytics.store.register import devices, headers, nodes, pulls, values
+from analytics.store.register import devices, emitters, headers, nodes, pulls, values
 from analytics.store.register.draft import STATION, Draft, Entry
 from analytics.store.register.headers import Path, Positions
 from analytics.store.register.model import FACTS, NO_SECRETS, ZONE, Problem, Secrets, refuse
@@ -54,8 +54,8 @@ def read(
         _read_csv(draft, _decode(raw, name, ("utf-8", "gb18030")))
     if not len(draft.rows) and not draft.problems:
         nouns = (
-            "a [[station]], [[source]], [[authority]], [[adoption]], [[zone]], [[derivation]], [[device]], [[node]] or "
-            "[[pull]]"
+            "a [[station]], [[source]], [[authority]], [[adoption]], [[zone]], [[derivation]], [[device]], [[node]], "
+            "[[pull]] or [[emitter]]"
         )
         what = nouns if suffix == "toml" else "a row"
         draft.refuse(1, f"the file is empty: it needs {what}")
@@ -101,7 +101,7 @@ def _read_toml(draft: Draft, text: str) -> None:
         return
     positions = headers.scan(text)
     nouns = {"source": _source, "station": _station, "authority": _authority, "adoption": _adoption, "zone": _zone}
-    nouns |= {"derivation": _derivation, "device": _device, "node": _node, "pull": _pull}
+    nouns |= {"derivation": _derivation, "device": _device, "node": _node, "pull": _pull, "emitter": _emitter}
     for key in content:
         if key not in nouns:
             draft.unknown(positions.line((key,)) if (key,) in positions.lines else _first(positions, key), key, nouns)
@@ -201,6 +201,11 @@ def _node(draft: Draft, positions: Positions, path: Path, record: Mapping[str, o
 
 def _pull(draft: Draft, positions: Positions, path: Path, record: Mapping[str, object]) -> None:
     pulls.note(draft, _entry(positions, path, record))
+
+
+def _emitter(draft: Draft, positions: Positions, path: Path, record: Mapping[str, object]) -> None:
+    _both(draft, positions.line(path), record)
+    emitters.note(draft, _entry(positions, path, record))
 
 
 def _parts(

@@ -11,7 +11,7 @@ from analytics.frames import TIME
 from analytics.store import derivations, knowledge, priorities, registry
 from analytics.store.connection import Connection
 from analytics.store.ledger import WINDOWS
-from analytics.store.register import devices, formulas, nodes, pulls
+from analytics.store.register import devices, emitters, formulas, nodes, pulls
 from analytics.store.register.compare import Plan
 from analytics.store.register.model import FACTS, ZONE, Adopted, Membership, Registry, Series, Spoken, Term, Voice
 from analytics.store.registry import DEFAULT_OFFSET
@@ -80,6 +80,7 @@ def load(conn: Connection) -> Registry:
     found.devices.update(devices.load(conn))
     found.nodes.update(nodes.load(conn))
     found.pulls.update(pulls.load(conn))
+    found.emitters.update(emitters.load(conn))
     return found
 
 
@@ -123,6 +124,7 @@ def apply(conn: Connection, plan: Plan, author: str = "", reason: str = "") -> E
     devices.write(conn, write)
     nodes.write(conn, write)
     pulls.write(conn, write)
+    emitters.write(conn, write)
     stations = {
         *(row[0] for row in turned),
         *_revoiced(before, _voices(conn).filter(pl.col("series") <= newest)),

@@ -1,0 +1,123 @@
+"""Hours of stations, the wind beside them, emitters: what hints are made of. All of it is read, nothing is written."""
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import polars as pl
+
+from analytics import parameters
+from analytics.hints import candidates
+from analytics.hints.candidates import EMITTERS, PLACES
+from analytics.parameters import Parameter
+from analytics.store import derived, registry
+from analytics.store.connection import Connection
+from jobs import chain, console
+
+SPEED, DIRECTION = "wind_speed", "wind_direction"
+#: So far away [km] the wind is taken for that of a station.
+NEAR = 30.0
+
+
+class Span(NamedTuple):
+    """The hours that are looked at: from `start`, those that have ended by `stop`."""
+
+    start: datetime
+    stop: datetime
+
+
+class Wind(NamedTuple):
+    """`hours` (time, speed [m/s], direction [°]) of the station with that code, `distance` [km] off."""
+
+    station: str
+    distance: float
+    hours: pl.DataFrame
+
+
+def parameter(conn: Connection, word: str) -> Parameter:
+    """The parameter that `word` means. Raises `NotAsAsked`."""
+    known = chain.load_rules(conn)[-1].parameters
+    name = parameters.canonical(word, known)
+    if name is None:
+        raise console.NotAsAsked(f"no parameter {word!r} is known")
+    return known[name]
+
+
+def voices(conn: Connection) -> pl.DataFrame:
+    """voice, station, parameter, code, title, title_zh, longitude, latitude, offset: of each station the series that
+    speaks for a parameter, of several positions the first one."""
+    found = registry.load_voices(conn).filter(pl.col("series") == pl.col("voice")).drop("offset")
+    first = found.sort("station", "parameter", "position").unique(["station", "parameter"], keep="first")
+    return first.join(registry.load_stations(conn), on="station").sort("code", "parameter")
+
+
+def station(all_voices: pl.DataFrame, code: str, name: str) -> dict[str, object]:
+    """The voice of `name` at the station with that code. Raises `NotAsAsked`."""
+    here = all_voices.filter(code=code)
+    if here.is_empty():
+        raise console.NotAsAsked(f"no station {code!r} is registered, or it measures nothing")
+    if name not in here["parameter"]:
+        raise console.NotAsAsked(f"{code} does not measure {name}; it measures {', '.join(here['parameter'])}")
+    return here.filter(parameter=name).row(0, named=True)
+
+
+def hours(conn: Connection, numbers: list[int], span: Span) -> pl.DataFrame:
+    """series, time, value: the hourly means that are settled, of hours that have ended."""
+    series = pl.Series("series", numbers, dtype=pl.Int32)
+    windows = pl.DataFrame({"series": series}).with_columns(start=pl.lit(span.start), stop=pl.lit(span.stop))
+    rows = derived.load(conn, derived.AVERAGE, windows, {"averaging": ["hour"]})
+    ended = pl.col("time") + timedelta(hours=1) <= span.stop
+    return rows.drop_nulls("value").filter(ended).select("series", "time", "value").sort("series", "time")
+
+
+def wind(conn: Connection, all_voices: pl.DataFrame, code: str, span: Span, weather: str | None = None) -> Wind:
+    """The wind at the station with that code: its own, or that of the nearest one that has both, or that of `weather`.
+
+    Raises `NotAsAsked` where there is none.
+    """
+    both = (
+        all_voices.filter(pl.col("parameter").is_in([SPEED, DIRECTION]))
+        .filter(pl.len().over("station") == 2)
+        .sort("code", "parameter")
+    )
+    found, distance = weather, 0.0
+    if weather is not None and weather not in both["code"]:
+        raise console.NotAsAsked(f"{weather} does not measure {SPEED} and {DIRECTION}")
+    if found is None and code in both["code"]:
+        found = code
+    if found is None:
+        near = candidates.bearings(place(all_voices, code), _as_emitters(both), reach=NEAR)
+        if near.is_empty():
+            raise console.NotAsAsked(f"no station within {NEAR:g} km of {code} measures the wind: say --weather CODE")
+        found, distance = near.sort("distance", "emitter").select("emitter", "distance").row(0)
+    direction, speed = both.filter(code=found).sort("parameter")["voice"]
+    rows = hours(conn, [direction, speed], span)
+    turned, blown = (
+        rows.filter(series=number).select("time", pl.col("value").alias(name))
+        for number, name in ((direction, "direction"), (speed, "speed"))
+    )
+    return Wind(found, distance, blown.join(turned, on="time", how="full", coalesce=True).sort("time"))
+
+
+def place(all_voices: pl.DataFrame, code: str, name: str | None = None) -> pl.DataFrame:
+    """`candidates.PLACES` of the voices of a station, or of one of them."""
+    here = all_voices.filter(code=code) if name is None else all_voices.filter(code=code, parameter=name)
+    columns = here.select(pl.col("voice").alias("series"), "parameter", "longitude", "latitude")
+    return columns.cast(dict(PLACES)).head(1)  # type: ignore[arg-type]  # names to types, as it asks for
+
+
+def members(conn: Connection, place: str, now: datetime) -> list[int]:
+    """Stations that are in the `place` (kind:name) on the day (UTC) of `now`."""
+    day, since, until = pl.lit(now.date()), pl.col("since"), pl.col("until")
+    dated = registry.load_places(conn).explode("places").unnest("places").filter(place=place)
+    within = (since.is_null() | (since <= day)) & (until.is_null() | (until > day))
+    return dated.filter(within)["station"].to_list()
+
+
+def local(time: datetime, offset: int) -> str:
+    """A time as the clock of a station shows it that is `offset` [min] from UTC."""
+    return f"{time + timedelta(minutes=offset):%Y-%m-%d %H:%M}"
+
+
+def _as_emitters(stations: pl.DataFrame) -> pl.DataFrame:
+    columns = stations.unique("code").select(pl.col("code").alias("emitter"), "longitude", "latitude")
+    return columns.with_columns(pl.lit([], EMITTERS["emits"]).alias("emits"))
