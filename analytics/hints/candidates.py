@@ -32,7 +32,7 @@ PLACES: Mapping[str, pl.DataType] = {
 #: An emitter as a series sees it: `distance` [km] and `bearing` [°]; the `count` of hours with wind from that side on
 #: so many `days`, how many are `high`, the `probability` there and with other winds (`elsewhere`), `lift` the ratio of
 #: the two; `z` and `p` of their difference by `chance.contrast`. Null where nothing can be said. Of one `side`, from 1,
-#: are those whose bearings cannot be told apart.
+#: are those whose bearings cannot be told apart; of none those that are not above chance.
 CANDIDATES: Mapping[str, pl.DataType] = {
     "series": pl.Int32(),
     "emitter": pl.String(),
@@ -60,6 +60,8 @@ RANKED: Mapping[str, pl.DataType] = {
 }
 #: How far an emitter is looked for [km], and how far the wind may be off its bearing [°].
 REACH, ASIDE = 15.0, 20.0
+#: Emitters that are looked at at once: a city has thousands of kitchens, and five years have 44,000 hours.
+_BLOCK = 128
 
 
 def bearings(places: pl.DataFrame, emitters: pl.DataFrame, *, reach: float = REACH) -> pl.DataFrame:
@@ -134,19 +136,11 @@ def _seen(hours: pl.DataFrame, near: pl.DataFrame, aside: float) -> pl.DataFrame
     first, last = hours["time"].min(), hours["time"].max()
     every = pl.DataFrame({"time": pl.datetime_range(first, last, "1h", eager=True)})  # type: ignore[arg-type]  # times
     grid = every.join(hours, on="time", how="left")
-    known = (grid["wind"] == FROM).fill_null(value=False).to_numpy()
-    direction = grid["direction"].fill_null(0).to_numpy()
-    off = np.abs(near["bearing"].to_numpy()[:, None] - direction[None, :]) % 360
-    groups = (np.minimum(off, 360 - off) <= aside) & known
-    above = grid["above"].fill_null(value=False).to_numpy()
-    told = chance.contrast(groups, known, above, grid["value"].is_not_null().to_numpy())
-    dates = grid["time"].dt.date().to_numpy()
-    numbers = asdict(told)
+    numbers = pl.concat([_told(grid, some, aside) for some in near.iter_slices(_BLOCK)])
     share, elsewhere = pl.col("high") / pl.col("count"), pl.col("other_high") / pl.col("others")
     said = (
-        near.with_columns(pl.Series(name, values, nan_to_null=True) for name, values in numbers.items())
+        pl.concat([near, numbers], how="horizontal")
         .with_columns(
-            pl.Series("days", [np.unique(dates[group]).size for group in groups], dtype=pl.Int32),
             pl.when(pl.col("count") > 0).then(settle(share)).alias("probability"),
             pl.when(pl.col("others") > 0).then(settle(elsewhere)).alias("elsewhere"),
             settle(pl.col("z")),
@@ -159,17 +153,31 @@ def _seen(hours: pl.DataFrame, near: pl.DataFrame, aside: float) -> pl.DataFrame
     return conform(said.with_columns(_sides(said, aside)), CANDIDATES)
 
 
+def _told(grid: pl.DataFrame, near: pl.DataFrame, aside: float) -> pl.DataFrame:
+    """The numbers of `chance.contrast` and `days`, a row an emitter."""
+    known = (grid["wind"] == FROM).fill_null(value=False).to_numpy()
+    direction = grid["direction"].fill_null(0).to_numpy()
+    off = np.abs(near["bearing"].to_numpy()[:, None] - direction[None, :]) % 360
+    groups = (np.minimum(off, 360 - off) <= aside) & known
+    above = grid["above"].fill_null(value=False).to_numpy()
+    valid = grid["value"].is_not_null().to_numpy()
+    told = chance.contrast(groups, known, above, valid)
+    dates = grid["time"].dt.date().to_numpy()
+    days = pl.Series("days", [np.unique(dates[group & valid]).size for group in groups], dtype=pl.Int32)
+    return pl.DataFrame([*(pl.Series(name, each, nan_to_null=True) for name, each in asdict(told).items()), days])
+
+
 def _sides(found: pl.DataFrame, aside: float) -> pl.Series:
-    """The side of each: those at most `aside` [°] off the likeliest one that are above chance by half as much or more,
-    then the same of the rest."""
-    left = [
-        (z, bearing, row) for row, (z, bearing) in enumerate(found.select("z", "bearing").iter_rows()) if z is not None
-    ]
-    left.sort(key=lambda one: (-one[0], one[2]))
+    """The side of each that is above chance: of the likeliest are those at most `aside` [°] off it that are so by half
+    as much or more, then the same of the rest."""
+    numbers = enumerate(found.select("z", "bearing").iter_rows())
+    left = sorted((-z, row, bearing) for row, (z, bearing) in numbers if z is not None and z > 0)
     sides: dict[int, int] = {}
+    side = 0
     while left:
-        best, middle, _ = left[0]
-        near = [one for one in left if winds.apart(one[1], middle) <= aside and one[0] >= min(best, best / 2)]
-        sides |= dict.fromkeys((row for *_, row in near), len(set(sides.values())) + 1)
-        left = [one for one in left if one[2] not in sides]
+        side += 1
+        best, _, middle = left[0]
+        near = {row for z, row, bearing in left if winds.apart(bearing, middle) <= aside and z <= best / 2}
+        sides |= dict.fromkeys(near, side)
+        left = [one for one in left if one[1] not in near]
     return pl.Series("side", [sides.get(row) for row in range(found.height)], dtype=pl.Int32)

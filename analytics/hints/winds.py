@@ -251,6 +251,35 @@ def surface(
     return pl.concat([pl.DataFrame(schema=dict(SURFACE)), *parts])
 
 
+def peaks(found: pl.DataFrame) -> pl.DataFrame:
+    """The rows of `SURFACE` whose probability is higher than at all points around them, the highest of a series first:
+    each may be a source of its own."""
+    rows = found.drop_nulls("probability")
+    width, step = (
+        float(rows[name].unique().sort().diff().min() or 1)  # type: ignore[arg-type]  # numbers
+        for name in ("direction", "speed")
+    )
+    where = [(pl.col("direction") / width).round().cast(pl.Int32), (pl.col("speed") / step).round().cast(pl.Int32)]
+    points = rows.with_columns(where[0].alias("turn"), where[1].alias("run"))
+    round_ = round(360 / width)
+    highest = pl.lit(value=True)
+    for turn in (-1, 0, 1):
+        for run in (-1, 0, 1):
+            if turn or run:
+                name = f"near_{turn}_{run}"
+                beside = points.select(
+                    "series",
+                    ((pl.col("turn") + turn - 1) % round_ + 1).alias("turn"),
+                    (pl.col("run") + run).alias("run"),
+                    pl.col("probability").alias(name),
+                )
+                points = points.join(beside, on=["series", "turn", "run"], how="left")
+                highest &= (pl.col("probability") > pl.col(name)).fill_null(value=True)
+    top = points.filter(highest, pl.col("probability") > 0).select(*SURFACE)
+    order = ["series", "probability", "direction", "speed"]
+    return top.sort(order, descending=[False, True, False, False])
+
+
 def _told(hours: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
     whole = pl.col("value").sum().over("series")
     return (

@@ -155,6 +155,29 @@ def test_curve_and_surface_are_weighted_means(found: list[Hour]) -> None:
             assert row["probability"] == (pytest.approx(over / mass, abs=2e-6) if enough else None)
 
 
+def test_peaks_stand_above_all_around_them() -> None:
+    grid = [
+        (
+            1,
+            turn,
+            float(speed),
+            5.0,
+            1.0,
+            {(360, 1): 0.9, (360, 2): 0.8, (180, 2): 0.5, (90, 0): 0.0}.get((turn, speed), 0.1),
+        )
+        for turn in range(30, 361, 30)
+        for speed in range(4)
+    ]
+    found = winds.peaks(pl.DataFrame(grid, schema=dict(winds.SURFACE), orient="row"))
+    assert found.select("direction", "speed", "probability").rows() == [(360, 1.0, 0.9), (180, 2.0, 0.5)]
+    round_north = [(row[0], row[1] % 360 + 30, *row[2:]) for row in grid]
+    turned = winds.peaks(pl.DataFrame(round_north, schema=dict(winds.SURFACE), orient="row"))
+    assert turned["direction"].to_list() == [30, 210]
+    flat = [(*row[:5], 0.1) for row in grid]
+    assert winds.peaks(pl.DataFrame(flat, schema=dict(winds.SURFACE), orient="row")).is_empty()
+    assert winds.peaks(winds.surface(rows([]))).is_empty()
+
+
 def test_a_curve_points_at_the_source() -> None:
     top = winds.curve(blown(200, 355), width=5).sort("probability", descending=True)["direction"][0]
     assert top in (350, 355, 360)
