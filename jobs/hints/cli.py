@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Annotated, Any
 
 import polars as pl
@@ -46,7 +46,7 @@ class Asked:
 
     def span(self, days: int) -> Span:
         """So many days before the time that was asked for."""
-        stop = instant(self.to, "--to", date=False) or console.now()
+        stop = (instant(self.to, "--to", date=False) or console.now()).astimezone(UTC)
         return Span(stop - timedelta(days=days), stop)
 
 
@@ -72,7 +72,7 @@ def of_station(
         voices = reading.voices(conn)
         station = reading.station(voices, code, measured.name)
         wind = reading.wind(conn, voices, code, span, weather)
-        hours = reading.hours(conn, [int(str(station["voice"]))], span)
+        hours = reading.hours(conn, voices.filter(voice=station["voice"]), span)
         known = emitters.load(conn)
     if hours.is_empty():
         raise console.NotAsAsked(f"no hour of {measured.name} at {code} is settled in these {days} days")
@@ -131,10 +131,11 @@ def of_grid(
         cells = reading.voices(conn).filter(parameter=measured.name)
         if place is not None:
             cells = cells.filter(pl.col("station").is_in(reading.members(conn, place, span.stop)))
-        hours = reading.hours(conn, cells["voice"].to_list(), span)
+        hours = reading.hours(conn, cells, span)
     if cells.is_empty():
         where = f" in {place}" if place else ""
         raise console.NotAsAsked(f"no station{where} measures {measured.name}")
+    cells = cells.filter(rank=0)
     rows = hours.join(cells.select(pl.col("voice").alias("series"), "station", "offset"), on="series")
     standing = grid.standing(rows)
     facts = cells.select("station", "code", "title", "title_zh", "offset")
@@ -180,7 +181,8 @@ def of_section(
         cause, effect = (
             reading.station(voices, code, name) for code, name in ((outfall, other.name), (section, measured.name))
         )
-        rows = reading.hours(conn, [int(str(one["voice"])) for one in (cause, effect)], span)
+        both = voices.filter(pl.col("voice").is_in([cause["voice"], effect["voice"]]))
+        rows = reading.hours(conn, both, span)
     first, second = (rows.filter(series=one["voice"]).select("time", "value") for one in (cause, effect))
     found = lags.arrival(first, second, most=most)
     words = told.lag(found, cause, effect)

@@ -1,6 +1,6 @@
 """Hours of stations, the wind beside them, emitters: what hints are made of. All of it is read, nothing is written."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import polars as pl
@@ -9,9 +9,9 @@ from analytics import parameters
 from analytics.hints import candidates
 from analytics.hints.candidates import EMITTERS, PLACES
 from analytics.parameters import Parameter
-from analytics.store import derived, registry
+from analytics.store import registry
 from analytics.store.connection import Connection
-from jobs import chain, console
+from jobs import chain, console, traces
 
 SPEED, DIRECTION = "wind_speed", "wind_direction"
 #: So far away [km] the wind is taken for that of a station.
@@ -43,11 +43,12 @@ def parameter(conn: Connection, word: str) -> Parameter:
 
 
 def voices(conn: Connection) -> pl.DataFrame:
-    """voice, station, parameter, code, title, title_zh, longitude, latitude, offset: of each station the series that
-    speaks for a parameter, of several positions the first one."""
-    found = registry.load_voices(conn).filter(pl.col("series") == pl.col("voice")).drop("offset")
-    first = found.sort("station", "parameter", "position").unique(["station", "parameter"], keep="first")
-    return first.join(registry.load_stations(conn), on="station").sort("code", "parameter")
+    """series, voice, rank, station, parameter, code, title, title_zh, longitude, latitude, offset: of each station the
+    series that speaks for a parameter (rank 0) and its stand-in, of several positions those of the first."""
+    found = registry.load_voices(conn).drop("offset", "cadence")
+    first = pl.col("voice").first().over("station", "parameter", order_by=["position", "rank"])
+    spoken = found.filter(pl.col("voice") == first)
+    return spoken.join(registry.load_stations(conn), on="station").sort("code", "parameter", "rank")
 
 
 def station(all_voices: pl.DataFrame, code: str, name: str) -> dict[str, object]:
@@ -56,17 +57,17 @@ def station(all_voices: pl.DataFrame, code: str, name: str) -> dict[str, object]
     if here.is_empty():
         raise console.NotAsAsked(f"no station {code!r} is registered, or it measures nothing")
     if name not in here["parameter"]:
-        raise console.NotAsAsked(f"{code} does not measure {name}; it measures {', '.join(here['parameter'])}")
-    return here.filter(parameter=name).row(0, named=True)
+        raise console.NotAsAsked(
+            f"{code} does not measure {name}; it measures {', '.join(here['parameter'].unique(maintain_order=True))}"
+        )
+    return here.filter(parameter=name, rank=0).row(0, named=True)
 
 
-def hours(conn: Connection, numbers: list[int], span: Span) -> pl.DataFrame:
-    """series, time, value: the hourly means that are settled, of hours that have ended."""
-    series = pl.Series("series", numbers, dtype=pl.Int32)
-    windows = pl.DataFrame({"series": series}).with_columns(start=pl.lit(span.start), stop=pl.lit(span.stop))
-    rows = derived.load(conn, derived.AVERAGE, windows, {"averaging": ["hour"]})
-    ended = pl.col("time") + timedelta(hours=1) <= span.stop
-    return rows.drop_nulls("value").filter(ended).select("series", "time", "value").sort("series", "time")
+def hours(conn: Connection, heard: pl.DataFrame, span: Span) -> pl.DataFrame:
+    """series (the voice), time, value: hourly means that are settled, of hours that have ended; of the `voices` heard,
+    or of their stand-ins."""
+    rows = traces.hours(conn, heard, span.start, span.stop).rename({"voice": "series"})
+    return rows.filter(pl.col("time") + timedelta(hours=1) <= span.stop)
 
 
 def wind(conn: Connection, all_voices: pl.DataFrame, code: str, span: Span, weather: str | None = None) -> Wind:
@@ -74,11 +75,8 @@ def wind(conn: Connection, all_voices: pl.DataFrame, code: str, span: Span, weat
 
     Raises `NotAsAsked` where there is none.
     """
-    both = (
-        all_voices.filter(pl.col("parameter").is_in([SPEED, DIRECTION]))
-        .filter(pl.len().over("station") == 2)
-        .sort("code", "parameter")
-    )
+    blows = all_voices.filter(pl.col("parameter").is_in([SPEED, DIRECTION]))
+    both = blows.filter(pl.col("parameter").n_unique().over("station") == 2)
     found, distance = weather, 0.0
     if weather is not None and weather not in both["code"]:
         raise console.NotAsAsked(f"{weather} does not measure {SPEED} and {DIRECTION}")
@@ -89,11 +87,12 @@ def wind(conn: Connection, all_voices: pl.DataFrame, code: str, span: Span, weat
         if near.is_empty():
             raise console.NotAsAsked(f"no station within {NEAR:g} km of {code} measures the wind: say --weather CODE")
         found, distance = near.sort("distance", "emitter").select("emitter", "distance").row(0)
-    direction, speed = both.filter(code=found).sort("parameter")["voice"]
-    rows = hours(conn, [direction, speed], span)
+    rows = hours(conn, both.filter(code=found), span).join(
+        both.select(series="voice", parameter="parameter").unique(), on="series"
+    )
     turned, blown = (
-        rows.filter(series=number).select("time", pl.col("value").alias(name))
-        for number, name in ((direction, "direction"), (speed, "speed"))
+        rows.filter(parameter=one).select("time", pl.col("value").alias(name))
+        for one, name in ((DIRECTION, "direction"), (SPEED, "speed"))
     )
     return Wind(found, distance, blown.join(turned, on="time", how="full", coalesce=True).sort("time"))
 
@@ -115,7 +114,7 @@ def members(conn: Connection, place: str, now: datetime) -> list[int]:
 
 def local(time: datetime, offset: int) -> str:
     """A time as the clock of a station shows it that is `offset` [min] from UTC."""
-    return f"{time + timedelta(minutes=offset):%Y-%m-%d %H:%M}"
+    return f"{time.astimezone(UTC) + timedelta(minutes=offset):%Y-%m-%d %H:%M}"
 
 
 def _as_emitters(stations: pl.DataFrame) -> pl.DataFrame:

@@ -102,10 +102,11 @@ def candidates(found: pl.DataFrame, emitters: pl.DataFrame) -> Iterator[tuple[di
 
 
 def signatures(table: pl.DataFrame) -> Iterator[tuple[dict[str, Any], Words]]:
-    """The rows of `signature.SIGNATURES` that chance would hardly make."""
-    for row in table.filter(pl.col("p") <= CLOCK, pl.col("ratio").is_not_null()).to_dicts():
+    """The rows of `signature.SIGNATURES` that chance would hardly make, and in which there is more on the whole."""
+    for row in table.filter(pl.col("p") <= CLOCK, pl.col("ratio") > 1).to_dicts():
         unit = Words("weeks" if row["signature"] == signature.WEEKDAY else "days", {})
-        yield row, Words("clock", row | {"what": Words(f"clock_{row['signature']}", {}), "unit": unit})
+        words = {"what": Words(f"clock_{row['signature']}", {}), "unit": unit, "p": max(row["p"], 0.001)}
+        yield row, Words("clock", row | words)
 
 
 def hot(row: Mapping[str, Any], parameter: Parameter) -> Words:

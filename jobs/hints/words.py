@@ -16,9 +16,9 @@ POINTS = (
 SENTENCES: Mapping[str, tuple[str, str]] = {
     **{f"point_{nr}": words for nr, words in enumerate(POINTS)},
     "head": (
-        "{station} {name}, {start} to {stop}: {hours:,} hours, high is above {line:.3g} {unit} (percentile"
+        "{station}, {name}, {start} to {stop}: {hours:,} hours, high is above {line:.3g} {unit} (percentile"
         " {percentile:g})",
-        "{station} {name}，{start} 至 {stop}：{hours:,} 小时，高值线 {line:.3g} {unit}（第 {percentile:g} 百分位）",
+        "{station}，{name}，{start} 至 {stop}：{hours:,} 小时，高值线 {line:.3g} {unit}（第 {percentile:g} 百分位）",
     ),
     "wind": ("wind of {weather}, {distance:.1f} km off", "风取自 {weather}，相距 {distance:.1f} km"),
     "sector": (
@@ -48,8 +48,9 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "{reach:g} km 内未登记可能排放它的源：请在登记文件中加入 [[emitter]]",
     ),
     "clock": (
-        "{what}: {ratio:.2f} times as much as beside, more on {positive:.0%} of {units:,} {unit}; by chance in {p:.1%}",
-        "{what}：为旁侧时段的 {ratio:.2f} 倍，{units:,} {unit}中 {positive:.0%} 偏高；纯属偶然的概率 {p:.1%}",
+        "{what}: {ratio:.2f} times as much as beside, more on {positive:.0%} of {units:,} {unit}; by chance in"
+        " {p:.1%} at most",
+        "{what}：为旁侧时段的 {ratio:.2f} 倍，{units:,} {unit}中 {positive:.0%} 偏高；纯属偶然的概率不超过 {p:.1%}",
     ),
     "no_clock": ("no hours of the day or the week stand out", "一日或一周中无突出时段"),
     "clock_work": ("work hours (8 to 18 h, Monday to Friday)", "工作时段（周一至周五 8—18 时）"),
