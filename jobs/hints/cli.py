@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from datetime import UTC, timedelta
+from pathlib import Path
 from typing import Annotated, Any
 
 import polars as pl
@@ -15,7 +16,7 @@ from analytics.store import connection, emitters
 from analytics.texts import Language
 from jobs import console
 from jobs.export.ask import instant
-from jobs.hints import reading, told
+from jobs.hints import picture, reading, told
 from jobs.hints.reading import Span
 from jobs.hints.told import Words
 from jobs.spread import spread
@@ -64,6 +65,9 @@ def of_station(
     weather: Annotated[
         str | None, typer.Option("--weather", metavar="STATION", help="Whose wind. Default: its own, or the nearest.")
     ] = None,
+    svg: Annotated[
+        Path | None, typer.Option("--svg", metavar="FILE", help="Draw the polar plot, too: by direction and speed.")
+    ] = None,
 ) -> None:
     """Say with which winds it is high at a station, which emitters lie there, and by whose clock it rises."""
     span = asked.span(days)
@@ -81,6 +85,8 @@ def of_station(
     found = candidates.candidates(rows, reading.place(voices, code, measured.name), known, reach=reach, high=high)
     clocks = signature.signatures(hours.with_columns(offset=pl.lit(station["offset"], pl.Int16)))
     line = winds.placed(rows).filter(pl.col("wind") != winds.UNKNOWN)["value"].quantile(high / 100, "linear")
+    if svg is not None:
+        _draw(svg, picture.polar(winds.surface(rows, high=high), f"{code} {measured.name}"))
     head = told.head(station, measured, hours["time"], line, high)
     sides, works, habits = (
         list(each) for each in (told.sectors(table), told.candidates(found, known), told.signatures(clocks))
@@ -192,6 +198,13 @@ def of_section(
         _print(facts | {"lags": found.lags.to_dicts()} | words.facts)
         return
     _say([words], asked.language)
+
+
+def _draw(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as problem:
+        raise console.NotAsAsked(f"{path} cannot be written: {problem.strerror}") from problem
 
 
 def _say(lines: list[Words], language: Language) -> None:

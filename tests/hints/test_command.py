@@ -2,6 +2,8 @@
 
 from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import polars as pl
@@ -9,13 +11,15 @@ import psycopg
 import pytest
 
 from analytics.frames import AVERAGES, conform
+from analytics.hints import winds
 from analytics.store import connection, emitters, register, terms
 from analytics.store.connection import Connection
 from analytics.store.packing import copy
+from jobs.hints import picture
 from tests import world
 from tests.commands.terminal import DONE, NOT_AS_ASKED, greenwatch
 from tests.conftest import Make
-from tests.hints.rows import at, blown
+from tests.hints.rows import at, blown, rows
 from tests.register.drafts import problems, put
 
 DAYS = 70
@@ -134,6 +138,25 @@ def test_what_cannot_be_said_of_a_station(told: str) -> None:
         done = greenwatch("hints", *words, "--dsn", told)
         assert done.code == NOT_AS_ASKED
         assert answer in done.err
+
+
+def test_a_polar_plot_is_dark_where_the_source_is(told: str, tmp_path: Path) -> None:
+    hints(told, "station", "A", "--parameter", "so2", "--svg", tmp_path / "a.svg")
+    root = ElementTree.parse(tmp_path / "a.svg").getroot()
+    wedges = list(root.iter("{http://www.w3.org/2000/svg}path"))
+    dark = [wedge for wedge in wedges if wedge.get("fill") == "hsl(0 85% 32%)"]
+    assert 0 < len(dark) < len(wedges) / 10
+    assert {(wedge[0].text or "").split("°")[0] for wedge in dark} <= {"80", "90", "100"}
+    starts = [(wedge.get("d") or "")[1:].split("A")[0].split() for wedge in dark]
+    assert all(float(x) > abs(float(y)) for x, y in starts), "east is on the right"
+    words = ("station", "A", "--parameter", "so2", "--to", NOW.isoformat(), "--svg", tmp_path / "no" / "a.svg")
+    done = greenwatch("hints", *words, "--dsn", told)
+    assert (done.code, "cannot be written" in done.err) == (NOT_AS_ASKED, True)
+
+
+def test_a_picture_of_nothing_is_empty() -> None:
+    empty = ElementTree.fromstring(picture.polar(winds.surface(rows([])), "<nothing & co>"))
+    assert not list(empty.iter("{http://www.w3.org/2000/svg}path"))
 
 
 def test_a_grid_with_the_cell_to_visit(told: str) -> None:
