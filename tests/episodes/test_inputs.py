@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import polars as pl
 import pytest
-from typer.testing import CliRunner
 
 from analytics.store import connection, forecasts, ledger, planned
 from analytics.store.connection import Connection
-from jobs import chain, cli, relearn
+from jobs import chain, relearn
 from tests import world
+from tests.commands.terminal import DONE, greenwatch
 from tests.conftest import NOW, Databases
 from tests.world import HOUR, T0
 
@@ -135,10 +135,9 @@ def test_planned_fireworks_are_looked_for(store: Connection, monkeypatch: pytest
     monkeypatch.setattr("jobs.console.now", lambda: T0 + 51 * HOUR)
     words = ["alarms", "calendar", "add", "station", "--from", begin, "--to", end, "--author", "W", "--reason", "x"]
     words += ["--dsn", store.info.dsn, "A"]
-    refused = CliRunner().invoke(cli.app, [*words, "--kind", "party"])
-    assert refused.exit_code == 2
-    done = CliRunner().invoke(cli.app, [*words, "--kind", "fireworks"])
-    assert done.exit_code == 0, done.output
+    assert greenwatch(*words, "--kind", "party").code == 2
+    done = greenwatch(*words, "--kind", "fireworks")
+    assert done.code == DONE, done
     assert planned.of_kinds(store, T0, NOW).height == 1
     world.settle(store)
     assert found(store, "fireworks") == [("A", 50, 51)]
