@@ -129,7 +129,7 @@ def _where() -> list[object]:
                 "Stations of each domain, those that report, the worst class among them and the age of their newest "
                 "reading; report.state.",
                 width=8,
-                height=6,
+                height=8,
             ),
             {
                 "domain": "domain 领域",
@@ -140,7 +140,7 @@ def _where() -> list[object]:
             },
             {"age": "s"},
         ).override_by_name("label", coloured(classes())),
-        domain.alarms("coalesce(district, '') = ANY(ARRAY[${district:sqlstring}]::text[])", width=16, height=6),
+        domain.alarms("coalesce(district, '') = ANY(ARRAY[${district:sqlstring}]::text[])", width=16, height=8),
         domain.classed(
             "Air index by station 空气质量指数",
             "Newest hourly index (HJ 633, the edition in force) of the last two days, from hourly means of readings "
@@ -150,7 +150,7 @@ def _where() -> list[object]:
             "index 指数",
             "none",
             mine=HERE,
-            height=6,
+            height=8,
         ),
         domain.classed(
             "Water class by section 断面水质类别",
@@ -161,7 +161,7 @@ def _where() -> list[object]:
             "indicators 指标数",
             "none",
             mine=HERE,
-            height=6,
+            height=8,
         ),
         domain.classed(
             "Noise against the zone's limit 噪声与限值",
@@ -172,7 +172,7 @@ def _where() -> list[object]:
             "over the limit 超标",
             "dB",
             mine=HERE,
-            height=6,
+            height=8,
         ),
         named(
             rows(
@@ -180,7 +180,7 @@ def _where() -> list[object]:
                 "Soil moisture by depth 土壤墒情",
                 "Newest reading of each probe and depth as it came, before it is judged, the 200 driest; "
                 "report.latest.",
-                height=6,
+                height=8,
             ),
             {"station": "station 站点", "position": "height 高度", "value": "moisture 含水量", "age": "age 距今"},
             {"value": "percentunit", "age": "s"},
@@ -192,7 +192,7 @@ def _where() -> list[object]:
                 "Newest advice of each zone: net depth, gross volume, minutes at its flow, and by when, the 200 "
                 "driest; report.advice.",
                 width=24,
-                height=5,
+                height=7,
             ),
             {
                 "zone": "zone 地块",

@@ -394,5 +394,5 @@ def _done() -> list[object]:
             "short",
             more={"failed 失败": "sum(rate(alertmanager_notifications_failed_total[1h])) * 3600"},
             width=6,
-        ),
+        ).height(7),
     ]
