@@ -243,7 +243,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "plan_subjects": ("stations or districts", "站点或区"),
     "plan_longest": ("longest [h]", "最长[小时]"),
     "plan_when": ("told at", "告警时间"),
-    "plan_apart": ("not replayed, since they do not follow from means: {rules}", "不由均值得出，未重演：{rules}"),
+    "plan_apart": (
+        "not replayed, since neither means nor readings say it: {rules}",
+        "不由均值或读数得出，未重演：{rules}",
+    ),
     "plan_assumes_means": (
         "means are those kept now: what was corrected later counts as known from the start",
         "均值取现存值：事后更正视为当时已知",
@@ -259,6 +262,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "plan_assumes_look": (
         "somebody looks once an hour, 5 minutes after its end; rules and registry are those of today",
         "每小时结束5分钟后判定一次；规则与登记信息以今日为准",
+    ),
+    "plan_assumes_readings": (
+        "hard limits: readings as kept now, from when they came, looked at once a minute; archived ones tell nothing",
+        "硬限值：读数取现存值，自其到达起计，每分钟判定一次；已归档的读数不触发告警",
     ),
     "plan_assumes_held": (
         "planned events and regions hold back; outages of sources do not; what is latched was acknowledged",

@@ -1,7 +1,7 @@
 """What rules would have told of a past: the machine of alarms, look after look, over what was known at each.
 
-Only what follows from legal means is told again: rules on episodes, and regions of them. Somebody is taken to have
-acknowledged whatever is latched.
+What follows from legal means is told again hour by hour: rules on episodes, and regions of them; hard limits reading
+by reading. Somebody is taken to have acknowledged whatever is latched.
 """
 
 import json
@@ -12,17 +12,19 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from analytics import episodes
-from analytics.alarms import episode, hush, machine, region
-from analytics.alarms.machine import EVENTS, OK, STATE, WITHDRAWN
+from analytics.alarms import episode, hush, machine, reading, region
+from analytics.alarms.machine import EVENTS, FIRING, OK, STATE, WITHDRAWN
 from analytics.alarms.rules import SUBJECT, Rule, of_kind
 from analytics.frames import TIME, conform, empty
 
 #: Kinds of rules that are told again.
-KINDS = ("episode", "region")
+KINDS = ("episode", "region", "reading")
 #: So far back from each look is looked at, and so long before the first one looking begins: what is on then is on.
 BACK = timedelta(days=10)
 #: So long after the end of an hour its means are looked at.
 SETTLED = timedelta(minutes=5)
+#: So often newly come readings are looked at.
+EVERY = "1m"
 
 #: `severity`: a telling of its own; `until`: when the alarm was over, null: it was not.
 TOLD: Mapping[str, pl.DataType] = {
@@ -32,6 +34,10 @@ TOLD: Mapping[str, pl.DataType] = {
     "at": TIME,
     "until": TIME,
 }
+
+
+#: A reading as hard limits take it, and when it came.
+CAME: Mapping[str, pl.DataType] = {**reading.READINGS, "known": TIME}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,20 @@ class Past:
     planned: pl.DataFrame
 
 
+@dataclass(frozen=True, slots=True)
+class Breaches:
+    """What came of channels, which are their own subjects, around readings beyond a hard limit.
+
+    `asked`: subject, rule, which is heard for what; `readings`: `CAME`; `lies`,
+    `planned` as in `Past`.
+    """
+
+    asked: pl.DataFrame
+    readings: pl.DataFrame
+    lies: pl.DataFrame
+    planned: pl.DataFrame
+
+
 def looks(start: datetime, stop: datetime) -> list[datetime]:
     """When the replay of [`start`, `stop`) looks: once an hour, as soon as its means are there, from `BACK` before."""
     first = (start - BACK).replace(minute=0, second=0, microsecond=0) + SETTLED
@@ -61,7 +81,7 @@ def replay(
     past: Past, rules: Mapping[str, Rule], parameters: Mapping[str, Collection[str]], times: Sequence[datetime]
 ) -> pl.DataFrame:
     """`TOLD` of `past` by `rules`, which are about `parameters`; somebody looks at `times`."""
-    rules = {name: rule for name, rule in rules.items() if rule.kind in KINDS}
+    rules = {name: rule for name, rule in rules.items() if rule.kind in ("episode", "region")}
     states, events = empty(STATE), [empty(EVENTS)]
     # Nothing begins without a period that is not quiet, however long its readings count as now.
     busy = past.marked.filter(pl.col("hold") > 0)
@@ -75,6 +95,56 @@ def replay(
         states, said = _look(past, rules, parameters, states, now)
         events.append(said)
     return _told(pl.concat(events))
+
+
+def replay_readings(
+    past: Breaches, rules: Mapping[str, Rule], parameters: Mapping[str, Collection[str]]
+) -> pl.DataFrame:
+    """`TOLD` of `past` by the hard limits of `rules`, which are about `parameters`; somebody looks whenever something
+    came."""
+    rules = of_kind(rules, "reading")
+    asked = past.asked.join(reading.terms(rules).drop("parameter", "statistic"), on="rule")
+    paces = past.readings.select("subject", "cadence").unique()
+    # What a look needs of the readings that came before it.
+    span = 2 * reading.reach() * pl.duration(seconds=pl.col("cadence"))
+    back = asked.join(paces, on="subject").select(span.max()).item() or BACK
+    come = _come(past.readings, asked)
+    counts = asked.group_by("subject").agg(pl.len().alias("rules"))
+    still = any(rule.escalate for rule in rules.values())
+    states, events, row = empty(STATE), [empty(EVENTS)], 0
+    for (now,), new in come.group_by("known", maintain_order=True):
+        assert isinstance(now, datetime)
+        row += new.height
+        on = machine.lasting(states)
+        if not (still and on.height) and not _says(new, on, counts):
+            continue
+        kept = come.head(row).filter(pl.col("time") >= min([now - back, *on["onset"].drop_nulls()]))
+        may = kept.filter(pl.col("beyond") > 0).select("subject").unique()
+        these = pl.concat([on.select(SUBJECT), past.asked.join(may, on="subject", how="semi")]).unique()
+        evidence = reading.evidence(these, kept, reading.standing(on, kept, rules), rules)
+        states, said = _tell(past, rules, parameters, machine.move(states, evidence, rules, now), states, now)
+        events.append(said)
+    return _told(pl.concat(events))
+
+
+def _come(readings: pl.DataFrame, asked: pl.DataFrame) -> pl.DataFrame:
+    """`readings` as they came, with `beyond`, of how many of the limits `asked`; `known` is when they are looked at."""
+    limit = pl.col("sign") * pl.col("value") > pl.col("sign") * pl.col("limit")
+    over = asked.join(readings, on="subject").filter(limit).group_by("subject", "rank", "time").agg(pl.len())
+    return (
+        readings.join(over.rename({"len": "beyond"}), on=["subject", "rank", "time"], how="left")
+        .with_columns(pl.col("beyond").fill_null(0), pl.col("known").dt.truncate(EVERY).dt.offset_by(EVERY))
+        .sort("known", "subject", "rank", "time")
+    )
+
+
+def _says(new: pl.DataFrame, on: pl.DataFrame, counts: pl.DataFrame) -> bool:
+    """Whether `new` readings may change what is `on`: not where all of it is told, and they are beyond all of it."""
+    told = on.filter(pl.col("state") == FIRING, pl.col("told") != "").group_by("subject").agg(pl.len().alias("told"))
+    rows = new.join(counts, on="subject").join(told, on="subject", how="left")
+    others = pl.col("subject").is_in(on["subject"].unique().implode()) | (pl.col("beyond") > 0)
+    known = ((pl.col("told") == pl.col("rules")) & (pl.col("beyond") == pl.col("rules"))).fill_null(value=False)
+    return not rows.filter(others & ~known).is_empty()
 
 
 def _look(
@@ -91,12 +161,23 @@ def _look(
     if regions := of_kind(rules, "region"):
         evidence = _districts(past, rules, regions, machine.after(first, states), parameters, now)
         moved.append(machine.move(states, evidence, rules, now))
-    both = pl.concat(moved)
-    asking = machine.asking(both, rules)
-    following = machine.after(both, states)
+    return _tell(past, rules, parameters, pl.concat(moved), states, now)
+
+
+def _tell(
+    past: Past | Breaches,
+    rules: Mapping[str, Rule],
+    parameters: Mapping[str, Collection[str]],
+    moved: pl.DataFrame,
+    states: pl.DataFrame,
+    now: datetime,
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """All states that follow what `moved`, and the events."""
+    asking = machine.asking(moved, rules)
+    following = machine.after(moved, states)
     goes_on = past.planned.filter(pl.col("start") <= now, pl.col("stop") > now).select("scope", "name")
     hushed = hush.hushed(asking, following, past.lies, goes_on, rules, parameters)
-    found = machine.tell(both, rules, hushed)
+    found = machine.tell(moved, rules, hushed)
     return pl.concat([found.states, states.join(found.states, on=SUBJECT, how="anti")]), found.events
 
 

@@ -19,6 +19,7 @@ RECEIVED: Mapping[str, pl.DataType] = {
 }
 #: Readings of a series with layers over them that are looked at, beside those asked for: some may not count.
 MORE = 1_000
+_SPAN = (pl.col("start").min(), pl.col("stop").max())
 
 
 def asking(limits: pl.DataFrame) -> dict[str, str]:
@@ -98,6 +99,21 @@ def layered(conn: Connection, windows: pl.DataFrame) -> list[int]:
         [windows[name].to_list() for name in ("series", "start", "stop")],
     ).fetchall()
     return [int(str(row[0])) for row in rows]
+
+
+def came(conn: Connection, windows: pl.DataFrame) -> pl.DataFrame:
+    """series, time, known: when each reading of `windows` (series, start, stop) came as it stands now."""
+    rows = conn.execute(
+        """
+        SELECT DISTINCT o.series, o.time, b.known
+        FROM unnest(%s::int4[], %s::timestamptz[], %s::timestamptz[]) AS w (series, start, stop)
+        JOIN observation o ON o.series = w.series AND o.time >= w.start AND o.time <= w.stop
+        JOIN batch b ON b.id = o.batch
+        WHERE o.time >= %s AND o.time <= %s
+        """,
+        [*(windows[name].to_list() for name in ("series", "start", "stop")), *windows.select(_SPAN).row(0)],
+    ).fetchall()
+    return pl.DataFrame(rows, schema={"series": pl.Int32(), "time": TIME, "known": TIME}, orient="row")
 
 
 def _arrays(rows: pl.DataFrame, names: Sequence[str]) -> dict[str, list[object]]:

@@ -8,14 +8,22 @@ import polars as pl
 
 from analytics import alarms, episodes
 from analytics.alarms import hush, plan
+from analytics.alarms import reading as hard
 from analytics.frames import TIME, conform, empty
-from analytics.store import arrivals, derived, planned, registry
+from analytics.store import arrivals, breaches, derived, planned, registry
 from analytics.store.connection import Connection
+from jobs import chain
 from jobs.detect import speak
+from jobs.rules import Rules
+from jobs.watch import reading
 
 #: Stations whose past is loaded together, about: a district is never parted.
 STATIONS = 200
 _HOUR = timedelta(hours=1)
+#: Readings of a channel, at most.
+MOST = 1_000_000_000
+#: Channels have numbers no station has.
+CHANNELS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +45,7 @@ class Loader:
     stations: pl.DataFrame
     voices: pl.DataFrame
     places: pl.DataFrame
+    book: list[Rules]
     #: scope, name, start, stop of what was planned
     calendar: pl.DataFrame
 
@@ -51,12 +60,15 @@ class Loader:
         number = -places["place"].rank("dense").cast(pl.Int32)
         events = planned.during(conn, start, stop).with_columns(pl.min_horizontal("stop", "ended").alias("stop"))
         calendar = events.select("scope", "name", "start", "stop")
-        return cls(conn, start, stop, stations, voices, places.with_columns(number.alias("district")), calendar)
+        book = chain.load_rules(conn)
+        return cls(conn, start, stop, stations, voices, places.with_columns(number.alias("district")), book, calendar)
 
     def names(self) -> dict[int, str]:
         """What each subject is called."""
         districts = self.places.select("district", "place").unique().iter_rows()
-        return {**dict(self.stations.select("station", "code").iter_rows()), **dict(districts)}
+        words = pl.concat_str("code", "parameter", separator=" ")
+        channels = self.voices.join(self.stations, on="station").select(_channel("series"), words).iter_rows()
+        return {**dict(self.stations.select("station", "code").iter_rows()), **dict(districts), **dict(channels)}
 
     def groups(self) -> Iterator[list[int]]:
         """Stations that are looked at together."""
@@ -134,6 +146,51 @@ class Loader:
             )
         return parts
 
+    def breaches(self, group: list[int], side: Side) -> plan.Breaches:
+        """What came of the channels of the stations `group` that were beyond a hard limit of `side`."""
+        voices = self.voices.filter(pl.col("station").is_in(group))
+        heard = reading.hear(self.conn, voices, self.book, alarms.of_kind(side.alarms, "reading"))
+        found = self._beyond(heard)
+        # Where it was, so long before that nothing is forgotten, and a day to end in.
+        back = 2 * hard.reach() * pl.duration(seconds=pl.col("cadence"))
+        spans = found.group_by("voice").agg(pl.col("time").min().alias("first"), pl.col("time").max().alias("last"))
+        windows = (
+            heard.rows.join(spans, on="voice")
+            .group_by("voice", "series", "rank", "cadence", "first", "last")
+            .agg(back.max().alias("back"))
+            .select(
+                *("voice", "series", "rank", "cadence"),
+                pl.max_horizontal(pl.col("first") - pl.col("back"), pl.lit(self.start, TIME)).alias("start"),
+                pl.min_horizontal(pl.col("last") + timedelta(days=1), pl.lit(self.stop, TIME)).alias("stop"),
+            )
+        )
+        asks = windows.select(
+            "series", "start", "stop", most=MOST, sign=pl.lit(None, pl.Int8), limit=pl.lit(None, pl.Float64)
+        )
+        rows = reading.counted(self.conn, self.book[-1], heard, asks)
+        known = rows.join(breaches.came(self.conn, asks), on=["series", "time"])
+        readings = windows.select(_channel("voice").alias("subject"), "series", "rank", "cadence").join(
+            known, on="series"
+        )
+        asked = heard.rows.join(spans, on="voice").select(_channel("voice").alias("subject"), "rule").unique()
+        lies = voices.select(_channel("series").alias("subject"), "station").join(
+            self._lies(self.stations, self.places).rename({"subject": "station"}), on="station"
+        )
+        return plan.Breaches(asked, conform(readings, plan.CAME), conform(lies, hush.LIES), self.calendar)
+
+    def _beyond(self, heard: reading.Heard) -> pl.DataFrame:
+        """voice, time: of the readings that were beyond a limit."""
+        bounds = heard.series.select("series", "low", "high")
+        lines = (
+            heard.rows.select("voice", "series", "sign", "limit")
+            .join(bounds, on="series")
+            .with_columns(
+                pl.lit(self.start, TIME).alias("start"), pl.lit(self.stop, TIME).alias("stop"), most=MOST, whole=False
+            )
+        )
+        rows = breaches.received(self.conn, lines, heard.marks)
+        return rows.join(heard.rows.select("voice", "series").unique(), on="series").select("voice", "time")
+
     def _spoken(self, voices: pl.DataFrame, about: pl.DataFrame) -> pl.DataFrame:
         parts = [empty(derived.AVERAGE.columns)]
         for (name,), part in about.group_by("averaging", maintain_order=True):
@@ -165,3 +222,8 @@ class Loader:
         )
         themselves = there.with_columns(pl.col("above").alias("subject")).unique()
         return pl.concat([conform(part, hush.LIES) for part in (own, there, themselves)])
+
+
+def _channel(column: str) -> pl.Expr:
+    """The subject that the channel of that series is."""
+    return pl.col(column) + CHANNELS

@@ -35,6 +35,7 @@ ASSUMED = (
     "plan_assumes_arrival",
     "plan_assumes_archived",
     "plan_assumes_look",
+    "plan_assumes_readings",
     "plan_assumes_held",
 )
 
@@ -120,6 +121,7 @@ def _told(loader: Loader, sides: list[Side], first: datetime, last: datetime) ->
         for group in loader.groups():
             for found, side, past in zip(parts, sides, loader.pasts(group, sides), strict=True):
                 found.append(plan.replay(past, side.alarms, side.parameters, plan.looks(first, last)))
+                found.append(plan.replay_readings(loader.breaches(group, side), side.alarms, side.parameters))
             bar.advance(task, len(group))
     return [pl.concat(found).filter(pl.col("at") >= first, pl.col("at") < last) for found in parts]
 

@@ -4,6 +4,7 @@ A look at readings that are all well costs a statement that finds their newest o
 a limit, void, corrected or on already is looked at closer.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from weakref import WeakKeyDictionary
@@ -56,7 +57,7 @@ def evidence(around: Around) -> pl.DataFrame:
     ahead = around.now + AHEAD
     windows = asked.group_by("series").agg(pl.col("most").max(), pl.col("start").min())
     every = {"sign": pl.lit(None, pl.Int8), "limit": pl.lit(None, pl.Float64), "stop": pl.lit(ahead, TIME)}
-    found = _counted(around, heard, windows.with_columns(**every))
+    found = counted(around.conn, around.book[-1], heard, windows.with_columns(**every))
     readings = asked.select("subject", "series", "rank", "cadence").unique().join(found, on="series")
     stands = _standing(around, heard, asked, readings)
     return reading.evidence(asked.select(alarms.SUBJECT).unique(), readings, stands, around.rules)
@@ -65,24 +66,28 @@ def evidence(around: Around) -> pl.DataFrame:
 def _heard(around: Around) -> Heard:
     """Who is heard; read again where registry or rules are others."""
     known = _HEARD.get(around.conn)
-    if known is not None and known.voices is around.voices and known.book is around.book:
-        return known
-    rules, nowhere = around.book[-1], (float("-inf"), float("inf"))
+    if known is None or known.voices is not around.voices or known.book is not around.book:
+        known = hear(around.conn, around.voices, around.book, around.rules)
+        _HEARD[around.conn] = known
+    return known
+
+
+def hear(conn: Connection, voices: pl.DataFrame, book: list[Rules], limits: Mapping[str, alarms.Rule]) -> Heard:
+    """Who is heard for which of `limits`, by the newest rules of `book`; `voices` as `Around` has them."""
+    rules, nowhere = book[-1], (float("-inf"), float("inf"))
     bounds = pl.DataFrame(
         [(name, *item.quality.get("gross_range", {}).get("fail", nowhere)) for name, item in rules.parameters.items()],
         schema={"parameter": pl.String, "low": pl.Float64, "high": pl.Float64},
         orient="row",
     )
-    series = registry.load_series(around.conn).join(bounds, on="parameter")
+    series = registry.load_series(conn).join(bounds, on="parameter")
     late = lateness().dt.total_seconds().cast(pl.Int32).alias("late")
-    ranked = series.join(around.voices.select("series", "rank"), on="series", how="left")
+    ranked = series.join(voices.select("series", "rank"), on="series", how="left")
     marks = [mark for mark, code in setting(0, rules.marks).marks.items() if code in VOID]
     single = series.with_columns(pl.lit("as read").alias("statistic"))
-    rows = reading.heard(ranked, around.rules)
-    limits = rows.join(bounds, on="parameter", maintain_order="left").with_columns(late)
-    found = Heard(around.voices, around.book, rows, breaches.asking(limits), single, marks)
-    _HEARD[around.conn] = found
-    return found
+    rows = reading.heard(ranked, limits)
+    lines = rows.join(bounds, on="parameter", maintain_order="left").with_columns(late)
+    return Heard(voices, book, rows, breaches.asking(lines), single, marks)
 
 
 def _asked(around: Around, heard: Heard) -> pl.DataFrame:
@@ -111,10 +116,9 @@ def _asked(around: Around, heard: Heard) -> pl.DataFrame:
     )
 
 
-def _counted(around: Around, heard: Heard, asked: pl.DataFrame) -> pl.DataFrame:
+def counted(conn: Connection, rules: Rules, heard: Heard, asked: pl.DataFrame) -> pl.DataFrame:
     """series, time, value, live: the readings of `asked` (as `breaches.received` takes it, but for what is known of the
     series) as they count, without those that are void."""
-    conn, rules = around.conn, around.book[-1]
     over = breaches.layered(conn, asked)
     spans = heard.series.select("series", "low", "high")
     windows = asked.join(spans, on="series").with_columns(pl.col("series").is_in(over).alias("whole"))
@@ -138,6 +142,7 @@ def _standing(around: Around, heard: Heard, asked: pl.DataFrame, readings: pl.Da
     still = left.filter(closed).select(alarms.SUBJECT)
     limits = reading.terms(around.rules).select("rule", "sign", "limit")
     windows = left.filter(~closed).join(limits, on="rule").with_columns(most=1)
-    rows = _counted(around, heard, windows.select("series", "most", "sign", "limit", start="onset", stop="seen"))
+    asks = windows.select("series", "most", "sign", "limit", start="onset", stop="seen")
+    rows = counted(around.conn, around.book[-1], heard, asks)
     old = left.select("subject", "series").unique().join(rows, on="series")
     return pl.concat([found, still, reading.standing(around.states, old, around.rules)]).unique()

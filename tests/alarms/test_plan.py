@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from jobs.alarms import app
 from tests import world
 from tests.world import HOUR, NOTHING, T0
 
+SECOND = timedelta(seconds=1)
 #: No mean of 24 hours is there before it has 20 of them.
 HOURS = 46
 #: Where nothing turns, hours come some at a time.
@@ -103,7 +105,7 @@ def as_it_was(past: list[tuple[str, str]], conn: Connection, dsn: str, tmp_path:
     assert (pages["difference"], pages["subjects"]) == (3, ["A", "B", "C"])
     assert pages["longest"] > 20
     assert "channel_silent" in said["not_replayed"] or said["not_replayed"]
-    assert len(said["assumed"]) == 5
+    assert len(said["assumed"]) == 6
     # For people, both languages; and of one station alone.
     shown = CliRunner().invoke(app, ["plan", str(file), "--from", T0.isoformat(), "--station", "A", "--dsn", dsn])
     assert "pm25_polluted" in shown.stdout
@@ -136,6 +138,52 @@ def as_it_was_not(conn: Connection, dsn: str, tmp_path: Path) -> None:
     # Nobody would have been told while something was planned.
     planned.add(conn, "district", "EAST", T0 - HOUR, T0 + 90 * HOUR, "Wang", "fireworks", T0)
     assert plan(dsn, str(rules), "--from", T0.isoformat())["rules"] == []
+
+
+#: (kind, minutes, value): what a channel of carbon monoxide sends, a batch at the end of each.
+BATCHES = (
+    ("live", range(5), 1.0),
+    ("live", range(5, 7), 40.0),  # two beyond 35: told at once
+    ("live", range(7, 10), 41.0),
+    ("live", range(10, 16), 1.0),  # five that are well, over four minutes: over
+    ("late", range(16, 20), 40.0),  # nobody saw it then
+    ("live", range(20, 26), 1.0),
+    ("live", range(26, 31), 20.0),
+    ("live", range(31, 41), 1.0),
+)
+
+
+def test_a_hard_limit_is_told_again_reading_by_reading(
+    conn: Connection, dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    series = world.settle_world(conn, [("A", "co")], 60)[0]
+    for kind, minutes, value in BATCHES:
+        at = T0 + (minutes[-1] * 60 + 20) * SECOND
+        rows = [(series, minute / 60, value, 0, None) for minute in minutes]
+        origin = Origin(registry.source(conn, "test"), "test", kind=kind)
+        observations.save(conn, world.frame(rows), NOTHING, origin, at)
+        conn.execute("UPDATE batch SET known = %s WHERE id = (SELECT max(id) FROM batch)", [at])
+    monkeypatch.setattr("jobs.console.now", lambda: T0 + HOUR)
+    file, tables = tmp_path / "rules.toml", Path(__file__).parents[2] / "analytics/tables"
+    rules = (tables / "alarms.toml").read_text(encoding="utf-8")
+    block = rules[rules.index("[co_danger]") :].split("\n\n")[0]
+    file.write_text(block.replace("limit = 35", "limit = 15"), encoding="utf-8")
+    said = plan(dsn, str(file), "--from", T0.isoformat())
+    [line] = said["rules"]
+    assert (line["rule"], line["severity"], line["now"], line["then"]) == ("co_danger", "page", 1, 2)
+    assert line["subjects"] == ["A co"]
+    told = [(each["at"], each["until"]) for each in line["times"]]
+    expected = [(7, 16), (31, 41)]
+    assert told == [tuple((T0 + minute * 60 * SECOND).isoformat() for minute in pair) for pair in expected]
+    assert "co_danger" not in said["not_replayed"]
+    # Escalating rules are looked at as long as they are on, and while something is planned nobody is told.
+    file.write_text(
+        block.replace('severity = "page"', 'severity = "ticket"\nescalate = {after = 1, severity = "page"}')
+    )
+    [page, ticket] = plan(dsn, str(file), "--from", T0.isoformat())["rules"]
+    assert (page["now"], page["then"], ticket["now"], ticket["then"]) == (1, 0, 0, 1)
+    planned.add(conn, "station", "A", T0, T0 + HOUR, "Wang", "span gas", T0)
+    assert plan(dsn, str(file), "--from", T0.isoformat())["rules"] == []
 
 
 @pytest.mark.parametrize(
