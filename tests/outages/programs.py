@@ -58,7 +58,7 @@ def configure(folder: Path, desk: Desk, ours: str | int, prometheus: str | int, 
     del routes["templates"]
 
     def hurry(route: dict[str, Any]) -> None:
-        route |= {"group_wait": "1s", "group_interval": "1s", "repeat_interval": "1h"}
+        route |= {"group_wait": "3s", "group_interval": "1s", "repeat_interval": "1h"}
         for child in route.get("routes", []):
             hurry(child)
 

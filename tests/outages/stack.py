@@ -63,6 +63,8 @@ class Stack:
     #: When Alertmanager was struck down last: it knows no more what it told before. [s, monotonic]
     forgot: float = 0.0
     problems: list[str] = field(default_factory=list)
+    #: When what was struck down, and for how long it was not begun again: (second, name, seconds).
+    strikes: list[tuple[float, str, float]] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -91,6 +93,7 @@ class Stack:
         self._stop.set()
 
     def _strike(self, name: str) -> None:
+        at = self.second
         if name == DATABASE:
             crash(self.postgres)
             time.sleep(self.dice.uniform(0, 5))
@@ -102,6 +105,7 @@ class Stack:
         if name == "alertmanager":
             self.forgot = time.monotonic()
         self.struck[name] += 1
+        self.strikes.append((round(at, 1), name, round(self.second - at, 1)))
 
     def _tend(self) -> None:
         for program in self.programs.values():
@@ -192,6 +196,19 @@ class Stack:
                     found.setdefault(labels[label], {}).setdefault(labels["incident"], {})[alert["status"]] = call.at
         return found
 
+    def heard(self) -> list[tuple[float, str, str, str, str]]:
+        """Second, alert, station, incident and status of all that people were told, for whoever asks why."""
+        return [
+            (
+                round(call.at - self.began, 1),
+                *(alert["labels"].get(name, "") for name in ("alertname", "station", "incident")),
+                alert["status"],
+            )
+            for call in self.desk.calls
+            if call.path != HOOK
+            for alert in call.body["alerts"]
+        ]
+
     def wrong(self) -> list[str]:
         """What people were told that they should not have been, or were not told, in words; and incidents that are over
         and should not be, or the other way round.
@@ -277,7 +294,8 @@ def stack(folder: Path, fates: dict[str, Fate], length: float, seed_of_dice: int
                     [
                         *(programs.prometheus, f"--config.file={folder / 'prometheus.yml'}"),
                         *(f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address=127.0.0.1:{prometheus}"),
-                        *("--rules.alert.for-grace-period=1s", "--rules.alert.resend-delay=5s"),
+                        # Alertmanager takes for over what it has not heard of for four of these.
+                        *("--rules.alert.for-grace-period=1s", "--rules.alert.resend-delay=15s"),
                     ],
                     folder / "prometheus.log",
                     f"{at(prometheus)}/-/ready",
