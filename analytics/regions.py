@@ -8,7 +8,7 @@ S23-S33): what a station has above the background, which here is the median of t
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -61,15 +61,18 @@ MEMBERS: Mapping[str, pl.DataType] = {
     "presence": pl.Float64(),
     "core": pl.Boolean(),
 }
-#: What of a member's hours was its own: of the `hours` in which both it and the background are known, the mean of its
-#: `value`, of the `background`, and the `share` of its sum that lay above the background.
+#: What of an episode (station, rule, time: its start) was its station's own: of its `hours` in which both it and the
+#: background are known, the mean of the `value`, of the `background`, and the `share` of its sum that lay above that;
+#: `around`: the numbers of the stations that made it, by commas.
 SHARES: Mapping[str, pl.DataType] = {
-    "region": pl.Int64(),
     "station": pl.Int32(),
+    "rule": pl.String(),
+    "time": TIME,
     "hours": pl.Int32(),
     "value": pl.Float64(),
     "background": pl.Float64(),
     "share": pl.Float64(),
+    "around": pl.String(),
 }
 CORE = 0.5
 MICRO = 1_000_000
@@ -139,20 +142,26 @@ def background(hours: pl.DataFrame, pairs: pl.DataFrame, least: int = 3) -> pl.D
     and `until` (null: no end) a pair holds only for that and then. No row where fewer than `least` others have a
     value, whether the station itself has one or not.
     """
-    others = pairs.filter(pl.col("station") != pl.col("other"))
-    dated = "parameter" in pairs.columns
-    by = ["other", "parameter"] if dated else ["other"]
-    rows = others.join(hours.rename({"station": "other"}), on=by)
-    if dated:
-        then = (pl.col("time") >= pl.col("since")) & (pl.col("until").is_null() | (pl.col("time") < pl.col("until")))
-        rows = rows.filter(then).unique([*_KEY, "other"])
     return (
-        rows.group_by(_KEY)
+        _beside(hours, pairs)
+        .group_by(_KEY)
         .agg(settle(pl.col("value").median()).alias("value"), pl.len().alias("count"))
         .filter(pl.col("count") >= least)
         .select("station", "parameter", pl.lit(BACKGROUND).alias("averaging"), "time", "value")
         .sort(_KEY)
     )
+
+
+def _beside(hours: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
+    """station, other, parameter, time, value: what the others near a station have."""
+    others = pairs.filter(pl.col("station") != pl.col("other"))
+    dated = "parameter" in pairs.columns
+    by = ["other", "parameter"] if dated else ["other"]
+    rows = others.join(hours.select(*_KEY, "value").rename({"station": "other"}), on=by)
+    if dated:
+        then = (pl.col("time") >= pl.col("since")) & (pl.col("until").is_null() | (pl.col("time") < pl.col("until")))
+        rows = rows.filter(then).unique([*_KEY, "other"])
+    return rows.select("station", "other", "parameter", "time", "value")
 
 
 def merge(made: pl.DataFrame, places: pl.DataFrame, reaches: Mapping[str, Reach]) -> Regions:
@@ -201,36 +210,61 @@ def merge(made: pl.DataFrame, places: pl.DataFrame, reaches: Mapping[str, Reach]
     return Regions(conform(regions, REGIONS), members, listed)
 
 
-def shares(parts: pl.DataFrame, hours: pl.DataFrame, around: pl.DataFrame) -> pl.DataFrame:
-    """`SHARES` of the members in `parts` (as `merge` gives them), by region and station; of one parameter.
+def shares(made: pl.DataFrame, hours: pl.DataFrame, pairs: pl.DataFrame, parameters: Mapping[str, str]) -> pl.DataFrame:
+    """`SHARES` of the episodes `made` (`frames.EPISODES`), by their key; none where the background is never known.
 
-    `hours` (station, time, value) are what they measured, `around` (the same) the background of each.
+    `hours` (station, parameter, time, value) are what was measured there and around, `pairs` as `background` takes
+    them; `parameters` that of each rule.
     """
-    both = hours.join(around, on=["station", "time"], suffix="_around").sort("station", "time")
-    value, other = ((pl.col(name) * MICRO).round().cast(pl.Int64) for name in ("value", "value_around"))
-    inside = (
-        both.join_asof(
-            parts.select("region", "station", pl.col("time").alias("begin"), "stop").sort("station", "begin"),
-            left_on="time",
-            right_on="begin",
-            by="station",
-            check_sortedness=False,
-        )
-        .filter(pl.col("time") < pl.col("stop"))
-        .group_by("region", "station")
+    key = ["station", "rule", "time"]
+    around = background(hours, pairs)
+    asked = made.select(*key, "stop").with_columns(
+        pl.col("rule").replace_strict(parameters, default=None, return_dtype=pl.String).alias("parameter")
+    )
+    both = _inside(asked, hours.join(around.select(*_KEY, around="value"), on=_KEY))
+    value, other = ((pl.col(name) * MICRO).round().cast(pl.Int64) for name in ("value", "around"))
+    beside = _inside(asked, _beside(hours, pairs).join(around.select(_KEY), on=_KEY, how="semi"))
+    names = pl.col("other").unique().sort().cast(pl.String).str.join(",").alias("around")
+    found = (
+        both.group_by(key)
         .agg(
             pl.len().alias("hours"),
             value.sum().alias("value"),
             other.sum().alias("background"),
             (value - other).clip(lower_bound=0).sum().alias("above"),
         )
-        .sort("region", "station")
+        .sort(key)
         .with_columns(
             pl.when(pl.col("value") > 0).then(settle(pl.col("above") / pl.col("value"))).alias("share"),
             *(settle(pl.col(name) / pl.col("hours") / MICRO).alias(name) for name in ("value", "background")),
         )
     )
-    return conform(inside, SHARES)
+    return conform(found.join(beside.group_by(key).agg(names), on=key, maintain_order="left"), SHARES)
+
+
+def _inside(asked: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """`rows` (station, parameter, time) in the episodes `asked` (station, rule, time, stop, parameter), with their
+    keys."""
+    rules = asked.select("station", "rule", "parameter").unique()
+    return (
+        rows.rename({"time": "hour"})
+        .join(rules, on=["station", "parameter"])
+        .sort("station", "rule", "hour")
+        .join_asof(
+            asked.select("station", "rule", "time", "stop").sort("station", "rule", "time"),
+            left_on="hour",
+            right_on="time",
+            by=["station", "rule"],
+            coalesce=False,
+            check_sortedness=False,
+        )
+        .filter(pl.col("hour") < pl.col("stop"))
+    )
+
+
+def components(made: pl.DataFrame, places: pl.DataFrame, reach: Reach) -> pl.DataFrame:
+    """time, stop of all that is together by `reach`, of however few stations."""
+    return merge(made, places, {reach.rule: replace(reach, least=1)}).regions.select("time", "stop")
 
 
 def _links(rows: pl.DataFrame, places: pl.DataFrame, reach: Reach) -> list[tuple[int, int]]:

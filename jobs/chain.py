@@ -27,7 +27,7 @@ from analytics.store.register import Effect
 from jobs import compare as compare_job
 from jobs import derive as derive_job
 from jobs.again import with_codes
-from jobs.detect import detect, speak
+from jobs.detect import detect, speak, spread
 from jobs.readings import Readings as Readings
 from jobs.readings import load_readings as load_readings
 from jobs.readings import readings as readings
@@ -109,9 +109,8 @@ def average(take: Take, rules: list[Rules]) -> None:
     moved = terms.decode(take.conn, changed, "averaging", "averaging").filter(pl.col("averaging").is_in(list(heard)))
     theirs = _of_stations(pl.concat([take.claimed, ledger.runs(moved, "series", _HOUR)]), series)
     # And whoever is held against what is around it hears of its neighbours' hours.
-    around = compare_job.stations(
-        take.conn, take.claimed, series, {parameter for parameter, averaging in facts if averaging == BACKGROUND}
-    )
+    held = {parameter for parameter, averaging in facts if averaging == BACKGROUND} | set(spread(rules).values())
+    around = compare_job.stations(take.conn, take.claimed, series, held)
     _mark(take, "detect", _apart(pl.concat([theirs, around])))
 
 

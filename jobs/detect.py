@@ -15,7 +15,7 @@ from analytics import detection, episodes, regions
 from analytics.frames import AVERAGES, empty
 from analytics.store import derived, fits, forecasts, ledger, names, observations, planned, registry, terms
 from analytics.store.ledger import Take
-from jobs import compare
+from jobs import compare, region
 from jobs.rules import Rules, by_rules
 
 _HOUR, _INSTANT = timedelta(hours=1), timedelta(microseconds=1)
@@ -60,12 +60,24 @@ def _detect_episodes(take: Take, rules: list[Rules], stations: pl.DataFrame, voi
     made, inside = episodes.runs(found), windows.rename({"station": "subject"})
     changed = derived.write(take, derived.EPISODE, made, windows=inside)
     derived.write(take, derived.EVIDENCE, around.evidence(made), windows=inside)
+    derived.write(take, derived.SHARE, around.shares(made), windows=inside)
+    changed = terms.decode(take.conn, changed, "rule", "episode")
     _name(take, made, windows, changed)
+    region.gather(take, rules[-1].regions, made, changed)
+
+
+def spread(rules: list[Rules]) -> dict[str, str]:
+    """Rule of episodes -> its parameter, of those where one asks whether it is ours or the neighbours': the air's."""
+    return {
+        item.name: item.parameter
+        for rule in rules
+        for item in rule.episodes.values()
+        if item.about != episodes.DEVICE and item.term.sign > 0 and rule.parameters[item.parameter].domain == "air"
+    }
 
 
 def _name(take: Take, made: pl.DataFrame, windows: pl.DataFrame, changed: pl.DataFrame) -> None:
     """Nothing; episodes have names where some were `changed` in one of the `windows`, in which all were `made`."""
-    changed = terms.decode(take.conn, changed, "rule", "episode")
     borders = windows.sort(*_SUBJECT, "start").with_row_index("window")
     others = _in_windows(changed, borders).select("window").unique()
     touched = borders.join(others, on="window", how="semi")
@@ -140,24 +152,21 @@ class _Around:
         self.take.read += rows.height
         return speak(self._over(rows), voices)
 
-    def _background(self, asked: pl.DataFrame) -> pl.DataFrame:
-        """What the stations around those `asked` for have, as `speak` gives it."""
+    def _beside(self, asked: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Hours of the stations around those `asked` for (station, parameter, start, stop), as `speak` gives them; and
+        who is around whom, as `regions.background` takes it."""
+        asked = asked.select("station", "parameter", "start", "stop")
         pairs = compare.beside(self.take.conn, asked["parameter"].unique().to_list())
         pairs = pairs.join(asked.select("station", "parameter").unique(), on=["station", "parameter"], how="semi")
-        voices = self.voices.join(
-            pairs.select(station="other", parameter="parameter").unique(), on=["station", "parameter"]
-        )
-        windows = (
-            asked.join(pairs, on=["station", "parameter"])
-            .join(
-                voices.select("series", "station", "parameter"),
-                left_on=["other", "parameter"],
-                right_on=["station", "parameter"],
-                suffix="_around",
-            )
-            .select(pl.col("series_around").alias("subject"), "start", "stop")
-        )
-        found = regions.background(self._hours(windows, voices).drop("averaging"), pairs)
+        others = pairs.select(station="other", parameter="parameter").unique()
+        voices = self.voices.join(others, on=["station", "parameter"])
+        named = voices.select("parameter", other="station", subject="series")
+        windows = asked.join(pairs, on=["station", "parameter"]).join(named, on=["other", "parameter"])
+        return self._hours(windows.select("subject", "start", "stop"), voices).drop("averaging"), pairs
+
+    def _background(self, asked: pl.DataFrame) -> pl.DataFrame:
+        """What the stations around those `asked` for have, as `speak` gives it."""
+        found = regions.background(*self._beside(asked))
         return found.select("station", "parameter", "averaging", "time", "value")
 
     def _expected(self, asked: pl.DataFrame) -> pl.DataFrame:
@@ -201,6 +210,22 @@ class _Around:
             self.rules,
             lambda rule: episodes.evidence(made.filter(rule.covers(pl.col("time"))), values, rule.episodes),
         )
+
+    def shares(self, made: pl.DataFrame) -> pl.DataFrame:
+        """`regions.SHARES` of the episodes `made`."""
+        parameters = spread(self.rules)
+        asked = made.filter(pl.col("rule").is_in(list(parameters))).select(
+            "station", pl.col("rule").replace_strict(parameters).alias("parameter"), start="time", stop="stop"
+        )
+        if asked.is_empty():
+            return empty(regions.SHARES)
+        voices = asked.select("station", "parameter").unique().join(self.voices, on=["station", "parameter"])
+        named = voices.select("station", "parameter", subject="series")
+        windows = asked.join(named, on=["station", "parameter"]).select("subject", "start", "stop")
+        own = self._hours(windows, voices).drop("averaging")
+        others, pairs = self._beside(asked)
+        hours = pl.concat([own, others]).unique(["station", "parameter", "time"])
+        return regions.shares(made, hours, pairs, parameters)
 
     def _begin(self) -> pl.DataFrame:
         """window, station, rule, start, stop: what changed; low, high: what is loaded; first, last: where data are."""

@@ -9,7 +9,18 @@ from typing import Any
 
 import polars as pl
 
-from analytics import alarms, averaging, derivation, detection, episodes, parameters, quality, standards, tables
+from analytics import (
+    alarms,
+    averaging,
+    derivation,
+    detection,
+    episodes,
+    parameters,
+    quality,
+    regions,
+    standards,
+    tables,
+)
 from analytics.store import migrations, registry
 from analytics.store.connection import Connection
 
@@ -26,6 +37,7 @@ class Tables:
     alarms: Mapping[str, alarms.Rule]
     detectors: Mapping[str, Mapping[str, Any]]
     derivations: Mapping[str, derivation.Kind]
+    regions: Mapping[str, regions.Reach]
     #: as `episodes.feasts` reads it
     feasts: dict[str, Any]
 
@@ -84,6 +96,7 @@ def _parsed(valid: tuple[tuple[str, str], ...], newest: tuple[tuple[str, str], .
         alarms.parse(content["alarms"]),
         detection.parse(content["detectors"]),
         derivation.parse(content["derivations"]),
+        regions.parse(content["regions"]),
         content["feasts"],
     )
 

@@ -181,11 +181,13 @@ def test_the_background_is_the_median_of_the_others() -> None:
 def test_ours_or_the_neighbours() -> None:
     """Station 1 has 100 where the others around have 20: four fifths are its own. Station 2 has what all have."""
     made = drawn("222.", "222.")
-    rows = hours([100, 100, 100, 999], [30, 20, 10, 999])
-    around = hours([20, 20, 20, 0], [20, 20, 20, 0])
-    found = regions.shares(regions.merge(made, places(0, 5), REACH).parts, rows, around)
+    rows = hours([100, 100, 100, 999], [30, 20, 10, 999], [20, 20, 20, 0], [20, 20, 20, 0])
+    pairs = regions.near(places(0, 1, 2, 3), 11)
+    found = regions.shares(made, rows, pairs, {"rule": "pm25"})
     assert found.select("station", "hours", "value", "background").rows() == [(1, 3, 100.0, 20.0), (2, 3, 20.0, 20.0)]
     assert found["share"].to_list() == [0.8, pytest.approx(10 / 60, abs=1e-6)]
+    assert found["around"].to_list() == ["2,3,4", "1,3,4"]
+    assert regions.shares(made, rows, pairs.filter(pl.col("other") < 3), {"rule": "pm25"}).is_empty()  # too few
 
 
 def test_names_of_regions_follow_their_stations() -> None:

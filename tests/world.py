@@ -71,6 +71,14 @@ PICTURES = {
     " e.levels::text FROM episode e JOIN term r ON r.id = e.rule ORDER BY 1, 2, 3",
     "episode_evidence": "SELECT e.station, r.name, e.time, e.term, e.words, e.first, e.worst, e.worst_time, e.last,"
     " e.count FROM episode_evidence e JOIN term r ON r.id = e.rule ORDER BY 1, 2, 3, 4",
+    "episode_share": "SELECT s.station, r.name, s.time, s.hours, s.value, s.background, s.share, s.around"
+    " FROM episode_share s JOIN term r ON r.id = s.rule ORDER BY 1, 2, 3",
+    "region": "SELECT e.station, r.name, e.time, e.stop, e.level, e.closed, e.stations, e.core, e.arrived, e.broadest,"
+    " e.most, w.code, e.peak, e.peak_time, e.dose FROM region e JOIN term r ON r.id = e.rule"
+    " JOIN station w ON w.id = e.worst ORDER BY 2, 3, 1",
+    "region_member": "SELECT m.station, r.name, m.time, t.code, m.since, m.stop, m.level, m.core, m.arrival,"
+    ' m."order", m.hours, m.presence, m.dose FROM region_member m JOIN term r ON r.id = m.rule'
+    " JOIN station t ON t.id = m.member ORDER BY 2, 3, 1, 4",
 }
 
 
@@ -91,7 +99,8 @@ def empty(conn: Connection, *, registry_too: bool = False) -> None:
             conn.execute(
                 "TRUNCATE batch, observation, observation_history, reject, stale, judged, first_verdict, verdict,"
                 " average, assessment, assessment_history, score, episode, episode_history, episode_name,"
-                " episode_event, episode_evidence, fit, alarm, alarm_event,"
+                " episode_event, episode_evidence, episode_share, region, region_history, region_member, region_name,"
+                " fit, alarm, alarm_event,"
                 " planned, planned_end, correction, corrected, review"
             )
             break

@@ -10,6 +10,7 @@ from psycopg import sql
 from analytics.episodes import EVIDENCE as EVIDENCE_COLUMNS
 from analytics.frames import ASSESSMENTS, AVERAGES, EPISODES, SCORES, TIME, VERDICTS
 from analytics.frames import CORRECTED as CORRECTED_COLUMNS
+from analytics.regions import MEMBERS, REGIONS, SHARES
 from analytics.store import columnstore, ledger, retention, scattered, terms
 from analytics.store.connection import Connection
 from analytics.store.packing import array, arrays, copy
@@ -50,6 +51,24 @@ ASSESSMENT = Table(
 SCORE = Table("score", SCORES, ("series", "detector", "time"), {"detector": "detector"})
 EPISODE = Table("episode", EPISODES, ("station", "rule", "time"), {"rule": "episode"}, versioned=True)
 EVIDENCE = Table("episode_evidence", EVIDENCE_COLUMNS, ("station", "rule", "term", "time"), {"rule": "episode"})
+SHARE = Table("episode_share", SHARES, ("station", "rule", "time"), {"rule": "episode"})
+#: Their subject is the number of a rule (`terms`, `episode`); a member's is the key of its region besides.
+_REGION = {"rule": pl.Int32(), "station": pl.Int32(), "time": TIME}
+REGION = Table(
+    "region",
+    _REGION | {name: dtype for name, dtype in REGIONS.items() if name not in ("region", *_REGION)},
+    ("rule", "station", "time"),
+    {},
+    versioned=True,
+)
+MEMBER = Table(
+    "region_member",
+    _REGION
+    | {"member": pl.Int32(), "since": TIME}
+    | {name: dtype for name, dtype in MEMBERS.items() if name not in ("region", *_REGION)},
+    ("rule", "station", "member", "time"),
+    {},
+)
 
 
 def load(

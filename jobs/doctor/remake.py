@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from analytics.store import derived, horizon, ledger, registry
+from analytics.store import derived, horizon, ledger, registry, terms
 from analytics.store.connection import Conflict, Connection
 from analytics.store.derived import Table
 from analytics.store.doctor import NAMED, Found, Window
@@ -136,7 +136,8 @@ def _pictures(conn: Connection, name: str, days: pl.DataFrame) -> dict[str, pl.D
     names = registry.load_series(conn).select("series", "station")
     subject = chain.STAGES[name][0].subject
     wide = days.select(pl.col("subject").alias(subject), pl.col("start") - _FAR, pl.col("stop") + _FAR)
-    both = wide.join(names, on=subject)
+    numbers = pl.DataFrame({"rule": [*terms.numbers(conn, "episode").values()]}, schema={"rule": pl.Int32})
+    both = wide.join(names, on=subject).join(numbers, how="cross")  # regions are a rule's
     return {
         table.name: derived.load(conn, table, ledger.merge(_of(both, table.subject)).rename({"subject": table.subject}))
         for table in TABLES

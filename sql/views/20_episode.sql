@@ -25,9 +25,15 @@ SELECT t.code AS station, r.name AS rule, e.time, e.stop, e.level, e.closed, e.p
                        AND h.known <= b.begun AND h.ended > b.begun
                )
        ) AS retrospective,
-       coalesce(d.about, 'event') AS about, n.name
+       coalesce(d.about, 'event') AS about, n.name,
+       -- of its hours: the mean at the stations around, and how much of what there was here lay above that
+       a.background, a.share,
+       (SELECT g.name FROM region_member m JOIN region_name g ON g.station = m.station AND g.rule = m.rule AND g.time = m.time
+        WHERE m.member = e.station AND m.rule = e.rule AND m.since <= e.time AND m.stop >= e.stop AND NOT g.gone
+        LIMIT 1) AS region
 FROM episode e JOIN station t ON t.id = e.station JOIN term r ON r.id = e.rule
 LEFT JOIN report.episode_rule d ON d.rule = r.name
+LEFT JOIN episode_share a ON a.station = e.station AND a.rule = e.rule AND a.time = e.time
 LEFT JOIN episode_name n ON n.station = e.station AND n.rule = e.rule AND n.time = e.time AND NOT n.gone;
 
 -- What became of each name: `other` is the one it was merged into or split from; `start`, `stop` its extent from then on.

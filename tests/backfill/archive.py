@@ -105,9 +105,8 @@ def picture(conn: Connection) -> dict[str, list[tuple[object, ...]]]:
             " FROM series s JOIN station t ON t.id = s.station"
         )
     }
-    named = {
-        name: stations if name in ("assessment", "episode", "episode_evidence") else series for name in world.PICTURES
-    }
+    of_stations = ("assessment", "episode", "episode_evidence", "episode_share", "region", "region_member")
+    named = {name: stations if name in of_stations else series for name in world.PICTURES}
     return {
         name: sorted(((named[name].get(row[0]), *row[1:]) for row in rows), key=repr)
         for name, rows in world.picture(conn).items()

@@ -194,10 +194,17 @@ def merged(years: Years, made: pl.DataFrame) -> regions.Regions:
 
 
 def own_shares(years: Years, found: regions.Regions) -> pl.DataFrame:
-    """`regions.SHARES` of the members of all regions: against the median of the stations around."""
+    """region, station, share: what of it was its own, of the members of all regions; against the stations around."""
     hours = years.hours.select("station", "parameter", "time", "value")
-    around = regions.background(hours, regions.near(where(years), regions.load()[CONFIRMED].radius))
-    return regions.shares(found.parts, hours, around)
+    pairs = regions.near(where(years), regions.load()[CONFIRMED].radius)
+    made = regions.shares(found.parts, hours, pairs, {CONFIRMED: "pm25"})
+    total = pl.col("value") * pl.col("hours")
+    return (
+        found.parts.join(made, on=["station", "rule", "time"])
+        .group_by("region", "station")
+        .agg((total * pl.col("share")).sum() / total.sum())
+        .rename({"value": "share"})
+    )
 
 
 def of_alert(years: Years, found: regions.Regions, alert: tuple[date, date]) -> pl.DataFrame:
@@ -242,7 +249,7 @@ def main() -> None:
                 f" {row['stop']:%m-%d %H} UTC, {row['stations']} stations, {row['core']} of the core"
             )
             mine = around.members.filter(region=row["region"]).join(
-                shares.drop("hours"), on=["region", "station"], maintain_order="left"
+                shares, on=["region", "station"], maintain_order="left"
             )
             for one in mine.to_dicts():
                 print(

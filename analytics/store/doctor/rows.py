@@ -24,6 +24,7 @@ KEYED: Mapping[str, tuple[str, ...]] = {
     "score": ("series", "detector", "time"),
     "episode": ("station", "rule", "time"),
     "episode_evidence": ("station", "rule", "term", "time"),
+    "episode_share": ("station", "rule", "time"),
 }
 VERSIONED: Mapping[str, tuple[str, ...]] = {
     "assessment": KEYED["assessment"],
