@@ -22,6 +22,7 @@ scattered     rows in many windows, of many subjects, over years
 derived       verdicts, averages, assessments, scores, episodes and what they stand on
 names         public names of episodes and regions, and what became of them
 regions       what regions are made of, and where they lie
+explained     why there is an episode or a score
 derivations   which series are derived, of what, how; who must hear of a change
 fits          what detectors learned, dated
 alarms        subjects, states of alarms, what they stand on, events, the gauge

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from analytics.store import explained
 from analytics.store.connection import Connection
 from analytics.store.incidents import listed as kept
 from jobs.export import issued
@@ -90,6 +91,18 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
         "string",
         "Of a forecast, why another model than the best was used (empty: it was not); of a reject, why it is one.",
     ),
+    "kind": ("string", "episode or score."),
+    "by": ("string", "The rule or detector that found it."),
+    "seen": ("number?", "Of an episode its peak, of a score the hour's mean; null: it is not known any more."),
+    "norm": ("number?", "What was expected: the line of level 1, or what is usual at that hour; null: none is known."),
+    "measure": ("string?", "What the rule looks at, as `rise of turbidity/hour in 12 h`."),
+    "besides": ("string?", "What else had to hold, and how far it went."),
+    "around": ("string?", "Codes of the stations around it that had a value then, commas between them."),
+    "background": ("number?", "Median of these: in that hour, or on average over the episode."),
+    "share": ("number?", "How much of what was here lay above theirs [1]."),
+    "region": ("integer?", "Name of the regional episode it is part of."),
+    "sentence": ("string", "All that in English."),
+    "sentence_zh": ("string", "All that in Chinese."),
     "id": ("integer", "Number of the reject or incident; later ones are greater."),
     "kept": ("time?", "Since when it is among the rejects."),
     "source": ("string", "Who said it; of an incident which source it is about, empty: of none."),
@@ -241,6 +254,17 @@ OPERATIONS: tuple[Operation, ...] = (
             *("station", "rule", "time", "stop", "level", "closed", "peak", "peak_time", "dose", "count", "levels"),
             *("parameter", "averaging", "utc_offset"),
         ),
+    ),
+    Operation(
+        "explanations",
+        "/v1/explanations",
+        "Why there is an episode or a score",
+        "By the time of its start: what was expected, what was seen, by what it was found, and what the stations around"
+        " had; as data, and in a sentence.",
+        ("station", "place", "parameter", "from", "to", *_PAGES),
+        explained.KEYS,
+        told.explanations,
+        (*explained.COLUMNS, "utc_offset"),
     ),
     Operation(
         "forecasts",

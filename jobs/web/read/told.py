@@ -1,11 +1,11 @@
-"""What is said of stations and of what is to come: assessments, episodes, forecasts."""
+"""What is said of stations and of what is to come: assessments, episodes, explanations, forecasts."""
 
 from collections.abc import Callable
 from datetime import timedelta
 
 import polars as pl
 
-from analytics.store import forecasts, observations, registry, terms
+from analytics.store import explained, forecasts, observations, registry, terms
 from analytics.store.connection import Connection
 from jobs.export import issued, judged
 from jobs.export.ask import Ask
@@ -39,6 +39,17 @@ def episodes(conn: Connection, asked: Asked, rules: list[Rules]) -> Page:
     """Columns of `greenwatch export episodes`, and utc_offset."""
     measured.require_averagings(asked, rules)
     return _of_stations(conn, asked, rules, ("time", "rule"), judged.episodes_in)
+
+
+def explanations(conn: Connection, asked: Asked, rules: list[Rules]) -> Page:
+    """`explained.COLUMNS`, and utc_offset."""
+    return _of_stations(conn, asked, rules, explained.KEYS[1:], _explained)
+
+
+def _explained(
+    conn: Connection, windows: pl.DataFrame, stations: pl.DataFrame, ask: Ask, rules: list[Rules]
+) -> pl.DataFrame:
+    return explained.load(conn, windows.join(stations, on="station"), ask.parameters)
 
 
 Load = Callable[[Connection, pl.DataFrame, pl.DataFrame, Ask, list[Rules]], pl.DataFrame]

@@ -1,0 +1,159 @@
+-- Why there is an episode or a score: what was expected, what was seen, by what it was found, and what the stations around
+-- had; as data, and in a sentence. Clocks are the station's, titles and lines those of the newest edition.
+
+-- A number as people read it: two decimals at most.
+CREATE OR REPLACE FUNCTION report.figure(value float8) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN trim_scale(round(value::numeric, 2))::text;
+
+-- A time by a clock that is so many minutes ahead of UTC.
+CREATE OR REPLACE FUNCTION report.clock(moment timestamptz, ahead int) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN to_char(moment AT TIME ZONE 'UTC' + make_interval(mins => ahead), 'YYYY-MM-DD HH24:MI');
+
+-- `expected`: the line of its level 1 and of the one it reached (`reached`); null where its station is in no place that has
+-- one. `seen`: its peak, of what its rule looks at (`by`). `besides`: what else had to hold, as it was then.
+CREATE OR REPLACE VIEW report.episode_explanation AS
+WITH line AS (
+    SELECT r.key AS rule, p.key AS place, coalesce(p.value->'levels', r.value->'levels') AS levels,
+           coalesce(r.value->>'direction', 'above') AS direction
+    FROM jsonb_each((SELECT rows FROM edition WHERE name = 'episodes' ORDER BY valid_from DESC, id DESC LIMIT 1)) AS r
+    LEFT JOIN LATERAL jsonb_each(r.value->'places') AS p ON true
+), said AS (
+    SELECT t.code AS station, r.name AS rule, e.time, e.stop, e.closed, e.level, e.peak AS seen, e.peak_time,
+           d.parameter, d.averaging, d.unit, d.title, d.title_zh, coalesce(d.about, 'event') AS about,
+           (l.levels->>0)::float8 AS expected, (l.levels->>(e.level - 1))::float8 AS reached, l.direction,
+           x.words AS by, b.besides, n.around, a.background, a.share, g.name AS region, g.stations, g."order", g.arrival,
+           g.core, t.utc_offset AS ahead, nullif(concat_ws(' ', t.code, nullif(t.title, '')), '') AS place,
+           coalesce(nullif(t.title_zh, ''), t.code) AS place_zh
+    FROM episode e JOIN station t ON t.id = e.station JOIN term r ON r.id = e.rule
+    LEFT JOIN report.episode_rule d ON d.rule = r.name
+    LEFT JOIN LATERAL (
+        SELECT l.levels, l.direction FROM line l
+        LEFT JOIN membership m ON m.station = e.station AND m.kind || ':' || m.place = l.place
+            AND m.since <= (e.time AT TIME ZONE 'UTC' + make_interval(mins => t.utc_offset))::date
+        WHERE l.rule = r.name AND (l.place IS NULL OR m.station IS NOT NULL) ORDER BY m.since DESC LIMIT 1
+    ) AS l ON true
+    LEFT JOIN episode_evidence x ON x.station = e.station AND x.rule = e.rule AND x.time = e.time AND x.term = 0
+    LEFT JOIN LATERAL (
+        SELECT string_agg(format('%s %s', v.words, report.figure(v.worst)), '; ' ORDER BY v.term) AS besides
+        FROM episode_evidence v
+        WHERE v.station = e.station AND v.rule = e.rule AND v.time = e.time AND v.term > 0 AND v.worst IS NOT NULL
+    ) AS b ON true
+    LEFT JOIN episode_share a ON a.station = e.station AND a.rule = e.rule AND a.time = e.time
+    LEFT JOIN LATERAL (
+        SELECT string_agg(o.code, ', ' ORDER BY o.code) AS around FROM station o
+        WHERE o.id = ANY(string_to_array(a.around, ',')::int4[])
+    ) AS n ON true
+    LEFT JOIN LATERAL (
+        SELECT g.name, w.stations, m."order", m.arrival, m.core
+        FROM region_member m JOIN region w ON w.rule = m.rule AND w.station = m.station AND w.time = m.time
+        LEFT JOIN region_name g ON g.station = m.station AND g.rule = m.rule AND g.time = m.time AND NOT g.gone
+        WHERE m.member = e.station AND m.rule = e.rule AND m.since <= e.time AND m.stop >= e.stop LIMIT 1
+    ) AS g ON true
+)
+SELECT station, rule, time, stop, closed, level, parameter, averaging, unit, about, expected, reached, seen, peak_time, by,
+       besides, around, background, share, region,
+       concat_ws(' ',
+           format('%s at %s from %s %s: %s %s %s at %s%s.', title, place, report.clock(time, ahead),
+               CASE WHEN closed THEN 'to ' || report.clock(stop, ahead) ELSE 'on, not over yet' END,
+               coalesce(by, parameter), CASE direction WHEN 'below' THEN 'fell to' ELSE 'reached' END,
+               concat_ws(' ', report.figure(seen), nullif(unit, '1')), report.clock(peak_time, ahead),
+               CASE WHEN expected IS NOT NULL THEN format(', where %s is the line', report.figure(expected))
+                    || CASE WHEN level > 1 THEN format(' and %s that of level %s', report.figure(reached), level) ELSE '' END
+                    ELSE '' END),
+           'Besides: ' || besides || '.',
+           CASE WHEN share IS NOT NULL THEN format('%s around had %s on average; %s %% of what was here lay above them: %s.',
+               around, concat_ws(' ', report.figure(background), unit), round(share * 100),
+               CASE WHEN share >= 0.5 THEN 'mostly its own' ELSE 'mostly what all had' END) END,
+           CASE WHEN region IS NOT NULL THEN format('One of %s stations of region %s: number %s, %s h after the first, of its %s.',
+               stations, region, "order", arrival, CASE WHEN core THEN 'core' ELSE 'edge' END) END,
+           CASE about WHEN 'device' THEN 'A device may be at fault.' WHEN 'ahead' THEN 'So it is expected: part of it is forecast.' END
+       ) AS sentence,
+       concat(
+           format('%s%s：%s%s，%s%s%s（%s）%s。', place_zh, title_zh, report.clock(time, ahead),
+               CASE WHEN closed THEN '至' || report.clock(stop, ahead) ELSE '起，尚未结束' END,
+               coalesce(by, parameter), CASE direction WHEN 'below' THEN '最低' ELSE '最高' END,
+               concat_ws(' ', report.figure(seen), nullif(unit, '1')), report.clock(peak_time, ahead),
+               CASE WHEN expected IS NOT NULL THEN format('，起始限值%s', report.figure(expected))
+                    || CASE WHEN level > 1 THEN format('，%s级限值%s', level, report.figure(reached)) ELSE '' END
+                    ELSE '' END),
+           '同时：' || besides || '。',
+           CASE WHEN share IS NOT NULL THEN format('周边站点%s平均%s，本站%s%%高于周边：%s。',
+               around, concat_ws(' ', report.figure(background), unit), round(share * 100),
+               CASE WHEN share >= 0.5 THEN '以本地为主' ELSE '以区域背景为主' END) END,
+           CASE WHEN region IS NOT NULL THEN format('属区域过程%s（共%s站），到达次序%s，晚于首站%s小时，%s。',
+               region, stations, "order", arrival, CASE WHEN core THEN '位于核心区' ELSE '位于边缘区' END) END,
+           CASE about WHEN 'device' THEN '设备可能异常。' WHEN 'ahead' THEN '此为预计，部分为预报值。' END
+       ) AS sentence_zh
+FROM said;
+
+-- `seen`: the hour's mean; `expected`: what is usual at that hour of the week, and how far off it (`line`) is a score of 1.0,
+-- where the detector goes by that; `background`: the median of the stations `around` in that hour.
+CREATE OR REPLACE VIEW report.score_explanation AS
+WITH said AS (
+    SELECT t.code AS station, s.parameter, s.position, c.time, d.name AS detector, c.value, v.value AS seen,
+           (f.fit->'profile'->>(extract(hour FROM l.clock)::int + CASE WHEN extract(isodow FROM l.clock) > 5 THEN 24 ELSE 0 END)
+           )::float8 AS expected,
+           (f.fit->>'line')::float8 AS line, n.around, n.background, p.unit, p.title, p.title_zh, t.utc_offset AS ahead,
+           nullif(concat_ws(' ', t.code, nullif(t.title, '')), '') AS place, coalesce(nullif(t.title_zh, ''), t.code) AS place_zh
+    FROM score c JOIN series s ON s.id = c.series JOIN station t ON t.id = s.station JOIN term d ON d.id = c.detector
+    CROSS JOIN LATERAL (SELECT c.time AT TIME ZONE 'UTC' + make_interval(mins => t.utc_offset) AS clock) AS l
+    LEFT JOIN LATERAL (
+        SELECT value->>'unit' AS unit, value->>'title' AS title, value->>'title_zh' AS title_zh
+        FROM jsonb_each((SELECT rows FROM edition WHERE name = 'parameters' ORDER BY valid_from DESC, id DESC LIMIT 1))
+        WHERE key = s.parameter
+    ) AS p ON true
+    LEFT JOIN average v ON v.series = c.series AND v.time = c.time
+        AND v.averaging = (SELECT id FROM term WHERE kind = 'averaging' AND name = 'hour')
+    LEFT JOIN LATERAL (
+        SELECT convert_from(blob, 'UTF8')::jsonb AS fit FROM fit
+        WHERE kind = d.name AND kind = 'robust-seasonal' AND subject = c.series AND valid_from <= c.time
+        ORDER BY valid_from DESC, fitted_at DESC LIMIT 1
+    ) AS f ON true
+    LEFT JOIN LATERAL (
+        SELECT string_agg(DISTINCT o.code, ', ') AS around,
+               percentile_cont(0.5) WITHIN GROUP (ORDER BY a.value) AS background
+        FROM (
+            SELECT convert_from(blob, 'UTF8')::jsonb->'neighbours' AS list FROM fit
+            WHERE kind = 'neighbours' AND subject = c.series AND valid_from <= c.time
+            ORDER BY valid_from DESC, fitted_at DESC LIMIT 1
+        ) AS m
+        CROSS JOIN LATERAL jsonb_array_elements_text(m.list) AS b(series)
+        JOIN average a ON a.series = b.series::int4 AND a.time = c.time AND a.value IS NOT NULL
+            AND a.averaging = (SELECT id FROM term WHERE kind = 'averaging' AND name = 'hour')
+        JOIN series z ON z.id = a.series JOIN station o ON o.id = z.station
+    ) AS n ON true
+)
+SELECT station, parameter, position, time, detector, value, unit, expected, line, seen, around, background,
+       concat_ws(' ',
+           format('%s at %s, %s: %s%s.', title, place, report.clock(time, ahead),
+               coalesce(concat_ws(' ', report.figure(seen), unit), 'not known any more'),
+               CASE WHEN expected IS NOT NULL THEN format(', where %s is usual at that hour and %s off it is the line',
+                   report.figure(expected), report.figure(line)) ELSE '' END),
+           format('%s times the line of %s.', report.figure(value), detector),
+           CASE WHEN background IS NOT NULL THEN format('%s around had %s.', around,
+               concat_ws(' ', report.figure(background), unit)) END
+       ) AS sentence,
+       concat(
+           format('%s%s，%s：%s%s。', place_zh, title_zh, report.clock(time, ahead),
+               coalesce('实测' || concat_ws(' ', report.figure(seen), unit), '实测值已不存'),
+               CASE WHEN expected IS NOT NULL THEN format('，该时段通常为%s，偏离%s即为异常',
+                   report.figure(expected), report.figure(line)) ELSE '' END),
+           format('为%s界限的%s倍。', detector, report.figure(value)),
+           CASE WHEN background IS NOT NULL THEN format('周边站点%s中位数%s。', around,
+               concat_ws(' ', report.figure(background), unit)) END
+       ) AS sentence_zh
+FROM said;
+
+-- Both, with the same columns: `kind` is episode or score, `by` the rule or detector.
+CREATE OR REPLACE VIEW report.explanation AS
+SELECT station, time, 'episode' AS kind, rule AS by, parameter, '' AS position, stop, seen, expected, unit, by AS measure,
+       besides, around, background, share, region, sentence, sentence_zh
+FROM report.episode_explanation
+UNION ALL
+SELECT station, time, 'score', detector, parameter, position, time + interval '1 hour', seen, expected, unit, NULL, NULL, around,
+       background, NULL, NULL, sentence, sentence_zh
+FROM report.score_explanation;
+
+GRANT SELECT ON ALL TABLES IN SCHEMA report TO greenwatch_reader, greenwatch_duty, greenwatch_writer, greenwatch_admin;
+GRANT USAGE ON SCHEMA report TO greenwatch_api;
+GRANT SELECT ON report.explanation TO greenwatch_api;
