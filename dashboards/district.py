@@ -266,4 +266,5 @@ def _history() -> list[object]:
         .min(0)
         .insert_nulls(3 * DAY),
         domain.episodes(OURS, width=16),
+        domain.regions(OURS, width=24),
     ]

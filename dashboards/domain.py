@@ -293,6 +293,68 @@ def episodes(where: str, *, width: int = 12, height: int = 7, most: int = 300) -
     return _to_evidence(panel, "station", "parameter")
 
 
+def regions(where: str, *, width: int = 12, height: int = 7, most: int = 100) -> Table:
+    """Regional episodes that touch the time shown, the newest first; `where` is a condition on a station of theirs."""
+    query = f"""
+        SELECT concat_ws(' ', title, title_zh) AS title, about, level::text AS level, time AS began, stop,
+               closed::text AS closed, stations, core, most, first, worst,
+               concat_ws(' ', round(peak::numeric, 2)::text, unit) AS peak, share::float8 AS share, name::text AS name
+        FROM report.region g WHERE time <= $__timeTo() AND stop >= $__timeFrom() AND EXISTS (
+            SELECT FROM report.region_member m
+            WHERE m.rule = g.rule AND m.start = g.time AND m.name = g.name AND {where}
+        ) ORDER BY time DESC LIMIT {most}
+    """
+    panel = rows(
+        Sql(query),
+        "Regional episodes 区域过程",
+        "Episodes of stations near one another as one, the newest first: where it began, how many stations it reached, "
+        "how many of them it stayed at, how many at once, and what share lay above the stations around each; at most "
+        f"{most}; report.region. Empty: none.",
+        width=width,
+        height=height,
+    )
+    heads = {
+        "title": "what 过程",
+        "about": "about 性质",
+        "level": "level 等级",
+        "began": "began 始",
+        "stop": "until 至",
+        "closed": "over 结束",
+        "stations": "stations 站点数",
+        "core": "core 核心",
+        "most": "at once 同时",
+        "first": "first 首站",
+        "worst": "worst 最重",
+        "peak": "peak 峰值",
+        "share": "their own 本地占比",
+        "name": "name 编号",
+    }
+    panel = named(panel, heads).override_by_name("title", [wide(160)]).override_by_name("level", coloured(LEVELS))
+    panel = panel.override_by_name("closed", [override("mappings", mapping(OVER))])
+    panel = panel.override_by_name("share", [override("unit", "percentunit")])
+    return panel.override_by_name("about", coloured(ABOUT))
+
+
+def reasons(where: str, *, width: int = 24, height: int = 7, most: int = 100) -> Table:
+    """Why there were episodes and scores in the time shown, the newest first; `where` is a condition on
+    report.explanation."""
+    query = f"""
+        SELECT time, kind, by, sentence, sentence_zh FROM report.explanation
+        WHERE $__timeFilter(time) AND {where} ORDER BY time DESC, kind, by LIMIT {most}
+    """
+    panel = rows(
+        Sql(query),
+        "Why? 成因说明",
+        "Of each episode and score that began in the time shown: what was expected, what was seen, by what it was "
+        f"found, and what the stations around had; the newest first, at most {most}; report.explanation. Empty: none.",
+        width=width,
+        height=height,
+    )
+    heads = {"time": "began 始", "kind": "kind 种类", "by": "found by 依据", "sentence": "why", "sentence_zh": "说明"}
+    panel = named(panel, heads).override_by_name("time", [wide(160)]).override_by_name("kind", [wide(90)])
+    return panel.override_by_name("by", [wide(130)])
+
+
 def _to_evidence(panel: Table, column: str, *unseen: str) -> Table:
     panel = panel.override_by_name(column, [TO_EVIDENCE])
     for each in (*unseen, "since_ms", "until_ms"):

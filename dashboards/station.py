@@ -274,6 +274,7 @@ def _station() -> list[object]:
         )
         .override_by_name("after", coloured(STATES))
         .override_by_name("level", coloured(LEVELS)),
+        domain.reasons(STATION),
     ]
 
 
