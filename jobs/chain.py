@@ -27,7 +27,8 @@ from analytics.store.register import Effect
 from jobs import compare as compare_job
 from jobs import derive as derive_job
 from jobs.again import with_codes
-from jobs.detect import detect, speak, spread
+from jobs.detect import detect
+from jobs.facts import speak, spread
 from jobs.readings import Readings as Readings
 from jobs.readings import load_readings as load_readings
 from jobs.readings import readings as readings

@@ -94,9 +94,14 @@ def parse(content: Content) -> dict[str, Rule]:
     return _parse(content, KINDS)
 
 
-def check(rules: Mapping[str, Rule], depths: Mapping[str, int], bridges: Mapping[str, int]) -> None:
-    """Nothing, where rules fit each other, and the episode rules they lean on (`depths`: levels of each, `bridges`). Or
-    `TableError`."""
-    episode.check(of_kind(rules, "episode"), depths, bridges)
+def check(
+    rules: Mapping[str, Rule],
+    depths: Mapping[str, int],
+    bridges: Mapping[str, int],
+    abouts: Mapping[str, str] | None = None,
+) -> None:
+    """Nothing, where rules fit each other, and the episode rules they lean on (`depths`: levels of each, `bridges`,
+    `abouts`: what each is about). Or `TableError`."""
+    episode.check(of_kind(rules, "episode"), depths, bridges, abouts or {})
     forecast.check(of_kind(rules, "forecast"), depths)
     region.check(rules)

@@ -13,7 +13,8 @@ import polars as pl
 
 from analytics import tables
 from analytics.alarms.machine import EVIDENCE, HOUR, lasting
-from analytics.alarms.rules import SUBJECT, TABLE, Keys, Rule, at_least, lateness
+from analytics.alarms.rules import PAGE, SUBJECT, TABLE, Keys, Rule, at_least, lateness
+from analytics.episodes import DEVICE
 from analytics.frames import TIME, conform
 from analytics.tables import TableError
 
@@ -52,15 +53,20 @@ def conditions(rule: Rule) -> Iterator[tuple[str, int]]:
         yield each["episode"], each["level"]
 
 
-def check(rules: Mapping[str, Rule], depths: Mapping[str, int], bridges: Mapping[str, int]) -> None:
+def check(
+    rules: Mapping[str, Rule], depths: Mapping[str, int], bridges: Mapping[str, int], abouts: Mapping[str, str]
+) -> None:
     """Nothing, where every rule names levels of episode rules (`depths`: how many each has, `bridges`: its bridge) and
-    outlasts their bridges. Raises `TableError`."""
+    outlasts their bridges, and nobody is paged for a device (`abouts`). Raises `TableError`."""
     for rule in rules.values():
         for episode, level in conditions(rule):
             if level > depths.get(episode, 0):
                 raise TableError(f"{TABLE}: [{rule.name}]: {episode!r} has no level {level}")
             if level == 1 and rule.keys["clear"] <= bridges[episode]:
                 raise TableError(f"{TABLE}: [{rule.name}] 'clear' must be more than the bridge of {episode!r}")
+            highest = rule.severity if rule.escalate is None else rule.escalate.severity
+            if abouts.get(episode) == DEVICE and highest == PAGE:
+                raise TableError(f"{TABLE}: [{rule.name}]: {episode!r} is a hint at a device: that is no {PAGE!r}")
 
 
 def terms(rules: Mapping[str, Rule]) -> pl.DataFrame:

@@ -16,6 +16,7 @@ TABLE = "alarms"
 
 #: The mildest first: a number says more than the one before.
 SEVERITIES = ("ticket", "page")
+PAGE = SEVERITIES[-1]
 #: Kinds of subjects, and the column that says which one a subject is.
 SCOPES: Mapping[str, str] = {"station": "station", "channel": "series", "source": "source", "district": "place"}
 #: 0 is nobody told.

@@ -10,6 +10,7 @@ from analytics.episodes.expected import EXPECTED, FRESH, expected
 from analytics.episodes.feasts import feasts
 from analytics.episodes.names import EVENTS, FOUND, NAMED, listed, name
 from analytics.episodes.rules import (
+    ABOUT,
     AHEAD,
     BACKGROUND,
     DEVICE,
@@ -28,6 +29,7 @@ from analytics.episodes.rules import (
 from analytics.episodes.runs import PERIOD, borders, runs
 
 __all__ = [
+    "ABOUT",
     "AHEAD",
     "BACKGROUND",
     "CONDITIONS",

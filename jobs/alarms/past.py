@@ -13,7 +13,7 @@ from analytics.frames import TIME, conform, empty
 from analytics.store import arrivals, breaches, derived, planned, registry
 from analytics.store.connection import Connection
 from jobs import chain
-from jobs.detect import speak
+from jobs.facts import speak
 from jobs.rules import Rules
 from jobs.watch import reading
 
@@ -90,7 +90,7 @@ class Loader:
         """The past of the stations `group` for each of `sides`."""
         rules = [rule for side in sides for rule in side.episodes.values()]
         about = pl.DataFrame(
-            sorted({(rule.parameter, rule.averaging) for rule in rules}),
+            sorted({fact for rule in rules for fact in rule.facts if fact[1] not in episodes.SAID}),
             schema={"parameter": pl.String, "averaging": pl.String},
             orient="row",
         )

@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +13,7 @@ from rich.table import Table
 
 from analytics import alarms, episodes, parameters
 from analytics.alarms import SEVERITIES, plan, reading
+from analytics.alarms import episode as of_episodes
 from analytics.frames import empty
 from analytics.store import migrations
 from analytics.store.connection import Connection
@@ -77,7 +79,7 @@ def main(
         told = _told(loader, sides, first, last)
     names = loader.names()
     lines = _lines(told, sides, names, last)
-    apart = sorted(name for name, rule in sides[1].alarms.items() if rule.kind not in plan.KINDS)
+    apart = sorted(name for name, rule in sides[1].alarms.items() if not _replayed(rule, sides[1].episodes))
     if as_json:
         said = {"from": first, "to": last, "rules": lines, "not_replayed": apart}
         said["assumed"] = [text(key, between=" · ") for key in ASSUMED]
@@ -107,10 +109,28 @@ def _side(conn: Connection, changed: dict[str, Any], more: dict[str, Any]) -> Si
         if name in runs and runs[name].parameter not in known:
             raise TableError(f"episodes: [{name}] 'parameter': there is no {runs[name].parameter!r}")
     alarms.check(
-        rules, {name: rule.depth for name, rule in runs.items()}, {name: rule.bridge for name, rule in runs.items()}
+        rules,
+        {name: rule.depth for name, rule in runs.items()},
+        {name: rule.bridge for name, rule in runs.items()},
+        {name: rule.about for name, rule in runs.items()},
     )
     reading.check(alarms.of_kind(rules, "reading"), known)
     return Side(rules, runs, about(rules, runs))
+
+
+def _replayed(rule: alarms.Rule, runs: Mapping[str, episodes.Rule]) -> bool:
+    """Whether what `rule` stands on can be made again of means alone; what was around, expected or planned is not."""
+    if rule.kind != "episode":
+        return rule.kind in plan.KINDS
+    asked = [runs[name] for name, _ in of_episodes.conditions(rule)]
+    return not any(run.planned or {averaging for _, averaging in run.facts} & {*episodes.SAID} for run in asked)
+
+
+def _about(rule: alarms.Rule, rules: Mapping[str, alarms.Rule], runs: Mapping[str, episodes.Rule]) -> str:
+    """What the episodes are about that `rule`, or its member, stands on."""
+    meant = rules.get(rule.keys.get("member", ""), rule)
+    found = {runs[name].about for name, _ in of_episodes.conditions(meant) if name in runs}
+    return min(found, key=episodes.ABOUT.index)
 
 
 def _told(loader: Loader, sides: list[Side], first: datetime, last: datetime) -> list[pl.DataFrame]:
@@ -145,6 +165,7 @@ def _lines(told: list[pl.DataFrame], sides: list[Side], names: dict[int, str], l
                 "rule": rule,
                 "title": found.title,
                 "title_zh": found.title_zh,
+                "about": _about(found, sides[1].alarms, sides[1].episodes),
                 "severity": severity,
                 "now": now.height,
                 "then": then.height,
@@ -170,8 +191,9 @@ def _table(lines: list[dict[str, Any]]) -> Table:
     for line in lines:
         times = [f"{each['subject']} {each['at']:%m-%d %H:%M}Z" for each in line["times"]]
         longest = "" if line["longest"] is None else f"{line['longest']:.1f}"
+        about = "" if line["about"] == episodes.EVENT else f" ({text('about_' + line['about'], between=' · ')})"
         table.add_row(
-            line["rule"],
+            line["rule"] + about,
             text(f"alarm_told_{line['severity']}", between=" · "),
             str(line["now"]),
             str(line["then"]),

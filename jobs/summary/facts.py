@@ -13,7 +13,7 @@ from analytics.store import summary as store
 from analytics.store.connection import Connection
 from analytics.store.observations import Counts
 from jobs import chain, console
-from jobs.detect import speak
+from jobs.facts import speak
 
 DAILY = ["day", "mda8"]
 

@@ -4,13 +4,12 @@ from datetime import timedelta
 
 import polars as pl
 
-from analytics import alarms, episodes
+from analytics import alarms
 from analytics.alarms import episode
 from analytics.frames import TIME, empty
 from analytics.store import alarms as store
-from analytics.store import backfills, derived
-from jobs.detect import speak
-from jobs.rules import by_rules
+from analytics.store import backfills
+from jobs.facts import Facts
 from jobs.watch.around import Around
 
 _HOUR = timedelta(hours=1)
@@ -52,12 +51,13 @@ def _heard(around: Around, asked: pl.DataFrame) -> pl.DataFrame:
 def _values(around: Around, asked: pl.DataFrame) -> pl.DataFrame:
     """subject, episode_rule, time, value, hold of the periods in `asked` (`_heard`, and `start`) that are over."""
     over = around.now.replace(minute=0, second=0, microsecond=0)
-    parts = [empty(derived.AVERAGE.columns)]
-    for (name,), part in asked.group_by("averaging", maintain_order=True):
-        windows = part.group_by("series").agg(pl.col("start").min()).with_columns(pl.lit(over, TIME).alias("stop"))
-        parts.append(derived.load(around.conn, derived.AVERAGE, windows, {"averaging": [str(name)]}))
-    spoken = speak(pl.concat(parts), asked.unique("series"))
-    marked = by_rules(around.book, lambda rules: episodes.conditions(spoken, around.stations, rules.episodes))
+    pieces = asked.group_by("station", pl.col("episode_rule").alias("rule")).agg(
+        pl.col("start").min(), pl.lit(over, TIME).alias("stop")
+    )
+    there = around.stations.filter(pl.col("station").is_in(asked["station"].implode()))
+    names = frozenset(asked["episode_rule"])
+    facts = Facts(around.conn, around.now, around.book, there, around.voices, names)
+    marked = facts.conditions(pieces.filter(pl.col("start") < pl.col("stop")))
     return (
         marked.select("station", pl.col("rule").alias("episode_rule"), "time", "value", "hold")
         .join(asked.select("station", "subject").unique(), on="station")

@@ -16,7 +16,7 @@ from analytics.frames import TIME, empty
 from analytics.store import alarms as store
 from analytics.store import backfills, derived, forecasts, weather
 from analytics.store.connection import Connection
-from jobs.detect import speak
+from jobs.facts import speak
 from jobs.rules import Rules
 from jobs.watch.around import Around
 

@@ -1,0 +1,195 @@
+"""What rules of episodes ask for: averages of a station, what is around it, what is expected, and what is planned."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from analytics import episodes, regions
+from analytics.frames import AVERAGES, empty
+from analytics.store import derived, forecasts, ledger, planned
+from analytics.store.connection import Connection
+from jobs import compare
+from jobs.rules import Rules, by_rules
+
+_HOUR = timedelta(hours=1)
+_SUBJECT = ["station", "rule"]
+
+
+@dataclass(slots=True)
+class Facts:
+    """Facts about `stations` (station, offset, places), known at `now`. `rules` of every period, or some of them;
+    `voices` (frames.SERIES and `rank`): the series of all stations that speak or stand in."""
+
+    conn: Connection
+    now: datetime
+    rules: list[Rules]
+    stations: pl.DataFrame
+    voices: pl.DataFrame
+    #: of which rules; none: of all
+    names: frozenset[str] = frozenset()
+    #: all averages that were loaded: station, parameter, averaging, time, value
+    said: list[pl.DataFrame] = field(default_factory=list)
+    #: number of rows read
+    read: int = 0
+    #: the series that speak to a rule, or stand in, and how far `back` of a period it looks
+    heard: pl.DataFrame = field(init=False)
+
+    def __post_init__(self) -> None:
+        asking = [rule for each in self.rules for rule in each.episodes.values()]
+        asking = [rule for rule in asking if not self.names or rule.name in self.names]
+        facts = sorted({(rule.name, *fact) for rule in asking for fact in rule.facts})
+        backs = {rule.name: max(other.back for other in asking if other.name == rule.name) for rule in asking}
+        asked = pl.DataFrame(
+            [(*each, backs[each[0]]) for each in facts],
+            schema={**dict.fromkeys(("rule", "parameter", "averaging"), pl.String()), "back": pl.Duration("us")},
+            orient="row",
+        )
+        mine = self.voices.filter(pl.col("station").is_in(self.stations["station"].implode()))
+        self.heard = mine.join(asked, on="parameter")
+
+    def conditions(self, pieces: pl.DataFrame) -> pl.DataFrame:
+        """`episodes.CONDITIONS` of the values in `pieces` (station, rule, start, stop), by the rules in force then."""
+        heard = self.heard
+        asked = pieces.join(heard, on=_SUBJECT).with_columns(pl.col("start") - pl.col("back"))
+        spoken = []
+        measured = ~pl.col("averaging").is_in(list(episodes.SAID))
+        for (averaging,), part in asked.filter(measured).group_by("averaging", maintain_order=True):
+            windows = ledger.merge(part.select(pl.col("series").alias("subject"), "start", "stop"))
+            rows = derived.load(self.conn, derived.AVERAGE, windows, {"averaging": [str(averaging)]})
+            self.read += rows.height
+            spoken.append(rows)
+        if asked.is_empty():
+            return pl.DataFrame(schema=dict(episodes.CONDITIONS))
+        values = pl.concat(
+            [
+                speak(self._over(pl.concat([empty(AVERAGES), *spoken])), heard.unique("series")),
+                self._background(asked.filter(averaging=episodes.BACKGROUND)),
+                self._expected(asked.filter(averaging=episodes.EXPECTED)),
+            ]
+        )
+        self.said.append(values)
+        marked = by_rules(self.rules, lambda rule: self._conditions(rule, values, pieces))
+        # Rules share values: what was loaded for another one to look back at says nothing sure of this.
+        asked_for = joined(pieces.with_columns(low="start", high="stop", first="start", last="stop"))
+        return inside(marked, asked_for).drop("window")
+
+    def shares(self, made: pl.DataFrame) -> pl.DataFrame:
+        """`regions.SHARES` of the episodes `made`."""
+        parameters = spread(self.rules)
+        asked = made.filter(pl.col("rule").is_in(list(parameters))).select(
+            "station", pl.col("rule").replace_strict(parameters).alias("parameter"), start="time", stop="stop"
+        )
+        if asked.is_empty():
+            return empty(regions.SHARES)
+        voices = asked.select("station", "parameter").unique().join(self.voices, on=["station", "parameter"])
+        named = voices.select("station", "parameter", subject="series")
+        windows = asked.join(named, on=["station", "parameter"]).select("subject", "start", "stop")
+        own = self.hours(windows, voices).drop("averaging")
+        others, pairs = self.beside(asked)
+        hours = pl.concat([own, others]).unique(["station", "parameter", "time"])
+        return regions.shares(made, hours, pairs, parameters)
+
+    def _over(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """`rows` without the hour that is not over: it says nothing yet, and when it closes it is marked."""
+        return rows.filter(pl.col("time") != pl.lit(self.now).dt.truncate("1h"))
+
+    def hours(self, windows: pl.DataFrame, voices: pl.DataFrame) -> pl.DataFrame:
+        """station, parameter, averaging, time, value of the hours of `voices` in `windows` (subject a series)."""
+        rows = derived.load(self.conn, derived.AVERAGE, ledger.merge(windows), {"averaging": ["hour"]})
+        self.read += rows.height
+        return speak(self._over(rows), voices)
+
+    def beside(self, asked: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Hours of the stations around those `asked` for (station, parameter, start, stop), as `speak` gives them; and
+        who is around whom, as `regions.background` takes it."""
+        asked = asked.select("station", "parameter", "start", "stop")
+        pairs = compare.beside(self.conn, asked["parameter"].unique().to_list())
+        pairs = pairs.join(asked.select("station", "parameter").unique(), on=["station", "parameter"], how="semi")
+        others = pairs.select(station="other", parameter="parameter").unique()
+        voices = self.voices.join(others, on=["station", "parameter"])
+        named = voices.select("parameter", other="station", subject="series")
+        windows = asked.join(pairs, on=["station", "parameter"]).join(named, on=["other", "parameter"])
+        return self.hours(windows.select("subject", "start", "stop"), voices).drop("averaging"), pairs
+
+    def _background(self, asked: pl.DataFrame) -> pl.DataFrame:
+        """What the stations around those `asked` for have, as `speak` gives it."""
+        found = regions.background(*self.beside(asked))
+        return found.select("station", "parameter", "averaging", "time", "value")
+
+    def _expected(self, asked: pl.DataFrame) -> pl.DataFrame:
+        """What the days will be of the stations `asked` for, as `speak` gives it."""
+        windows = asked.select(pl.col("series").alias("subject"), "start", "stop")
+        hours = self.hours(windows, asked.unique("series"))
+        early = pl.col("start") - timedelta(hours=episodes.FRESH)
+        issued = ledger.merge(windows.with_columns(early, pl.col("stop") + _HOUR)).rename({"subject": "series"})
+        said = forecasts.load_issues(self.conn, issued)
+        self.read += said.height
+        issues = said.join(asked.filter(rank=0).select("series", "station", "parameter").unique(), on="series")
+        found = episodes.expected(hours.drop("averaging"), issues, self.stations)
+        return found.select("station", "parameter", "averaging", "time", "value")
+
+    def _conditions(self, rule: Rules, values: pl.DataFrame, pieces: pl.DataFrame) -> pl.DataFrame:
+        """`episodes.CONDITIONS` of `values` under the rules of a time."""
+        events = None
+        if any(item.planned for item in rule.episodes.values()) and not pieces.is_empty():
+            start, stop = pieces.select(pl.col("start").min(), pl.col("stop").max()).row(0)
+            events = pl.concat(
+                [
+                    planned.of_kinds(self.conn, start, stop),
+                    *(
+                        episodes.feasts(rule.feasts, int(str(offset)))
+                        .filter(pl.col("start") < stop, pl.col("stop") > start)
+                        .drop("station")
+                        .join(some.select("station"), how="cross")
+                        .select(list(episodes.PLANNED))
+                        for (offset,), some in self.stations.group_by("offset", maintain_order=True)
+                    ),
+                ]
+            )
+        asked = {name: each for name, each in rule.episodes.items() if not self.names or name in self.names}
+        return episodes.conditions(values, self.stations, asked, events)
+
+
+def joined(windows: pl.DataFrame) -> pl.DataFrame:
+    """`windows` numbered, those of a (station, rule) whose loaded stretches touch made one."""
+    reach = pl.col("high").cum_max().shift().over(_SUBJECT)
+    apart = (reach.is_null() | (pl.col("low") > reach)).cum_sum().cast(pl.Int64).alias("window")
+    least, most = pl.col("start", "low", "first").min(), pl.col("stop", "high", "last").max()
+    return (
+        windows.sort(*_SUBJECT, "low")
+        .with_columns(apart)
+        .group_by("window", maintain_order=True)
+        .agg(pl.col(_SUBJECT).first(), least, most)
+    )
+
+
+def inside(marked: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
+    """The `marked` that lie in the loaded stretch of one of `windows`, with its number."""
+    borders = windows.select(*_SUBJECT, pl.col("low").alias("time"), "high", "window").sort(*_SUBJECT, "time")
+    return (
+        marked.join_asof(borders, on="time", by=_SUBJECT, strategy="backward", check_sortedness=False)
+        .filter(pl.col("time") < pl.col("high"))
+        .drop("high")
+    )
+
+
+def speak(averages: pl.DataFrame, voices: pl.DataFrame) -> pl.DataFrame:
+    """station, parameter, averaging, time, value: the mean of the series that speaks, else of its stand-in."""
+    said = averages.filter(pl.col("value").is_not_null()).join(
+        voices.select("series", "station", "parameter", "rank"), on="series"
+    )
+    if said["rank"].max():
+        key = ["station", "parameter", "averaging", "time"]
+        said = said.sort("rank").unique(key, keep="first", maintain_order=True)
+    return said.select("station", "parameter", "averaging", "time", "value")
+
+
+def spread(rules: list[Rules]) -> dict[str, str]:
+    """Rule of episodes -> its parameter, of those where one asks whether it is ours or the neighbours': the air's."""
+    return {
+        item.name: item.parameter
+        for rule in rules
+        for item in rule.episodes.values()
+        if item.about != episodes.DEVICE and item.term.sign > 0 and rule.parameters[item.parameter].domain == "air"
+    }
