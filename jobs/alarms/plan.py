@@ -127,8 +127,10 @@ def _replayed(rule: alarms.Rule, runs: Mapping[str, episodes.Rule]) -> bool:
 
 
 def _about(rule: alarms.Rule, rules: Mapping[str, alarms.Rule], runs: Mapping[str, episodes.Rule]) -> str:
-    """What the episodes are about that `rule`, or its member, stands on."""
+    """What the episodes are about that `rule`, or its member, stands on; readings beyond a hard limit are an event."""
     meant = rules.get(rule.keys.get("member", ""), rule)
+    if meant.kind != "episode":
+        return episodes.EVENT
     found = {runs[name].about for name, _ in of_episodes.conditions(meant) if name in runs}
     return min(found, key=episodes.ABOUT.index)
 
