@@ -33,9 +33,9 @@ NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Nothing; what thorough.txt names is marked as `thorough`, and what is marked as `long` comes first."""
-    names = thorough()
+    left = thorough()
     for item in items:
-        if item.nodeid.startswith(names):
+        if any(item.nodeid.startswith(name) and item.name.partition("[")[0] not in kept for name, kept in left.items()):
             item.add_marker("thorough")
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
@@ -46,10 +46,15 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-def thorough() -> tuple[str, ...]:
-    """How the names of the tests begin that `make test` leaves to `make soak`."""
-    lines = Path(__file__).with_name("thorough.txt").read_text(encoding="utf-8").splitlines()
-    return tuple(line for line in lines if not line.startswith("#"))
+def thorough() -> dict[str, list[str]]:
+    """How the names of the tests begin that `make test` leaves to `make soak` -> names of those that it does not."""
+    found: dict[str, list[str]] = {}
+    for line in Path(__file__).with_name("thorough.txt").read_text(encoding="utf-8").splitlines():
+        if line.startswith(" "):
+            found[list(found)[-1]].append(line.strip())
+        elif not line.startswith("#"):
+            found[line] = []
+    return found
 
 
 @dataclass(frozen=True, slots=True)
