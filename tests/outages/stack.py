@@ -21,6 +21,7 @@ import httpx
 import psycopg
 
 from analytics import incidents
+from analytics.alarms import SEVERITIES
 from analytics.store import connection, migrations
 from analytics.store.connection import Connection
 from analytics.store.errors import StoreError
@@ -184,15 +185,17 @@ class Stack:
                         act(conn, number, Act("acknowledge", "Wang", incidents.ADMIN, "seen"), console.now())
                         left.pop(code, None)
 
-    def told(self, alerts: Collection[str], label: str) -> dict[str, dict[str, dict[str, float]]]:
-        """`label` -> incident -> status -> when last: what people were told of `alerts`."""
+    def told(
+        self, alerts: Collection[str], label: str, severity: str = "page"
+    ) -> dict[str, dict[str, dict[str, float]]]:
+        """`label` -> incident -> status -> when last: what people were told of `alerts` of that severity."""
         found: dict[str, dict[str, dict[str, float]]] = {}
         for call in self.desk.calls:
             if call.path == HOOK:
                 continue
             for alert in call.body["alerts"]:
                 labels = alert["labels"]
-                if labels["alertname"] in alerts:
+                if labels["alertname"] in alerts and labels["severity"] == severity:
                     found.setdefault(labels[label], {}).setdefault(labels["incident"], {})[alert["status"]] = call.at
         return found
 
@@ -213,8 +216,8 @@ class Stack:
         """What people were told that they should not have been, or were not told, in words; and incidents that are over
         and should not be, or the other way round.
 
-        The one thing that may be missing is an end: an Alertmanager that was struck down since it told of the beginning
-        does not know that it did, and tells of no end. The incident has it.
+        What an Alertmanager that was struck down does not know it may tell otherwise: of no end, where it told of the
+        beginning before (the incident has it); and of the ticket beside a page, until it has heard of the page again.
         """
         told, ended, out = self.told(ALERTS, "station"), self._ended(), list(self.problems)
         for code, fate in self.fates.items():
@@ -252,7 +255,8 @@ class Stack:
         told = self.told(["SourceOutage"], "source").get(MASS, {})
         if len(told) != 1 or any("resolved" in statuses for statuses in told.values()):
             yield f"of the outage: {told}"
-        if singly := ours & self.told(["ChannelSilent", "StationSilent"], "station").keys():
+        silences = ["ChannelSilent", "StationSilent"]
+        if singly := ours & {code for rank in SEVERITIES for code in self.told(silences, "station", rank)}:
             yield f"silent, each told by itself: {', '.join(sorted(singly))}"
 
 

@@ -35,6 +35,8 @@ def run(house: House, _: int) -> Outcome:
         out.add("strikes", place.struck.total(), "times", least=24)
         out.add("time of it all", time.perf_counter() - began, "s")
         out.add("stations of which duty staff were told what is not so, or not what is", len(wrong), "", most=0)
+        beside = place.told(["PollutionEpisode"], "station", "ticket")
+        out.add("stations with a ticket told beside a page, by an Alertmanager struck down", len(beside), "")
         # Of whom something wrong was told: all of it.
         about = {words.partition(":")[0] for words in wrong}
         told = [line for line in place.heard() if line[2] in about]
