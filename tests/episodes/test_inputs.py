@@ -7,9 +7,10 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
+from analytics.forecasting import Asked
 from analytics.store import connection, forecasts, ledger, planned
 from analytics.store.connection import Connection
-from jobs import chain, relearn
+from jobs import chain, forecast, relearn
 from tests import world
 from tests.commands.terminal import DONE, greenwatch
 from tests.conftest import NOW, Databases
@@ -64,7 +65,7 @@ def test_what_is_far_above_the_stations_around_is_from_nearby(store: Connection)
     world.settle(store)
     assert found(store, "pm25_local") == [("A", 30, 34)]
     [row] = store.execute(
-        "SELECT words, first, count FROM report.episode_evidence WHERE rule = 'pm25_local' AND station = 'A'"
+        "SELECT words, first, count FROM report.episode_evidence WHERE rule = 'pm25_local' AND term = 0"
     ).fetchall()
     assert row == ("pm25/hour minus pm25/background", 99.75, 4)  # 120.1 less the middle of 20.2 to 20.5
 
@@ -141,3 +142,32 @@ def test_planned_fireworks_are_looked_for(store: Connection, monkeypatch: pytest
     assert planned.of_kinds(store, T0, NOW).height == 1
     world.settle(store)
     assert found(store, "fireworks") == [("A", 50, 51)]
+
+
+def test_a_new_forecast_is_looked_at(store: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was settled is made again from the hour before an issue on, by nothing but the issue."""
+    world.send(store, hours(1, 1, 45))
+    world.settle(store)
+    assert found(store, "pm25_day") == []
+
+    def heavy(history: object, some: list[Asked], settings: object) -> pl.DataFrame:
+        ahead = [300.0] * 24
+        issue = {"value": ahead, "low": ahead, "high": ahead, "models": ["x"] * 24, "skill": [None] * 24, "reason": ""}
+        return pl.DataFrame([{"series": each.series, **issue} for each in some], schema_overrides={"series": pl.Int32})
+
+    monkeypatch.setattr("analytics.forecasting.issue", heavy)
+    assert forecast.run(store, T0 + 45 * HOUR).new == 1
+    world.settle(store)
+    assert found(store, "pm25_day") == [("A", 44, 45)]
+
+
+def test_a_sensor_that_falls_off_the_others_is_a_hint_at_a_device(store: Connection) -> None:
+    """Twelve hours nearly nothing where all around have 120: covered; it asks for the stations around."""
+    for number in range(1, 6):
+        low = range(30, 42) if number == 1 else ()
+        rows = [(number, h, (5.0 if h in low else FOUL) + h % 5 + number / 10, 0, None) for h in range(1, 60)]
+        world.send(store, rows)
+    world.settle(store)
+    assert found(store, "tamper_pm25") == [("A", 30, 42)]
+    rows = store.execute("SELECT DISTINCT about FROM report.episode WHERE rule = 'tamper_pm25'").fetchall()
+    assert rows == [("device",)]

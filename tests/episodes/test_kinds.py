@@ -57,6 +57,7 @@ NONE: Mapping[str, tuple[str, Mapping[str, Hours]]] = {
     "haze is no dust": ("dust", {"pm10": [60] * 6 + [300, 600, 400], "pm25": [40] * 6 + [250, 500, 350]}),
     "dust that was there before does not come": ("dust", {"pm10": [160] * 12, "pm25": [40] * 12}),
     "what all around have is not from nearby": ("pm25_local", {"pm25": [40, 150], "pm25/background": [40, 140]}),
+    "haze that is thicker here": ("pm25_local", {"pm25": [200, 240], "pm25/background": [180, 180]}),
     "oxygen that is always low does not sag": ("oxygen_sag", {"dissolved_oxygen": [4.5] * 40}),
     "turbid water without rain is no run-off": ("storm_runoff", {"turbidity": [10, 90, 200], "rain": [0, 0, 0]}),
     "turbid water of which no rain is known": ("storm_runoff", {"turbidity": [10, 90, 200]}),
