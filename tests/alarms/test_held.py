@@ -51,6 +51,7 @@ class District:
 def test_a_haze_over_a_district_is_one_page(conn: Connection) -> None:
     codes = ["A", "B", "C", "D"]
     district = District(conn, codes)
+    conn.execute("UPDATE station SET longitude = 116, latitude = 40 + id / 100.0")
     district.send(codes[:2], range(24), 200.0)
     district.send(["C"], range(24), 140.0)
     district.send(["D"], range(24), 20.0)
@@ -62,6 +63,11 @@ def test_a_haze_over_a_district_is_one_page(conn: Connection) -> None:
     assert district.watch(25.1) == [("C", "pm25_heavy", "fired", ""), ("EAST", "pm25_heavy_region", "fired", "page")]
     assert ("pm25_heavy_region", "district", "", "EAST", "page") in district.gauge(25.2)
     assert not any(row[:3] == ("pm25_heavy", "station", "C") for row in district.gauge(25.2))
+    # What is kept of regions says the same: one of these three, since the first of them had it.
+    about = conn.execute(
+        "SELECT district, state, episode_rule, time, stations, members, closed FROM report.alarm_region"
+    ).fetchall()
+    assert about == [("EAST", "firing", "pm25_24h", T0 + 19 * HOUR, 3, 3, False)]
     event = conn.execute("SELECT evidence->>'by', told FROM report.alarm_event WHERE station = 'C'").fetchone()
     assert event == ("pm25_heavy_region", "")
     # A restart finds it so, and a gap is no end of it.
