@@ -213,6 +213,7 @@ TILES = [
     board.Tile("SYN-W01", "Section", "water", "ph", "pH", 7.8, "", "III · good", "green", silent=False),
 ]
 ROW = {"code": "SYN-A01", "title": "Synthetic air station 1", "title_zh": "合成空气站1", "rule": "pm25_24h", "level": 2}
+ROW |= {"about": "event"}
 TIME = datetime(2026, 1, 30, 4, tzinfo=UTC)
 SEEN = board.Board(
     now=TIME,
@@ -233,7 +234,8 @@ SEEN = board.Board(
             "reason_zh": "根层缺水。" * 12,
         }
     ],
-    facts={"alarms": 1, "episodes": 10, "zones": 1, "reporting": 1, "stations": 3, "newest": timedelta(seconds=5)},
+    facts={"alarms": 1, "episodes": 10, "devices": 1, "zones": 1, "reporting": 1, "stations": 3}
+    | {"newest": timedelta(seconds=5)},
 )
 
 

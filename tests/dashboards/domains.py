@@ -28,6 +28,7 @@ def seed(conn: Connection, district: str) -> None:
     _means(conn, district)
     _noise(conn)
     _wrong(conn)
+    _region(conn)
     conn.execute("UPDATE water_balance SET et0 = 4, kc = 0.8, etc = 3.2, rain = 1, moisture = 0.2")
 
 
@@ -132,5 +133,31 @@ def _wrong(conn: Connection) -> None:
         """
         INSERT INTO planned (scope, name, start, stop, author, reason, known)
         VALUES ('all', '', now() - interval '4 hours', now() + interval '1 hour', 'O''Neil', 'fireworks', now())
+        """
+    )
+
+
+def _region(conn: Connection) -> None:
+    """The river's oxygen was low at two places."""
+    conn.execute(
+        """
+        INSERT INTO region (time, known, stop, arrived, broadest, peak_time, rule, station, level, closed, stations,
+                            core, most, worst, peak, dose)
+        SELECT time, known, stop, time, time, peak_time, rule, station, level, closed, 2, 1, 2, station, peak, dose
+        FROM episode WHERE rule = (SELECT id FROM term WHERE name = 'oxygen_low')
+        """
+    )
+    conn.execute(
+        """
+        INSERT INTO region_member (time, since, stop, rule, station, member, level, core, arrival, "order", hours,
+                                   presence, dose)
+        SELECT r.time, r.time, r.stop, r.rule, r.station, t.id, 1, t.id = r.station, 0, 1, 7, 1, 5
+        FROM region r JOIN station t ON t.id = r.station OR t.code = 'CELL'
+        """
+    )
+    conn.execute(
+        """
+        INSERT INTO region_name (name, station, rule, time, stop, closed, gone)
+        SELECT 7, member, rule, since, stop, true, false FROM region_member
         """
     )

@@ -72,7 +72,7 @@ def test_no_two_panels_lie_on_one_another(name: str) -> None:
     for panel in load(name)["panels"]:
         place = panel["gridPos"]
         assert place["x"] + place["w"] <= 24, panel["title"]
-        assert place["y"] <= 40, panel["title"]
+        assert place["y"] <= 56, panel["title"]
         for x in range(place["x"], place["x"] + place["w"]):
             for y in range(place["y"], place["y"] + place["h"]):
                 assert taken.setdefault((x, y), panel["title"]) == panel["title"]
