@@ -169,5 +169,5 @@ def test_a_sensor_that_falls_off_the_others_is_a_hint_at_a_device(store: Connect
         world.send(store, rows)
     world.settle(store)
     assert found(store, "tamper_pm25") == [("A", 30, 42)]
-    rows = store.execute("SELECT DISTINCT about FROM report.episode WHERE rule = 'tamper_pm25'").fetchall()
-    assert rows == [("device",)]
+    about = store.execute("SELECT DISTINCT about FROM report.episode WHERE rule = 'tamper_pm25'").fetchall()
+    assert about == [("device",)]
