@@ -39,4 +39,5 @@ def test_a_late_reading_touches_no_more_than_its_declared_reach(conn: Connection
     assert found["stages that touched more than their declared reach"] == 0
     assert found["rows read / rows of the declared reach, at most"] <= 1
     assert found["one late row, compare: rows read and written, most"] > 5 * 9, "neighbours were read"
-    assert found["one late row: rows read and written, all stages, most"] < 0.1 * SERIES * STEPS
+    # Of six days all are near: rules of devices look back two weeks, and so do those of the stations around it.
+    assert found["one late row: rows read and written, all stages, most"] < 0.4 * SERIES * STEPS

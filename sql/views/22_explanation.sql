@@ -102,8 +102,12 @@ WITH said AS (
         FROM jsonb_each((SELECT rows FROM edition WHERE name = 'parameters' ORDER BY valid_from DESC, id DESC LIMIT 1))
         WHERE key = s.parameter
     ) AS p ON true
-    LEFT JOIN average v ON v.series = c.series AND v.time = c.time
-        AND v.averaging = (SELECT id FROM term WHERE kind = 'averaging' AND name = 'hour')
+    -- One look a score, by its key: joined as a whole, every chunk of years may be read.
+    LEFT JOIN LATERAL (
+        SELECT value FROM average
+        WHERE series = c.series AND time = c.time
+            AND averaging = (SELECT id FROM term WHERE kind = 'averaging' AND name = 'hour') LIMIT 1
+    ) AS v ON true
     LEFT JOIN LATERAL (
         SELECT convert_from(blob, 'UTF8')::jsonb AS fit FROM fit
         WHERE kind = d.name AND kind = 'robust-seasonal' AND subject = c.series AND valid_from <= c.time

@@ -86,6 +86,7 @@ TABLE: Mapping[str, tuple[Row, ...]] = {
     "GET /v1/averages": (Row(READ, f"/v1/averages{AN_HOUR}"),),
     "GET /v1/assessments": (Row(READ, f"/v1/assessments{AN_HOUR}"),),
     "GET /v1/episodes": (Row(READ, f"/v1/episodes{AN_HOUR}"),),
+    "GET /v1/explanations": (Row(READ, f"/v1/explanations{AN_HOUR}"),),
     "GET /v1/forecasts": (Row(READ, "/v1/forecasts?station=A"),),
     "GET /v1/rejects": (Row(READ, "/v1/rejects"),),
     "GET /v1/incidents": (Row(READ, "/v1/incidents"),),

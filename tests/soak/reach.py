@@ -5,9 +5,11 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from analytics import episodes
+from analytics.frames import TIME
+from analytics.store import registry
 from analytics.store.connection import Connection
-from jobs import chain, detect
-from jobs.compare import load_pairs
+from jobs import chain, compare, detect
 from jobs.rules import load_rules
 
 HOUR = timedelta(hours=1)
@@ -78,50 +80,68 @@ def reach(conn: Connection, series: int, at: datetime, moved: Collection[int] = 
         high,
     )
     allowed["assess"] = (spoken + indices, indices)
-    quiet = [_quiet(conn, int(str(station)), low, high) for station in stations]
+    audible = sorted({*map(int, map(str, stations)), *_around(conn, on, low, high)})
+    quiet = [_quiet(conn, station, low, high) for station in audible]
     allowed["detect"] = (sum(read for read, _ in quiet), sum(written for _, written in quiet))
     return allowed
 
 
 def audience(conn: Connection, series: int) -> list[int]:
     """The series that have this one as neighbour."""
-    return load_pairs(conn).filter(pl.col("neighbour") == series)["series"].unique().sort().to_list()
+    return compare.load_pairs(conn).filter(pl.col("neighbour") == series)["series"].unique().sort().to_list()
 
 
 def _audience(conn: Connection, series: int) -> tuple[list[int], list[int]]:
     """Whose verdicts a change of `series` may change, and whose readings those read who have neighbours."""
     judged = sorted({series, *audience(conn, series)})
-    pairs = load_pairs(conn).filter(pl.col("series").is_in(judged))
+    pairs = compare.load_pairs(conn).filter(pl.col("series").is_in(judged))
     return judged, sorted({*pairs["series"], *pairs["neighbour"]})
 
 
+def _around(conn: Connection, series: list[int], low: datetime, high: datetime) -> list[int]:
+    """The stations that have one of the `series` around them: their background is its hours."""
+    windows = pl.DataFrame({"subject": series, "start": [low] * len(series), "stop": [high] * len(series)})
+    windows = windows.with_columns(pl.col("start", "stop").cast(TIME))
+    held = {
+        voice["parameter"] for voice in registry.load_series(conn).iter_rows(named=True) if voice["series"] in series
+    }
+    return compare.stations(conn, windows, registry.load_series(conn, series), held)["subject"].unique().to_list()
+
+
 def _quiet(conn: Connection, station: int, low: datetime, high: datetime) -> tuple[int, int]:
-    """Rows that `detect` may read and write for a change of a station in [low, high).
+    """Rows that `detect` may read and write for a change at or around a station in [low, high).
 
     An episode lives from one quiet stretch to the next: its values are looked for in steps, each twice as far as the
-    one before. So no rule looks farther than twice the way to the end of the quiet, beyond the first step.
+    one before. So no rule looks farther than twice the way to the end of the quiet, beyond the first step; and a rule
+    that looks back does so from there, and from as long after the change.
     """
-    episodes = "FROM episode WHERE station = %s AND time < %s AND stop > %s"
+    kept = "FROM episode WHERE station = %s AND time < %s AND stop > %s"
     read = written = 0
     for rule in load_rules(conn)[-1].episodes.values():
-        most = detect.MARGIN + rule.silence * HOUR
+        most = detect.MARGIN + rule.silence * HOUR + rule.back
         row = conn.execute(
-            f"SELECT min(time), max(stop) {episodes}".encode(), [station, high + most, low - most]
+            f"SELECT min(time), max(stop) {kept}".encode(), [station, high + most, low - most]
         ).fetchone()
         assert row is not None
         first, last = (edge if isinstance(edge, datetime) else low for edge in row)
         far = most + 2 * max(low - first, last - high, timedelta(0)) + most
-        read += count(
-            conn,
-            "SELECT count(*) FROM average a JOIN series s ON s.id = a.series JOIN term t ON t.id = a.averaging"
-            " WHERE s.station = %s AND s.parameter = %s AND t.name = %s AND a.time >= %s AND a.time < %s",
-            station,
-            rule.parameter,
-            rule.averaging,
-            low - far,
-            high + far,
-        )
-        written = max(written, count(conn, f"SELECT count(*) {episodes}", station, high + far, low - far))
+        for parameter, averaging in rule.facts:
+            others = [station]
+            if averaging == episodes.BACKGROUND:
+                others = (
+                    compare.beside(conn, [parameter]).filter(pl.col("station") == station)["other"].unique().to_list()
+                )
+            read += count(
+                conn,
+                "SELECT count(*) FROM average a JOIN series s ON s.id = a.series JOIN term t ON t.id = a.averaging"
+                " WHERE s.station = ANY(%s) AND s.parameter = %s AND t.name = %s AND a.time >= %s AND a.time < %s",
+                others,
+                parameter,
+                "hour" if averaging in episodes.SAID else averaging,
+                low - far,
+                high + far,
+            )
+        written = max(written, count(conn, f"SELECT count(*) {kept}", station, high + far, low - far))
     return read + written, written
 
 
