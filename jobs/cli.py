@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, str] = {
     "alarms": "jobs.alarms:app",
     "forecast": "jobs.forecast",
     "irrigate": "jobs.irrigate",
+    "evaluate": "jobs.evaluate:app",
     "export": "jobs.export",
     "hints": "jobs.hints.cli:app",
     "correct": "jobs.correct:app",

@@ -13,6 +13,8 @@ Each learns (`fit`) and judges (`score`), and the two meet in a blob that only t
     REACH                                       readings before a step that its score reads: what is loaded is longer
                                                 by (REACH + 3) cadences; or how long before a step
 
+What is shipped is one configuration of them: `learn`, `judge`, and `replay` of a past (_shipped.py).
+
 `steps` has series, time, value (no nulls) and `offset` [min], at any regular cadence; `voices` series, parameter,
 offset, and `station` where a detector looks at what stands together; `fits` subject, valid_from, blob.
 """
@@ -25,11 +27,24 @@ from analytics import tables
 from analytics.detection._combine import calibrate, combine, on_line, onsets
 from analytics.detection._replay import fits_of
 from analytics.detection._rows import SLACK
+from analytics.detection._shipped import JUDGED, LEARN, MEMBERS, judge, learn, reach, replay
 from analytics.family import members
 from analytics.tables import Content, TableError
 
-__all__ = ["DETECTORS", "LEARNERS", "REACH", "SCORERS", "SETTINGS", "STUDENTS", "TABLE", "back", "calibrate", "combine"]
-__all__ += ["fits_of", "on_line", "onsets", "parse"]
+__all__ = ["DETECTORS", "JUDGED", "LEARN", "LEARNERS", "MEMBERS", "REACH", "SCORERS", "SETTINGS", "STUDENTS", "TABLE"]
+__all__ += [
+    "back",
+    "calibrate",
+    "combine",
+    "fits_of",
+    "judge",
+    "learn",
+    "on_line",
+    "onsets",
+    "parse",
+    "reach",
+    "replay",
+]
 
 TABLE = "detectors"
 

@@ -11,7 +11,9 @@ from analytics.parameters import Parameter
 
 Fit = Callable[[pl.DataFrame, pl.DataFrame, Mapping[str, Parameter], Mapping[str, Any]], pl.DataFrame]
 
-DAY = timedelta(days=1)
+DAY, WEEK = timedelta(days=1), timedelta(weeks=1)
+#: What is young is learned every day.
+YOUNG = timedelta(days=28)
 
 
 def fits_of(
@@ -20,11 +22,11 @@ def fits_of(
     voices: pl.DataFrame,
     parameters: Mapping[str, Parameter],
     setting: Mapping[str, Any],
-    every: timedelta = DAY,
+    every: timedelta = WEEK,
 ) -> pl.DataFrame:
-    """`subject`, `valid_from`, `blob`: what `fit` learns of `steps` at each local midnight, or every so many of them,
-    and besides as soon as a series of its station has as many readings as the setting asks for. Nothing looks ahead,
-    and nothing depends on where the steps end."""
+    """`subject`, `valid_from`, `blob`: what `fit` learns of `steps` as soon as a series of its station has as many
+    readings as the setting asks for, at each local midnight of the `YOUNG` days after that, and then at one of `every`.
+    Nothing looks ahead, and nothing depends on where the steps end."""
     rows = steps.sort("time", "series")
     times, last = rows["time"], rows["time"].max()
     least = setting.get("least") or setting["hours"]
@@ -40,10 +42,10 @@ def fits_of(
     for series, ready, offset in whole.drop_nulls("ready").sort("series").iter_rows():
         dates.setdefault(ready, set()).update(beside[series])
         shift = timedelta(minutes=offset)
-        midnight = (ready + shift).replace(hour=0, minute=0, second=0, microsecond=0) - shift + every
+        midnight = (ready + shift).replace(hour=0, minute=0, second=0, microsecond=0) - shift + DAY
         while midnight <= last:
             dates.setdefault(midnight, set()).add(series)
-            midnight += every
+            midnight += DAY if midnight - ready < YOUNG else every
     window, made = timedelta(days=setting["window"]), []
     for date, series in sorted(dates.items()):
         low, high = times.search_sorted(date - window), times.search_sorted(date)

@@ -3,8 +3,9 @@
 The line of a series is the greatest of: some robust standard deviations of its residuals; a multiple of a high quantile
 of them after a median filter of five, so that a spike of the past does not hide the next one, while a storm that lasts
 does raise the line; some steps of the sensor's resolution and a share of its range, as MAD is 0 on a flat counter.
-Where the past is skewed as turbidity is, noise grows with the level, and the line with it. Besides, the line is lifted
-where the hours just before were rough: a rough stretch is not twenty alarms. Median and MAD: Hampel, as in SaQC and
+Where the past is skewed as turbidity is, noise grows with the level, and the line with it. A quantity may have a floor
+in its unit, below which a change means nothing to anybody however calm the past was. Besides, the line is lifted where
+the hours just before were rough: a rough stretch is not twenty alarms. Median and MAD: Hampel, as in SaQC and
 PyHydroQC (A. S. Jones et al. 2022); a line by one's own past quantile is what held from one period to the next.
 """
 
@@ -27,6 +28,7 @@ SETTING: Mapping[str, Any] = {
     "window": int,
     "least": int,
     **dict.fromkeys(("spread", "quantile", "margin", "steps", "share", "rough"), tables.NUMBER),
+    "floors": dict,
     "source": str,
     "confidence": str,
 }
@@ -43,7 +45,7 @@ REACH = 37
 SKEW = 5.0
 #: A series that has one value for more than this share of its past has no residual worth a line.
 CONSTANT = 0.5
-_BLOB = pl.Struct(dict.fromkeys(("line", "foot", "rough", "cadence"), pl.Float64) | {"count": pl.Int64})
+_BLOB = pl.Struct(dict.fromkeys(("line", "foot", "floor", "rough", "cadence"), pl.Float64) | {"count": pl.Int64})
 
 
 def behind(name: str, *, lags: Sequence[int]) -> tuple[Fit, Score]:
@@ -52,19 +54,26 @@ def behind(name: str, *, lags: Sequence[int]) -> tuple[Fit, Score]:
     def learn(
         steps: pl.DataFrame, voices: pl.DataFrame, parameters: Mapping[str, Parameter], setting: Mapping[str, Any]
     ) -> pl.DataFrame:
-        return fit(wanted(steps, voices, parameters, setting), setting, lags)
+        floors = voices.select(
+            "series", pl.col("parameter").replace_strict(setting["floors"], default=0.0).alias("floor")
+        )
+        return fit(wanted(steps, voices, parameters, setting), dict(floors.iter_rows()), setting, lags)
 
     return learn, partial(score, lags=lags, name=name)
 
 
-def fit(steps: pl.DataFrame, setting: Mapping[str, Any], lags: Sequence[int]) -> pl.DataFrame:
-    """`subject`, `blob`: line [unit, or 1 where `foot` is not null], foot [unit], rough, cadence [µs], count."""
+def fit(
+    steps: pl.DataFrame, floors: Mapping[int, float], setting: Mapping[str, Any], lags: Sequence[int]
+) -> pl.DataFrame:
+    """`subject`, `blob`: line [unit, or 1 where `foot` is not null], foot [unit], floor [unit], rough, cadence [µs],
+    count."""
     made = []
     for (series,), part in steps.sort("series", "time").group_by("series", maintain_order=True):
         value, time = part["value"].to_numpy(), part["time"].to_physical().to_numpy()
         if len(value) >= setting["least"] and (learned := _learn(value, setting, lags)) is not None:
             line, foot = learned
-            blob = {"line": line, "foot": foot, "rough": setting["rough"], "cadence": cadence(time)}
+            known = {"line": line, "foot": foot, "floor": floors[int(str(series))]}
+            blob = known | {"rough": setting["rough"], "cadence": cadence(time)}
             made.append((series, json.dumps(blob | {"count": len(value)}).encode()))
     return pl.DataFrame(made, schema={"subject": pl.Int32(), "blob": pl.Binary()}, orient="row")
 
@@ -76,7 +85,7 @@ def score(steps: pl.DataFrame, fits: pl.DataFrame, lags: Sequence[int], name: st
     base = middle([rows.back(value, lag) for lag in lags])
     step = np.abs(value - rows.back(value, 1))
     line, rough = _line(floats(known, "line"), floats(known, "foot"), base), floats(known, "rough")
-    line = np.maximum(line, rough * _roughness(rows, step))
+    line = np.maximum(np.maximum(line, rough * _roughness(rows, step)), np.nan_to_num(floats(known, "floor")))
     share = pl.Series("value", np.abs(value - base) / line).fill_nan(None)
     made = known.with_columns(share, pl.lit(name).alias("detector")).with_columns(settle(pl.col("value")))
     return conform(made, SCORES)

@@ -15,9 +15,10 @@ from analytics.frames import SCORES, conform, settle
 from analytics.parameters import Parameter
 
 NAME = "sustained"
-SETTING = robust_seasonal.SETTING
+SETTING: Mapping[str, Any] = {**robust_seasonal.SETTING, "domains": list}
 #: How long before a step the readings begin that its score reads.
 REACH = timedelta(hours=6)
+DAY = timedelta(days=1)
 #: A score counts as this at most, so that a spike is no plateau; scores are added up as whole millionths of the line,
 #: which gives the same sum in any order.
 MOST, WHOLE = 1000.0, 1_000_000
@@ -26,8 +27,11 @@ MOST, WHOLE = 1000.0, 1_000_000
 def fit(
     steps: pl.DataFrame, voices: pl.DataFrame, parameters: Mapping[str, Parameter], setting: Mapping[str, Any]
 ) -> pl.DataFrame:
-    """`subject`, `blob`: what robust-seasonal learns."""
-    return robust_seasonal.fit(steps, voices, parameters, setting)
+    """`subject`, `blob`: what robust-seasonal learns, of the series whose parameter is of one of the `domains`, and
+    that were seen for a day: before that an hour of the day says nothing."""
+    mine = {name: one for name, one in parameters.items() if one.domain in setting["domains"]}
+    seen = pl.col("time").max().over("series") - pl.col("time").min().over("series")
+    return robust_seasonal.fit(steps.filter(seen >= DAY), voices, mine, setting)
 
 
 def score(steps: pl.DataFrame, fits: pl.DataFrame) -> pl.DataFrame:

@@ -6,6 +6,8 @@ A scorer reads rows of `SCORED`, in the order of their time within each series. 
 events.py       what a duty station lives through: events found, false alarms, delay
 nab.py          the score of the Numenta Anomaly Benchmark
 vus.py          the volume under the surface of precision and recall, as TSB-AD has it: no line at all
+figures.py      all of these of a set, in one row
+labelled.py     labelled readings as anybody may give them; sets.py: the shared sets
 injection.py    faults and events of eight kinds, injected into a real series
 """
 

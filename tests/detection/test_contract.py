@@ -1,6 +1,7 @@
 """What every detector promises, at any cadence: a stream and a batch say the same, and nothing looks ahead."""
 
 import json
+import math
 import random
 import statistics
 from datetime import UTC, datetime, timedelta
@@ -19,12 +20,18 @@ MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 QUARTER = timedelta(minutes=15)
 DAY = timedelta(days=1)
 NAMES = ("pm25", "o3", "no2")
+#: What the series measure where a detector judges nothing else.
+OTHERS = {"rise": ("water_level", "discharge", "water_level")}
 
 
-def voices() -> pl.DataFrame:
-    rows = [(number, name, 0, 7) for number, name in enumerate(NAMES, start=1)]
+def voices(name: str = "") -> pl.DataFrame:
+    """Three series of a station, each beside the two others, as the detector `name` takes them."""
+    rows = [
+        (number, parameter, 0, 7, [one for one in (1, 2, 3) if one != number])
+        for number, parameter in enumerate(OTHERS.get(name, NAMES), start=1)
+    ]
     schema = {"series": pl.Int32(), "parameter": pl.String(), "offset": pl.Int16(), "station": pl.Int32()}
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    return pl.DataFrame(rows, schema={**schema, "near": pl.List(pl.Int32())}, orient="row")
 
 
 def steps_of(values: dict[int, list[float | None]], cadence: timedelta = QUARTER) -> pl.DataFrame:
@@ -62,7 +69,7 @@ def dated(steps: pl.DataFrame, name: str) -> pl.DataFrame:
     for day in (5, 7):
         start = MONDAY + day * DAY
         learned: pl.DataFrame = detection.STUDENTS[name](
-            steps.filter(pl.col("time") < start), voices(), ALL, SETTING[name]
+            steps.filter(pl.col("time") < start), voices(name), ALL, SETTING[name]
         )
         made.append(learned.with_columns(pl.lit(start).cast(TIME).alias("valid_from")))
     return pl.concat(made)
@@ -94,8 +101,8 @@ def test_a_stream_and_a_batch_say_the_same_bit_for_bit(name: str, seed: int, cut
 @pytest.mark.parametrize("name", detection.SCORERS)
 def test_the_same_steps_give_the_same_bytes_in_any_order(name: str) -> None:
     steps = district(3)
-    made = detection.STUDENTS[name](steps, voices(), ALL, SETTING[name])
-    again = detection.STUDENTS[name](steps.sample(fraction=1, shuffle=True, seed=1), voices(), ALL, SETTING[name])
+    made = detection.STUDENTS[name](steps, voices(name), ALL, SETTING[name])
+    again = detection.STUDENTS[name](steps.sample(fraction=1, shuffle=True, seed=1), voices(name), ALL, SETTING[name])
     assert made.height > 0
     assert made.equals(again)
 
@@ -105,7 +112,7 @@ def test_what_is_learned_by_the_clock_does_not_depend_on_how_long_the_file_is(na
     steps, setting = district(3), SETTING[name]
 
     def said(some: pl.DataFrame) -> pl.DataFrame:
-        fits = detection.fits_of(detection.STUDENTS[name], some, voices(), ALL, setting)
+        fits = detection.fits_of(detection.STUDENTS[name], some, voices(name), ALL, setting)
         found: pl.DataFrame = detection.SCORERS[name](some, fits)
         return found
 
@@ -169,7 +176,7 @@ def test_sensors_that_part_from_one_another_are_out_though_each_is_where_it_was_
     steps = steps_of(values)
     start = MONDAY + 800 * QUARTER
     learned = detection.STUDENTS["related"](
-        steps.filter(pl.col("time") < start), voices(), ALL, {**SETTING["related"], "smooth": 1}
+        steps.filter(pl.col("time") < start), voices(), ALL, {**SETTING["related"], "smooth": 1, "margin": 1.5}
     )
     fit_ = learned.with_columns(pl.lit(start).cast(TIME).alias("valid_from"))
     scores = detection.SCORERS["related"](steps, fit_).with_columns(
@@ -177,6 +184,51 @@ def test_sensors_that_part_from_one_another_are_out_though_each_is_where_it_was_
     )
     assert scores.filter("inside")["value"].median() > 1
     assert (scores.filter(~pl.col("inside"))["value"] < 1).mean() > 0.97
+
+
+def test_a_series_is_held_against_its_neighbours_and_not_against_its_own_past() -> None:
+    """Haze over all is not ours; a plume at one of three is, and so is a sensor that alone stays behind."""
+    dice = random.Random(8)
+    level = [40 + 10 * math.sin(n / 96 * 2 * math.pi) for n in range(960)]
+    for n in range(820, 840):
+        level[n] += 200  # the haze
+    values: dict[int, list[float | None]] = {
+        series: [round(one + 5 * series + dice.gauss(0, 1), 2) for one in level] for series in (1, 2, 3)
+    }
+    for n in range(880, 890):
+        values[2][n] = round((values[2][n] or 0.0) + 60, 2)  # the plume
+    values[3][835] = None
+    steps, start = steps_of(values), MONDAY + 800 * QUARTER
+    learned = detection.STUDENTS["network"](
+        steps.filter(pl.col("time") < start), voices(), ALL, {**SETTING["network"], "margin": 1}
+    )
+    fit_ = learned.with_columns(pl.lit(start).cast(TIME).alias("valid_from"))
+    scores = detection.SCORERS["network"](steps.filter(pl.col("time") >= start), fit_)
+    said = {series: part["value"].to_list() for (series,), part in scores.group_by("series")}
+    assert max(one for one in said[1] if one is not None) < 1
+    assert [n + 800 for n, one in enumerate(said[2]) if one is not None and one >= 1] == list(range(880, 890))
+    # Where one of two neighbours says nothing there is nobody to be held against.
+    assert said[1][35] is None
+    assert said[2][35] is None
+
+
+def test_a_river_is_told_to_rise_before_it_is_high() -> None:
+    dice = random.Random(9)
+    values: list[float | None] = [round(100 + dice.gauss(0, 1), 1) for _ in range(700)]
+    values[620] = 140.0  # a reading off is no flood
+    values += [round(100 + 2 * n, 1) for n in range(40)]
+    steps, start = steps_of({1: values}), MONDAY + 600 * QUARTER
+    learned = detection.STUDENTS["rise"](
+        steps.filter(pl.col("time") < start), voices("rise").head(1), ALL, SETTING["rise"]
+    )
+    blob = json.loads(learned["blob"][0])
+    fit_ = learned.with_columns(pl.lit(start).cast(TIME).alias("valid_from"))
+    scores = detection.SCORERS["rise"](steps, fit_)["value"].to_list()
+    first = next(n for n in range(600, 740) if (scores[n] or 0) >= 1)
+    high = next(n for n in range(700, 740) if (values[n] or 0) >= blob["usual"] + blob["line"])
+    assert 700 <= first < high
+    falling = steps_of({1: [*values, *[round(180 - 5 * n, 1) for n in range(30)]]})
+    assert detection.SCORERS["rise"](falling, fit_)["value"].to_list()[-1] == 0
 
 
 def test_what_lasts_is_scored_by_its_mean_over_six_hours() -> None:

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics.evaluation import nab
+from analytics.evaluation import nab, sets
 from analytics.evaluation.nab import PROFILES, Bools, File, Profile
 from tests.conftest import SHARED, needs_shared
-from tests.published import sets
 from tests.published.rivals import windowed_gaussian
 
 NAB = SHARED / "data" / "nab"

@@ -4,7 +4,8 @@
 
 A row a set and detector: event by event at its own line 1.0, over all and over the halves of each file; at the best
 line there is, found with the labels, to say what the line costs; the volume under the surface of precision and recall,
-which knows no line, as the mean of the series that have a label; of NAB its own score at 1.0 and, as the benchmark
+which knows no line, as the mean of the series that have a label; `left out` is F1 where each station has the line that
+is the best of all others; of NAB its own score at 1.0 and, as the benchmark
 does, at the best line. A set whose labels are of the whole station is scored so: the highest score of its series.
 `--ioos` is an interpreter with tests/compare/requirements.lock installed. The sets lie in `../shared/data`.
 """
@@ -14,48 +15,21 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
 import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from analytics.evaluation import SCORED, events, nab, vus
-from tests.published import sets
-from tests.published.detectors import OURS, Detector
+from analytics.evaluation import nab, sets
+from analytics.evaluation.figures import Reached, measure
+from tests.published.detectors import OURS, Detector, by_series
 from tests.published.rivals import RIVALS
 
 SCRIPT = Path(__file__).parents[1] / "compare" / "rivals" / "detection.py"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A detector on a set; `nab` holds standard, low FP and low FN at 1.0, then each at its best line."""
-
-    own: events.Figures
-    halves: tuple[events.Figures, events.Figures]
-    line: float
-    best: events.Figures
-    vus: float
-    nab: Sequence[float]
-    seconds: float
-
-
-def by_series(judge: Callable[[nab.Array], nab.Array]) -> Detector:
-    """A detector of one that knows the values of a series only."""
-
-    def score(rows: pl.DataFrame) -> pl.DataFrame:
-        parts = [
-            part.with_columns(pl.Series("score", judge(part["value"].to_numpy())).fill_nan(None))
-            for part in rows.with_row_index("row").partition_by("series", maintain_order=True)
-        ]
-        return pl.concat(parts).sort("row").drop("row")
-
-    return score
 
 
 def ioos(python: str) -> Detector:
@@ -66,53 +40,20 @@ def ioos(python: str) -> Detector:
             source, target = Path(made) / "rows.parquet", Path(made) / "scores.parquet"
             rows.select("series", "time", "value").write_parquet(source)
             subprocess.run([python, "-I", str(SCRIPT), str(source), str(target)], check=True)
-            return rows.with_columns(pl.read_parquet(target)["score"])
+            found = pl.read_parquet(target)["score"]
+            return rows.with_columns(found.alias("level"), found.alias("alarm"))
 
     return score
 
 
-def measure(name: str, detector: Detector) -> Row:
-    """`detector` on the set `name`."""
-    rows, whole = sets.read(name), sets.SETS[name].whole
+def measured(name: str, detector: Detector) -> tuple[Reached, float]:
+    """What `detector` reaches on the set `name`, and the seconds it took."""
+    rows = sets.read(name)
     began = time.perf_counter()
     said = detector(rows.drop("set", "label"))
     seconds = time.perf_counter() - began
-    scored = rows.with_columns(said["score"].cast(pl.Float64).fill_nan(None))
-    judged = events.together(scored) if whole else scored.select(*SCORED)
-    first, second = events.halves(judged)
-    line, best = events.best(judged)
-    return Row(
-        events.judge(judged),
-        (events.judge(first), events.judge(second)),
-        line,
-        best,
-        float(np.mean([volume for volume in volumes(judged, rows) if not np.isnan(volume)])),
-        of_nab(judged) if name == "nab" else (),
-        seconds,
-    )
-
-
-def volumes(judged: pl.DataFrame, rows: pl.DataFrame) -> Iterator[float]:
-    """VUS-PR of each series, NaN where it has no label; the buffer is the period of its values (a station's: of its
-    first series). Rows that nobody judged are left out."""
-    widths = {}
-    for key in ("station", "series"):
-        for (number,), part in rows.group_by(key, maintain_order=True):
-            one = part.filter(pl.col("series") == part["series"][0])
-            widths[number] = one["value"].to_numpy()
-    for (number,), part in judged.drop_nulls("label").group_by("series", maintain_order=True):
-        label, score = part["label"].to_numpy(), part["score"].fill_null(np.nan).to_numpy()
-        yield vus.vus_pr(label, score, vus.period(widths[number])) if label.any() else float("nan")
-
-
-def of_nab(judged: pl.DataFrame) -> list[float]:
-    """NAB's three profiles at 1.0, then the three at the best line of each."""
-    files = [
-        (part["label"].to_numpy(), part["score"].fill_null(np.nan).to_numpy())
-        for part in judged.partition_by("series", maintain_order=True)
-    ]
-    profiles = nab.PROFILES.values()
-    return [nab.score(files, events.LINE, one) for one in profiles] + [nab.best(files, one)[1] for one in profiles]
+    judged = rows.with_columns(said["level"].cast(pl.Float64), said["alarm"].cast(pl.Float64))
+    return measure(judged, whole=sets.SETS[name].whole, windows=name == "nab", sites=True), seconds
 
 
 def published(stations: Sequence[str]) -> Iterator[tuple[str, list[float]]]:
@@ -138,13 +79,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, metavar="FILE", help="keep the figures there as JSON")
     wanted = parser.parse_args()
     who = detectors(wanted.detector, wanted.rivals, wanted.ioos)
-    measured = {(name, title): measure(name, detector) for name in wanted.sets for title, detector in who.items()}
+    found = {(name, title): measured(name, detector) for name in wanted.sets for title, detector in who.items()}
     out = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
-    out.print(_figures(measured))
+    out.print(_figures(found))
     if "nab" in wanted.sets:
-        out.print(_nab({title: row.nab for (name, title), row in measured.items() if name == "nab"}))
+        out.print(_nab({title: row.nab for (name, title), (row, _) in found.items() if name == "nab"}))
     if wanted.out:
-        kept = [{"set": name, "detector": title} | asdict(row) for (name, title), row in measured.items()]
+        kept = [{"set": name, "detector": title} | asdict(row) for (name, title), (row, _) in found.items()]
         wanted.out.write_text(json.dumps(kept, indent=1) + "\n")
 
 
@@ -158,7 +99,7 @@ def detectors(ours: Sequence[str], rivals: bool, python: str | None) -> dict[str
     return found
 
 
-def _figures(measured: Mapping[tuple[str, str], Row]) -> Table:
+def _figures(measured: Mapping[tuple[str, str], tuple[Reached, float]]) -> Table:
     table = Table(title="event by event, at each detector's own line of 1.0 and at the best line", pad_edge=False)
     table.add_column("set", no_wrap=True)
     table.add_column("detector", no_wrap=True)
@@ -172,19 +113,19 @@ def _figures(measured: Mapping[tuple[str, str], Row]) -> Table:
         "best F1",
         "false/week",
         "line",
+        "left out",
     ):
         table.add_column(name, justify="right")
     for name in ("VUS-PR", "s"):
         table.add_column(name, justify="right")
-    for (name, title), row in measured.items():
+    for (name, title), (row, took) in measured.items():
         own, best = row.own, row.best
         cells = [own.f1, own.precision, own.recall, own.false_rate, own.delay]
-        more = [best.f1, best.false_rate, row.line, row.vus]
+        more = [best.f1, best.false_rate, row.line]
         halves = " ".join(f"{half.f1:.2f}" for half in row.halves)
-        seconds = f"{row.seconds:.1f}"
-        table.add_row(
-            name, title, *(f"{cell:.2f}" for cell in cells), halves, *(f"{cell:.2f}" for cell in more), seconds
-        )
+        apart = "" if row.elsewhere is None else f"{row.elsewhere.f1:.2f}"
+        shown = [*(f"{cell:.2f}" for cell in cells), halves, *(f"{cell:.2f}" for cell in more), apart]
+        table.add_row(name, title, *shown, f"{row.vus:.3f}", f"{took:.1f}")
     return table
 
 

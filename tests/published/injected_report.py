@@ -19,10 +19,9 @@ from rich.console import Console
 from rich.table import Table
 
 from analytics import ingest
-from analytics.evaluation import SCORED, events, injection
+from analytics.evaluation import SCORED, events, injection, sets
 from analytics.evaluation.injection import KINDS, SIZES, TRUTH
 from analytics.synthetic import District
-from tests.published import sets
 from tests.published.detection_report import detectors
 from tests.published.detectors import OURS, Detector
 from tests.published.rivals import RIVALS
@@ -125,7 +124,7 @@ def tell(told: Told, detector: Detector) -> tuple[pl.DataFrame, events.Figures]:
     rows, truth = told
     said = detector(rows.drop("label"))
     named = [said["group"]] if "group" in said.columns else []
-    scored = rows.with_columns(said["score"].cast(pl.Float64).fill_nan(None), *named)
+    scored = rows.with_columns(said["alarm"].cast(pl.Float64).fill_nan(None).alias("score"), *named)
     found = injection.found(truth, scored, grace=GRACE)
     return found, events.judge(scored.select(*SCORED))
 

@@ -22,6 +22,7 @@ from jobs import console
 from tests.soak import (
     backfill,
     bulk,
+    detection,
     doors,
     draw,
     files,
@@ -71,6 +72,7 @@ PARTS: Mapping[str, Callable[[House, int], Outcome]] = {
     "panels": panels.run,
     "outages": outages.run,
     "paging": paging.run,
+    "detection": detection.run,
 }
 HERE = Path(__file__).parent
 

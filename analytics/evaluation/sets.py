@@ -1,4 +1,6 @@
-"""The shared labelled sets as one frame: read by the scorers' report, benchmarks and tests, by no detector.
+"""The shared labelled sets as one frame: read by who scores, by no detector.
+
+They lie in `../shared` beside the checkout; an installation has none.
 
 `read(name)` gives `LABELLED`: a row a reading, in the order of its file, missing readings left out. `station` is the
 file, `series` that and the column, `parameter` our name of the column where we have one. What `label` says, and what to

@@ -1,0 +1,143 @@
+"""The one configuration that is shipped: which detectors speak, how loud, and when it is news.
+
+Two answers a reading. `level`: how unusual it is, the greatest score of those that know; 1 is the line. `alarm`: the
+same where it is news, else 0: a jump must beat all jumps of the hour before, an hour of the day that is off all of the
+day before, or twenty alarms would tell of one event. A jump is a fault until somebody looks; what departs slowly from
+its usual hours, or from its companions, is an event.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from analytics.detection import one_step, related, robust_seasonal, stuck, sustained
+from analytics.detection._replay import Fit, fits_of
+from analytics.detection._rows import SLACK
+from analytics.frames import TIME
+from analytics.parameters import Parameter
+
+#: What is learned, by the name of its fit and of its block in the table.
+LEARN: Mapping[str, Fit] = {
+    one_step.NAME: one_step.fit,
+    related.NAME: related.fit,
+    stuck.NAME: stuck.fit,
+    sustained.NAME: sustained.fit,
+}
+FAULT, EVENT = "fault", "event"
+LINE = 1.0
+
+
+class Member(NamedTuple):
+    """Who judges, by which fit; whether it counts for the level; how long before its alarm nothing may have been as
+    high (None: its alarms are none), how many times as high is news then; and what its alarm says."""
+
+    score: Any
+    fit: str
+    level: bool
+    quiet: timedelta | None
+    more: float
+    group: str
+
+
+#: A jump back is about as far as the jump: no news.
+MEMBERS: Mapping[str, Member] = {
+    one_step.NAME: Member(one_step.score, one_step.NAME, True, timedelta(hours=1), 1.1, FAULT),
+    stuck.NAME: Member(stuck.score, stuck.NAME, True, timedelta(hours=1), 1.0, FAULT),
+    related.NAME: Member(related.score, related.NAME, True, timedelta(0), 1.0, EVENT),
+    robust_seasonal.NAME: Member(robust_seasonal.score, sustained.NAME, False, timedelta(days=1), 1.0, EVENT),
+    sustained.NAME: Member(sustained.score, sustained.NAME, True, None, 1.0, EVENT),
+}
+#: What is judged: `by` is the first member whose alarm is at the line, null where there is none.
+JUDGED: Mapping[str, pl.DataType] = {
+    "series": pl.Int32(),
+    "time": TIME,
+    "level": pl.Float64(),
+    "alarm": pl.Float64(),
+    "by": pl.String(),
+}
+_KEY = ["series", "time"]
+
+
+def learn(
+    steps: pl.DataFrame,
+    voices: pl.DataFrame,
+    parameters: Mapping[str, Parameter],
+    settings: Mapping[str, Mapping[str, Any]],
+) -> pl.DataFrame:
+    """`detector`, `subject`, `blob`: all that there is to learn of `steps` (series, time, value, offset [min]).
+
+    `voices` (series, parameter, offset, and `station` where some stand together), `settings` of `detection.parse`.
+    """
+    made = [
+        fit(steps, voices, parameters, settings[name]).select(pl.lit(name).alias("detector"), "subject", "blob")
+        for name, fit in LEARN.items()
+    ]
+    return pl.concat(made)
+
+
+def judge(steps: pl.DataFrame, fits: pl.DataFrame) -> pl.DataFrame:
+    """`JUDGED`, a row a step, by series and time: by what holds at its time of `fits` (detector, subject, valid_from,
+    blob).
+
+    Steps are looked at `reach` back. Null where nobody can judge. A series has one step a time.
+    """
+    rows = steps.sort(_KEY)
+    made = rows.select(_KEY)
+    for name, member in MEMBERS.items():
+        made = made.with_columns(_beside(rows, member.score(rows, fits.filter(detector=member.fit))).alias(name))
+    level = pl.max_horizontal([name for name, member in MEMBERS.items() if member.level]).alias("level")
+    news = [name for name, member in MEMBERS.items() if member.quiet is not None]
+    made = made.select(*_KEY, level, *(_news(name) for name in news))
+    by = pl.coalesce(pl.when(pl.col(name) >= LINE).then(pl.lit(name)) for name in news)
+    return made.select(*_KEY, "level", pl.max_horizontal(news).alias("alarm"), by.alias("by"))
+
+
+def replay(
+    rows: pl.DataFrame, parameters: Mapping[str, Parameter], settings: Mapping[str, Mapping[str, Any]]
+) -> pl.DataFrame:
+    """`rows` (station, series, parameter, time, value) in their order, with `level`, `alarm` and `by` of `JUDGED`: as
+    if they had come one by one and been learned from by the clock, in UTC. Of rows with one time the last one counts.
+
+    A parameter that `parameters` does not know has a plain mean, no limits and no domain.
+    """
+    known = dict(parameters) | {
+        name: Parameter(name, name, name, "", "arithmetic", (), (), "", "")
+        for name in rows["parameter"].unique().sort()
+        if name not in parameters
+    }
+    number = rows.select(pl.col("series").rank("dense").cast(pl.Int32), pl.col("station").rank("dense").cast(pl.Int32))
+    numbered = rows.select("parameter", "time", "value", pl.lit(0, pl.Int16).alias("offset")).hstack(number)
+    voices = numbered.select("series", "parameter", "offset", "station").unique("series", maintain_order=True)
+    steps = numbered.select(*_KEY, "value", "offset").unique(_KEY, keep="last", maintain_order=True)
+    made = [
+        fits_of(fit, steps, voices, known, settings[name]).with_columns(pl.lit(name).alias("detector"))
+        for name, fit in LEARN.items()
+    ]
+    judged = judge(steps, pl.concat(made))
+    said = numbered.select(_KEY).join(judged, on=_KEY, how="left", maintain_order="left")
+    return rows.with_columns(said["level"], said["alarm"], said["by"])
+
+
+def reach(cadence: timedelta) -> timedelta:
+    """How long before a step the readings begin that its alarm may read, and the fits that judge them."""
+    longest = max(one_step.REACH, related.REACH, stuck.REACH)
+    quiet = max(member.quiet for member in MEMBERS.values() if member.quiet is not None)
+    return max((longest + SLACK) * cadence, sustained.REACH) + quiet
+
+
+def _beside(rows: pl.DataFrame, scores: pl.DataFrame) -> pl.Series:
+    """The value of `scores` at each of `rows`, null where there is none."""
+    if scores.height == rows.height and scores.select(_KEY).equals(rows.select(_KEY)):
+        return scores["value"]
+    return rows.select(_KEY).join(scores, on=_KEY, how="left", maintain_order="left")["value"]
+
+
+def _news(name: str) -> pl.Expr:
+    """The score of `name`, 0 where what was said before leaves no news in it."""
+    member = MEMBERS[name]
+    if not member.quiet:
+        return pl.col(name)
+    before = pl.col(name).rolling_max_by("time", window_size=member.quiet, closed="left").over("series")
+    return pl.when((before * member.more >= pl.col(name)).fill_null(value=False)).then(0.0).otherwise(name).alias(name)
