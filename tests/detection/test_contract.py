@@ -21,7 +21,10 @@ QUARTER = timedelta(minutes=15)
 DAY = timedelta(days=1)
 NAMES = ("pm25", "o3", "no2")
 #: What the series measure where a detector judges nothing else.
-OTHERS = {"rise": ("water_level", "discharge", "water_level")}
+OTHERS = {
+    "rise": ("water_level", "discharge", "water_level"),
+    **dict.fromkeys(("night", "meals"), ("tvoc", "nmhc", "tvoc")),
+}
 
 
 def voices(name: str = "") -> pl.DataFrame:
@@ -229,6 +232,49 @@ def test_a_river_is_told_to_rise_before_it_is_high() -> None:
     assert 700 <= first < high
     falling = steps_of({1: [*values, *[round(180 - 5 * n, 1) for n in range(30)]]})
     assert detection.SCORERS["rise"](falling, fit_)["value"].to_list()[-1] == 0
+
+
+def street(days: int = 20) -> list[float | None]:
+    """VOCs of a street by the quarter of an hour: 50 by night, 100 by day, 60 more at meals."""
+    dice = random.Random(10)
+    out: list[float | None] = []
+    for n in range(days * 96):
+        hour = n % 96 / 4
+        level = 50 if hour < 5 else 160 if 11 <= hour < 13 or 17 <= hour < 20 else 100
+        out.append(round(level + dice.gauss(0, 3), 1))
+    return out
+
+
+def said_of_the_street(name: str, values: list[float | None]) -> list[tuple[int, float]]:
+    """Day and hour of each step that is at the line, by what was learned of fourteen days."""
+    steps, start = steps_of({1: values}), MONDAY + 14 * DAY
+    learned = detection.STUDENTS[name](steps.filter(pl.col("time") < start), voices(name).head(1), ALL, SETTING[name])
+    fit_ = learned.with_columns(pl.lit(start).cast(TIME).alias("valid_from"))
+    scores = detection.SCORERS[name](steps, fit_)["value"].to_list()
+    return [(n // 96, n % 96 / 4) for n, score in enumerate(scores) if score is not None and score >= 1]
+
+
+def test_a_night_that_is_never_as_low_as_the_others_is_told_by_its_end() -> None:
+    values = street()
+    assert said_of_the_street("night", values) == []
+    for n in range(16 * 96, 16 * 96 + 20):
+        values[n] = 90.0  # it runs all night
+    for n in range(17 * 96, 17 * 96 + 12):
+        values[n] = 90.0  # and the next until three: then it was off, and the night as low as ever
+    values[18 * 96 : 18 * 96 + 10] = [None] * 10  # of this one hardly half was seen
+    values[18 * 96 + 10 : 18 * 96 + 20] = [90.0] * 10
+    assert {day for day, _ in said_of_the_street("night", values)} == {16}
+    assert {hour for _, hour in said_of_the_street("night", values)} == {4.0, 4.25, 4.5, 4.75}
+
+
+def test_a_meal_that_adds_more_than_others_is_told_in_its_last_hour() -> None:
+    values = street()
+    assert said_of_the_street("meals", values) == []
+    for n in range(15 * 96, 16 * 96):
+        values[n] = (values[n] or 0.0) + 80  # a day of haze adds to all hours: no meal
+    for n in range(16 * 96 + 17 * 4, 16 * 96 + 20 * 4):
+        values[n] = (values[n] or 0.0) + 80  # a supper
+    assert said_of_the_street("meals", values) == [(16, 19.0), (16, 19.25), (16, 19.5), (16, 19.75)]
 
 
 def test_what_lasts_is_scored_by_its_mean_over_six_hours() -> None:
