@@ -11,10 +11,10 @@ from datetime import timedelta
 
 import polars as pl
 
-from analytics import detection, episodes
-from analytics.store import derived, fits, names, observations, registry, terms
+from analytics import episodes
+from analytics.store import derived, names, observations, registry, terms
 from analytics.store.ledger import Take
-from jobs import region
+from jobs import region, scores
 from jobs.facts import Facts, inside, joined
 from jobs.rules import Rules, by_rules
 
@@ -31,7 +31,7 @@ def detect(take: Take, rules: list[Rules]) -> None:
     stations = stations.join(registry.load_places(take.conn), on="station", how="left")
     series = registry.load_series(take.conn)
     _detect_episodes(take, rules, stations, series.join(registry.load_authorities(take.conn), on="series"))
-    _detect_scores(take, series.filter(pl.col("station").is_in(wanted)))
+    scores.detect(take, series.filter(pl.col("station").is_in(wanted)))
 
 
 def _detect_episodes(take: Take, rules: list[Rules], stations: pl.DataFrame, voices: pl.DataFrame) -> None:
@@ -156,35 +156,3 @@ def _between(rows: pl.DataFrame, found: pl.DataFrame) -> tuple[pl.DataFrame, pl.
         pl.coalesce(pl.col("until") + _INSTANT, "high").alias("stop"),
     )
     return kept.select(list(episodes.CONDITIONS)), windows
-
-
-def _detect_scores(take: Take, series: pl.DataFrame) -> None:
-    """Scores of the affected hours, of both series of a quantity as one, kept under the one that speaks."""
-    affected = take.affected.rename({"subject": "station"}).join(series.select("station", "series"), on="station")
-    windows = affected.select(pl.col("series").alias("subject"), "start", "stop")
-    learned = {name: fits.load(take.conn, name, windows) for name in detection.DETECTORS}
-    if all(found.is_empty() for found in learned.values()):
-        return
-    voices = registry.load_voices(take.conn).filter(pl.col("series").is_in(series["series"].implode()))
-    hours = derived.load(
-        take.conn,
-        derived.AVERAGE,
-        affected.join(voices.select("series"), on="series").select("series", "start", "stop"),
-        {"averaging": ["hour"]},
-    )
-    take.read += hours.height
-    said = coalesce(hours, voices)
-    for name, score in detection.DETECTORS.items():
-        made = score(said, learned[name])
-        derived.write(take, derived.SCORE, made.filter(pl.col("value") >= 1), {"detector": [name]}, windows=windows)
-
-
-def coalesce(hours: pl.DataFrame, voices: pl.DataFrame) -> pl.DataFrame:
-    """series (the voice), time, value, offset [min]: hours of the series that speaks, else of its stand-in."""
-    return (
-        hours.filter(pl.col("value").is_not_null())
-        .join(voices.select("series", "voice", "rank", "offset"), on="series")
-        .sort("voice", "time", "rank")
-        .unique(["voice", "time"], keep="first", maintain_order=True)
-        .select(pl.col("voice").alias("series"), "time", "value", "offset")
-    )

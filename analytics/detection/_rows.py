@@ -1,6 +1,7 @@
 """Steps of many series as arrays, and what stood so many readings before each."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +41,13 @@ class Rows:
             near = self.time[count:] - self.time[:-count] <= (count + SLACK) * self.cadence[count:]
             out[count:] = np.where(there & near, values[:-count], np.nan)
         return out
+
+
+def back_of(reach: int | timedelta, cadence: timedelta) -> timedelta:
+    """How long before a step the readings begin that a score reads which reaches `reach` readings, or so long, back."""
+    if isinstance(reach, timedelta):
+        return reach
+    return (reach + SLACK) * cadence if reach else timedelta()
 
 
 def floats(frame: pl.DataFrame, column: str) -> Array:

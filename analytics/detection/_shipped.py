@@ -14,8 +14,8 @@ import polars as pl
 
 from analytics.detection import one_step, related, robust_seasonal, stuck, sustained
 from analytics.detection._replay import Fit, fits_of
-from analytics.detection._rows import SLACK
-from analytics.frames import TIME
+from analytics.detection._rows import back_of
+from analytics.frames import SCORES, TIME, conform
 from analytics.parameters import Parameter
 
 #: What is learned, by the name of its fit and of its block in the table.
@@ -23,18 +23,23 @@ LEARN: Mapping[str, Fit] = {
     one_step.NAME: one_step.fit,
     related.NAME: related.fit,
     stuck.NAME: stuck.fit,
-    sustained.NAME: sustained.fit,
+    robust_seasonal.NAME: robust_seasonal.fit,
 }
+#: Of these, those of a station as a whole: the fit stands at its first series.
+TOGETHER = [related.NAME]
 FAULT, EVENT = "fault", "event"
 LINE = 1.0
+#: What is stored of the news of all members together.
+ALARM = "alarm"
 
 
 class Member(NamedTuple):
-    """Who judges, by which fit; whether it counts for the level; how long before its alarm nothing may have been as
-    high (None: its alarms are none), how many times as high is news then; and what its alarm says."""
+    """Who judges, by which fit, how far back; whether it counts for the level; how long before its alarm nothing
+    may have been as high (None: its alarms are none), how many times as high is news then; and what its alarm says."""
 
     score: Any
     fit: str
+    reach: int | timedelta
     level: bool
     quiet: timedelta | None
     more: float
@@ -43,11 +48,13 @@ class Member(NamedTuple):
 
 #: A jump back is about as far as the jump: no news.
 MEMBERS: Mapping[str, Member] = {
-    one_step.NAME: Member(one_step.score, one_step.NAME, True, timedelta(hours=1), 1.1, FAULT),
-    stuck.NAME: Member(stuck.score, stuck.NAME, True, timedelta(hours=1), 1.0, FAULT),
-    related.NAME: Member(related.score, related.NAME, True, timedelta(0), 1.0, EVENT),
-    robust_seasonal.NAME: Member(robust_seasonal.score, sustained.NAME, False, timedelta(days=1), 1.0, EVENT),
-    sustained.NAME: Member(sustained.score, sustained.NAME, True, None, 1.0, EVENT),
+    one_step.NAME: Member(one_step.score, one_step.NAME, one_step.REACH, True, timedelta(hours=1), 1.1, FAULT),
+    stuck.NAME: Member(stuck.score, stuck.NAME, stuck.REACH, True, timedelta(hours=1), 1.0, FAULT),
+    related.NAME: Member(related.score, related.NAME, related.REACH, True, timedelta(0), 1.0, EVENT),
+    robust_seasonal.NAME: Member(
+        robust_seasonal.score, robust_seasonal.NAME, robust_seasonal.REACH, False, timedelta(days=1), 1.0, EVENT
+    ),
+    sustained.NAME: Member(sustained.score, robust_seasonal.NAME, sustained.REACH, True, None, 1.0, EVENT),
 }
 #: What is judged: `by` is the first member whose alarm is at the line, null where there is none.
 JUDGED: Mapping[str, pl.DataType] = {
@@ -58,6 +65,8 @@ JUDGED: Mapping[str, pl.DataType] = {
     "by": pl.String(),
 }
 _KEY = ["series", "time"]
+#: Who has news.
+_NEWS = [name for name, member in MEMBERS.items() if member.quiet is not None]
 
 
 def learn(
@@ -83,15 +92,18 @@ def judge(steps: pl.DataFrame, fits: pl.DataFrame) -> pl.DataFrame:
 
     Steps are looked at `reach` back. Null where nobody can judge. A series has one step a time.
     """
-    rows = steps.sort(_KEY)
-    made = rows.select(_KEY)
-    for name, member in MEMBERS.items():
-        made = made.with_columns(_beside(rows, member.score(rows, fits.filter(detector=member.fit))).alias(name))
     level = pl.max_horizontal([name for name, member in MEMBERS.items() if member.level]).alias("level")
-    news = [name for name, member in MEMBERS.items() if member.quiet is not None]
-    made = made.select(*_KEY, level, *(_news(name) for name in news))
-    by = pl.coalesce(pl.when(pl.col(name) >= LINE).then(pl.lit(name)) for name in news)
-    return made.select(*_KEY, "level", pl.max_horizontal(news).alias("alarm"), by.alias("by"))
+    made = _said(steps, fits).select(*_KEY, level, *(_news(name) for name in _NEWS))
+    by = pl.coalesce(pl.when(pl.col(name) >= LINE).then(pl.lit(name)) for name in _NEWS)
+    return made.select(*_KEY, "level", pl.max_horizontal(_NEWS).alias("alarm"), by.alias("by"))
+
+
+def scores(steps: pl.DataFrame, fits: pl.DataFrame) -> pl.DataFrame:
+    """`frames.SCORES` at the line or above it: what each member says, by its name, and as `ALARM` what is news."""
+    said = _said(steps, fits)
+    made = said.with_columns(said.select(pl.max_horizontal([_news(name) for name in _NEWS]).alias(ALARM)))
+    rows = made.unpivot([*MEMBERS, ALARM], index=_KEY, variable_name="detector").filter(pl.col("value") >= LINE)
+    return conform(rows, SCORES)
 
 
 def replay(
@@ -122,16 +134,31 @@ def replay(
 
 def reach(cadence: timedelta) -> timedelta:
     """How long before a step the readings begin that its alarm may read, and the fits that judge them."""
-    longest = max(one_step.REACH, related.REACH, stuck.REACH)
-    quiet = max(member.quiet for member in MEMBERS.values() if member.quiet is not None)
-    return max((longest + SLACK) * cadence, sustained.REACH) + quiet
+    return max(back_of(member.reach, cadence) + (member.quiet or timedelta()) for member in MEMBERS.values())
+
+
+def cadences(fits: pl.DataFrame) -> pl.DataFrame:
+    """`subject`, `cadence`: the longest that any of `fits` knows: what they judge is looked at `reach` of it back."""
+    known = pl.col("blob").cast(pl.String).str.json_path_match("$.cadence").cast(pl.Float64).cast(pl.Int64)
+    return fits.select("subject", known.cast(pl.Duration("us")).alias("cadence")).drop_nulls().group_by("subject").max()
+
+
+def _said(steps: pl.DataFrame, fits: pl.DataFrame) -> pl.DataFrame:
+    """The score of each member, a column each, a row a step, by series and time."""
+    rows = steps.sort(_KEY)
+    said = [
+        _beside(rows, member.score(rows, fits.filter(detector=member.fit))).alias(name)
+        for name, member in MEMBERS.items()
+    ]
+    return rows.select(_KEY).with_columns(said)
 
 
 def _beside(rows: pl.DataFrame, scores: pl.DataFrame) -> pl.Series:
-    """The value of `scores` at each of `rows`, null where there is none."""
+    """The value of `scores` at each of `rows`, the greatest where there are several, null where there is none."""
     if scores.height == rows.height and scores.select(_KEY).equals(rows.select(_KEY)):
         return scores["value"]
-    return rows.select(_KEY).join(scores, on=_KEY, how="left", maintain_order="left")["value"]
+    most = scores.group_by(_KEY).agg(pl.col("value").max())
+    return rows.select(_KEY).join(most, on=_KEY, how="left", maintain_order="left")["value"]
 
 
 def _news(name: str) -> pl.Expr:

@@ -6,6 +6,7 @@ not below the window's own high quantile (heavy tails are the rule in air) nor a
 
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
@@ -24,6 +25,8 @@ SETTING: Mapping[str, Any] = {
     "source": str,
     "confidence": str,
 }
+#: Domains of the parameters that are judged; every one where it does not say.
+MAY: Mapping[str, Any] = {"domains": list}
 #: A score reads no other reading.
 REACH = 0
 #: Hours of a day, and slots: those of a workday, then those of a day off.
@@ -31,15 +34,21 @@ HOURS, SLOTS = 24, 48
 #: Of a normal distribution: standard deviation over median absolute deviation.
 NORMAL = 1.4826
 MINUTE = 60_000_000  # [µs]
+DAY = timedelta(days=1)
 _BLOB = pl.Struct({"profile": pl.List(pl.Float64), "line": pl.Float64, "count": pl.Int64})
 
 
 def fit(
     hours: pl.DataFrame, voices: pl.DataFrame, parameters: Mapping[str, Parameter], setting: Mapping[str, Any]
 ) -> pl.DataFrame:
-    """`subject`, `blob`: profile [unit, null: not judged], line [unit] and number of hours of each series, as JSON."""
+    """`subject`, `blob`: profile [unit, null: not judged], line [unit] and number of hours of each series, as JSON.
+
+    Of series of one of the `domains`, where the setting names some, that were seen for a day: before, no hour is usual.
+    """
+    seen = pl.col("time").max().over("series") - pl.col("time").min().over("series")
     rows = (
-        hours.join(_floors(voices, parameters, setting), on="series")
+        hours.filter(seen >= DAY)
+        .join(_floors(voices, parameters, setting), on="series")
         .filter(pl.len().over("series") >= setting["hours"])
         .with_columns(_slot())
     )
@@ -112,7 +121,7 @@ def _floors(voices: pl.DataFrame, parameters: Mapping[str, Parameter], setting: 
     floors = {
         name: setting["floor"] * (span[1] - span[0])
         for name, parameter in parameters.items()
-        if parameter.mean in setting["means"]
+        if parameter.mean in setting["means"] and ("domains" not in setting or parameter.domain in setting["domains"])
         for span in [parameter.quality.get("gross_range", {}).get("suspect", (0.0, 0.0))]
     }
     known = voices.filter(pl.col("parameter").is_in(list(floors))).unique("series")

@@ -1,7 +1,7 @@
 """A sensor that says the same again and again: stuck, or capped at the end of its range.
 
-The score is the number of equal readings in a row over the line, 1 at most: how long it lasts says its episode. The
-line is some times the longest runs that are usual for a day of the series, so that a coarse or a slow sensor, or one
+The score is for how many readings it has been so over the line, 1 at most: how long it lasts says its episode. The line
+is some times the longest runs that are usual for a day of the series, so that a coarse or a slow sensor, or one
 that rests at 0 at night, has a long one; where it would be longer than `REACH` the series is not judged.
 """
 
@@ -26,10 +26,9 @@ SETTING: Mapping[str, Any] = {
     "source": str,
     "confidence": str,
 }
-#: The longest run that is counted [readings], and how far back it reaches [cadences]: each gap in it may be as long as
-#: a neighbour in time may be far.
+#: The longest run that is told from longer ones [cadences].
 MOST = 96
-REACH = MOST * (1 + SLACK)
+REACH = MOST
 DAY = 86_400_000_000  # [µs]
 _BLOB = pl.Struct({"line": pl.Float64, "cadence": pl.Float64, "count": pl.Int64})
 
@@ -66,9 +65,11 @@ def score(steps: pl.DataFrame, fits: pl.DataFrame) -> pl.DataFrame:
 
 
 def _runs(time: Ints, value: Array, begin: Ints, step: Array) -> Array:
-    """How many equal readings in a row end with each, at most `MOST`; rows by series and time."""
+    """For how long the readings up to each have been equal [cadences, the first is one], at most `MOST`; rows by series
+    and time. A gap of up to `SLACK` readings breaks no run."""
     number = np.arange(len(value))
     same = np.zeros(len(value), dtype=np.bool_)
     same[1:] = (value[1:] == value[:-1]) & (np.diff(time) <= (1 + SLACK) * step[1:]) & (number[1:] > begin[1:])
     first = np.maximum.accumulate(np.where(same, 0, number)) if len(number) else number
-    return np.asarray(np.minimum(number - first + 1, MOST), dtype=np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.minimum((time - time[first]) / step + 1, MOST), dtype=np.float64)

@@ -1,41 +1,29 @@
 """How far the last six hours are off their hours of the day, on the whole: what is not much, but lasts.
 
 The mean of the scores of robust-seasonal over six hours. A spike is over before it counts; a plateau, a drift or a
-flat stretch where there should be a peak is not.
+flat stretch where there should be a peak is not. It learns nothing of its own.
 """
 
-from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
 
 import polars as pl
 
 from analytics.detection import robust_seasonal
 from analytics.frames import SCORES, conform, settle
-from analytics.parameters import Parameter
 
 NAME = "sustained"
-SETTING: Mapping[str, Any] = {**robust_seasonal.SETTING, "domains": list}
 #: How long before a step the readings begin that its score reads.
 REACH = timedelta(hours=6)
-DAY = timedelta(days=1)
 #: A score counts as this at most, so that a spike is no plateau; scores are added up as whole millionths of the line,
 #: which gives the same sum in any order.
 MOST, WHOLE = 1000.0, 1_000_000
 
 
-def fit(
-    steps: pl.DataFrame, voices: pl.DataFrame, parameters: Mapping[str, Parameter], setting: Mapping[str, Any]
-) -> pl.DataFrame:
-    """`subject`, `blob`: what robust-seasonal learns, of the series whose parameter is of one of the `domains`, and
-    that were seen for a day: before that an hour of the day says nothing."""
-    mine = {name: one for name, one in parameters.items() if one.domain in setting["domains"]}
-    seen = pl.col("time").max().over("series") - pl.col("time").min().over("series")
-    return robust_seasonal.fit(steps.filter(seen >= DAY), voices, mine, setting)
-
-
 def score(steps: pl.DataFrame, fits: pl.DataFrame) -> pl.DataFrame:
-    """`frames.SCORES`, a row a step: the mean score of the six hours that end with it, null where it has none."""
+    """`frames.SCORES`, a row a step: the mean score of the six hours that end with it, null where it has none.
+
+    `fits` are those of robust-seasonal.
+    """
     rows = robust_seasonal.score(steps, fits).sort("series", "time", maintain_order=True)
     whole = (pl.col("value").clip(0.0, MOST) * WHOLE).round().cast(pl.Int64).fill_null(0).alias("whole")
     total = pl.col("whole").rolling_sum_by("time", window_size=REACH).over("series")

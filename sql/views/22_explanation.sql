@@ -95,7 +95,8 @@ WITH said AS (
            )::float8 AS expected,
            (f.fit->>'line')::float8 AS line, n.around, n.background, p.unit, p.title, p.title_zh, t.utc_offset AS ahead,
            nullif(concat_ws(' ', t.code, nullif(t.title, '')), '') AS place, coalesce(nullif(t.title_zh, ''), t.code) AS place_zh
-    FROM score c JOIN series s ON s.id = c.series JOIN station t ON t.id = s.station JOIN term d ON d.id = c.detector
+    FROM score c JOIN series s ON s.id = c.series JOIN station t ON t.id = s.station
+    JOIN term d ON d.id = c.detector AND d.name <> 'alarm' -- it repeats the score of the one that has the news
     CROSS JOIN LATERAL (SELECT c.time AT TIME ZONE 'UTC' + make_interval(mins => t.utc_offset) AS clock) AS l
     LEFT JOIN LATERAL (
         SELECT value->>'unit' AS unit, value->>'title' AS title, value->>'title_zh' AS title_zh

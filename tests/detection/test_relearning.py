@@ -30,7 +30,10 @@ class Town:
         world.settle(self.conn)
 
     def scores(self) -> list[tuple[Any, ...]]:
-        rows = self.conn.execute("SELECT series, time, value FROM score ORDER BY time").fetchall()
+        rows = self.conn.execute(
+            "SELECT series, time, value FROM score JOIN term d ON d.id = detector"
+            " WHERE d.name = 'robust-seasonal' ORDER BY time"
+        ).fetchall()
         return [(row[0], round((row[1] - T0) / HOUR), row[2]) for row in rows]  # type: ignore[operator]  # times
 
 
@@ -41,7 +44,7 @@ def test_relearn_makes_a_fit_a_quantity_and_marks_what_it_judges(conn: Connectio
     done = relearn.run(conn, at)
     assert (done.series, done.fits) == (1, 1)
     assert conn.execute("SELECT kind, subject, since, valid_from, fitted_at FROM fit").fetchall() == [
-        ("robust-seasonal", town.minute, T0 + (18 * 24 - 8 - 28 * 24) * HOUR, T0 + (18 * 24 - 8) * HOUR, at)
+        ("robust-seasonal", town.minute, T0 + (18 * 24 - 8 - 56 * 24) * HOUR, T0 + (18 * 24 - 8) * HOUR, at)
     ]
     # What lies past the clock is due when it is over.
     marks = conn.execute("SELECT stage, min(start), max(stop) FROM stale GROUP BY stage").fetchall()

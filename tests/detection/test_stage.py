@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analytics import detection
 from analytics.store import connection, derived, files, fits, ledger, register
 from analytics.store.connection import Connection
 from jobs import chain, console
@@ -36,12 +37,29 @@ def store(make_database: Make) -> Iterator[tuple[Connection, list[int]]]:
 
 
 def fit(conn: Connection, series: int, hours: float, line: float) -> None:
-    blob = json.dumps({"profile": [20.0] * 48, "line": line, "count": 200}).encode()
+    learned(conn, "robust-seasonal", series, hours, {"profile": [20.0] * 48, "line": line, "count": 200})
+
+
+def learned(conn: Connection, kind: str, series: int, hours: float, blob: dict[str, Any]) -> None:
     start = T0 + hours * HOUR
-    made = pl.DataFrame({"subject": [series], "blob": [blob]}).with_columns(
+    made = pl.DataFrame({"subject": [series], "blob": [json.dumps(blob).encode()]}).with_columns(
         pl.col("subject").cast(pl.Int32), since=pl.lit(start - 24 * HOUR), valid_from=pl.lit(start)
     )
-    fits.save(conn, "robust-seasonal", made, NOW, {})
+    fits.save(conn, kind, made, NOW, {})
+
+
+def others(conn: Connection, series: list[int]) -> None:
+    """Nothing; fits of those that look back: at three hours' distance, too, and of two sensors of a station."""
+    hour = 3_600_000_000.0
+    jump = {"foot": None, "floor": 0.0, "rough": 0.5, "count": 400}
+    learned(conn, "one-step", series[0], 20, {**jump, "line": 40.0, "cadence": hour})
+    learned(conn, "one-step", series[3], 20, {**jump, "line": 8.0, "cadence": 3 * hour})
+    learned(conn, "stuck", series[1], 5, {"line": 8.0, "cadence": hour, "count": 400})
+    learned(conn, "stuck", series[4], 70, {"line": 40.0, "cadence": hour, "count": 400})
+    model = {"centre": [100.0, 150.0], "scale": [40.0, 60.0], "spread": [1.0], "axes": [[0.7], [0.7]]}
+    pair = {**model, "members": series[:2], "along": 1.5, "off": 1.5, "cadence": hour, "smooth": 3, "count": 400}
+    learned(conn, "related", series[1], 15, pair)  # as when the other one was not there yet
+    learned(conn, "related", series[0], 80, {**pair, "along": 1.0})
 
 
 def days_of(series: list[int], dice: random.Random) -> list[Reading]:
@@ -84,13 +102,15 @@ def test_episodes_and_scores_are_the_same_in_whatever_pieces_they_come(
         world.empty(conn)
         for number, hour, line in ((series[0], 30, 60.0), (series[0], 90, 20.0), (series[3], 10, 9.0)):
             fit(conn, number, hour, line)
+        others(conn, series)
 
     begin()
     world.send(conn, [*story, *again, *last])
     world.settle(conn)
     expected = world.picture(conn)
     assert len(expected["episode"]) > 3
-    assert expected["score"]
+    said = conn.execute("SELECT DISTINCT d.name FROM score JOIN term d ON d.id = detector").fetchall()
+    assert {str(name) for (name,) in said} == {*detection.MEMBERS, detection.ALARM}
     begin()
     messages = [*story, *again]
     if dice.random() < 0.5:
