@@ -78,7 +78,7 @@ def test_what_all_have_is_said_with_its_region(store: Connection) -> None:
 
 
 def test_a_score_says_what_is_usual_there(store: Connection) -> None:
-    english, chinese = sentences(store, "kind = 'score' AND time = '2026-02-27T05:00Z'")
+    english, chinese = sentences(store, "kind = 'score' AND by = 'robust-seasonal' AND time = '2026-02-27T05:00Z'")
     assert english == (
         "ozone at A Park A, 2026-02-27 13:00: 310 µg/m³, where 50 is usual at that hour and 60 off it is the line."
         " 4.33 times the line of robust-seasonal. B, C, D, E around had 52 µg/m³."
