@@ -55,6 +55,33 @@ def floats(frame: pl.DataFrame, column: str) -> Array:
     return frame[column].cast(pl.Float64).fill_null(float("nan")).to_numpy()
 
 
+def since(rows: pl.DataFrame, span: timedelta, *, open_: bool) -> Ints:
+    """Of each of `rows`, by series and time, the first of its series at most `span` older; if `open_`, less."""
+    if rows.is_empty():
+        return np.array([], dtype=np.int64)
+    series, time = rows["series"].to_numpy(), rows["time"].to_physical().to_numpy()
+    wide = span // timedelta(microseconds=1)
+    # One series after the other on one axis, farther apart than that.
+    first = np.append(True, series[1:] != series[:-1])
+    shift = np.zeros(len(time), dtype=np.int64)
+    shift[1:] = np.where(first[1:], time[:-1] - time[1:] + wide + 1, 0)
+    axis = time + np.cumsum(shift)
+    return np.searchsorted(axis, axis - wide, side="right" if open_ else "left")
+
+
+def greatest(values: Array, start: Ints) -> Array:
+    """The greatest of `values` from `start` of each on, up to itself, which is left out; -inf where there is none."""
+    place = np.arange(len(values))
+    length, out = place - start, np.full(len(values), -np.inf)
+    level, width = np.nan_to_num(values, nan=-np.inf), 1
+    while len(values) and width <= length.max():
+        # `level` is the greatest of `width` values from each on: two of them span what is less than twice as long.
+        some = np.flatnonzero((length >= width) & (length < 2 * width))
+        out[some] = np.maximum(level[start[some]], level[some - width])
+        level, width = np.append(np.maximum(level[:-width], level[width:]), np.full(width, -np.inf)), 2 * width
+    return out
+
+
 def judged_by(steps: pl.DataFrame, fits: pl.DataFrame, blob: pl.Struct) -> pl.DataFrame:
     """`steps` by series and time, with what the newest fit says that holds from their time or earlier, else null."""
     learned = fits.select(

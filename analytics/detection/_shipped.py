@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+import numpy as np
 import polars as pl
 
 from analytics.detection import one_step, related, robust_seasonal, stuck, sustained
 from analytics.detection._replay import Fit, fits_of
-from analytics.detection._rows import back_of
+from analytics.detection._rows import back_of, floats, greatest, since
 from analytics.frames import SCORES, TIME, conform
 from analytics.parameters import Parameter
 
@@ -34,8 +35,9 @@ ALARM = "alarm"
 
 
 class Member(NamedTuple):
-    """Who judges, by which fit, how far back; whether it counts for the level; how long before its alarm nothing
-    may have been as high (None: its alarms are none), how many times as high is news then; and what its alarm says."""
+    """Who judges, by which fit, how far back; whether it counts for the level; how long before its alarm nothing may
+    have been as high (None: its alarms are none), how many times as high is news then; what its alarm says; and whose
+    scores it reads, where not the steps."""
 
     score: Any
     fit: str
@@ -44,6 +46,7 @@ class Member(NamedTuple):
     quiet: timedelta | None
     more: float
     group: str
+    reads: str = ""
 
 
 #: A jump back is about as far as the jump: no news.
@@ -54,7 +57,9 @@ MEMBERS: Mapping[str, Member] = {
     robust_seasonal.NAME: Member(
         robust_seasonal.score, robust_seasonal.NAME, robust_seasonal.REACH, False, timedelta(days=1), 1.0, EVENT
     ),
-    sustained.NAME: Member(sustained.score, robust_seasonal.NAME, sustained.REACH, True, None, 1.0, EVENT),
+    sustained.NAME: Member(
+        sustained.over, robust_seasonal.NAME, sustained.REACH, True, None, 1.0, EVENT, robust_seasonal.NAME
+    ),
 }
 #: What is judged: `by` is the first member whose alarm is at the line, null where there is none.
 JUDGED: Mapping[str, pl.DataType] = {
@@ -93,7 +98,8 @@ def judge(steps: pl.DataFrame, fits: pl.DataFrame) -> pl.DataFrame:
     Steps are looked at `reach` back. Null where nobody can judge. A series has one step a time.
     """
     level = pl.max_horizontal([name for name, member in MEMBERS.items() if member.level]).alias("level")
-    made = _said(steps, fits).select(*_KEY, level, *(_news(name) for name in _NEWS))
+    said = _said(steps, fits)
+    made = said.select(*_KEY, level).with_columns(_news(said, name) for name in _NEWS)
     by = pl.coalesce(pl.when(pl.col(name) >= LINE).then(pl.lit(name)) for name in _NEWS)
     return made.select(*_KEY, "level", pl.max_horizontal(_NEWS).alias("alarm"), by.alias("by"))
 
@@ -101,9 +107,13 @@ def judge(steps: pl.DataFrame, fits: pl.DataFrame) -> pl.DataFrame:
 def scores(steps: pl.DataFrame, fits: pl.DataFrame) -> pl.DataFrame:
     """`frames.SCORES` at the line or above it: what each member says, by its name, and as `ALARM` what is news."""
     said = _said(steps, fits)
-    made = said.with_columns(said.select(pl.max_horizontal([_news(name) for name in _NEWS]).alias(ALARM)))
-    rows = made.unpivot([*MEMBERS, ALARM], index=_KEY, variable_name="detector").filter(pl.col("value") >= LINE)
-    return conform(rows, SCORES)
+    # Few are near the line, and only these can leave no news in those beyond it.
+    near = {name: said.select(*_KEY, name).filter(pl.col(name) * MEMBERS[name].more >= LINE) for name in MEMBERS}
+    loud = pl.concat(near[name].select(*_KEY, _news(near[name], name).alias("value")) for name in _NEWS)
+    every = {name: rows.rename({name: "value"}) for name, rows in near.items()}
+    every[ALARM] = loud.group_by(_KEY).agg(pl.col("value").max())
+    made = pl.concat(rows.select(*_KEY, pl.lit(name).alias("detector"), "value") for name, rows in every.items())
+    return conform(made.filter(pl.col("value") >= LINE), SCORES)
 
 
 def replay(
@@ -146,11 +156,11 @@ def cadences(fits: pl.DataFrame) -> pl.DataFrame:
 def _said(steps: pl.DataFrame, fits: pl.DataFrame) -> pl.DataFrame:
     """The score of each member, a column each, a row a step, by series and time."""
     rows = steps.sort(_KEY)
-    said = [
-        _beside(rows, member.score(rows, fits.filter(detector=member.fit))).alias(name)
-        for name, member in MEMBERS.items()
-    ]
-    return rows.select(_KEY).with_columns(said)
+    made: dict[str, pl.DataFrame] = {}
+    for name, member in MEMBERS.items():
+        known = fits.filter(detector=member.fit)
+        made[name] = member.score(made[member.reads]) if member.reads else member.score(rows, known)
+    return rows.select(_KEY).with_columns(_beside(rows, scores).alias(name) for name, scores in made.items())
 
 
 def _beside(rows: pl.DataFrame, scores: pl.DataFrame) -> pl.Series:
@@ -161,10 +171,10 @@ def _beside(rows: pl.DataFrame, scores: pl.DataFrame) -> pl.Series:
     return rows.select(_KEY).join(most, on=_KEY, how="left", maintain_order="left")["value"]
 
 
-def _news(name: str) -> pl.Expr:
-    """The score of `name`, 0 where what was said before leaves no news in it."""
-    member = MEMBERS[name]
-    if not member.quiet:
-        return pl.col(name)
-    before = pl.col(name).rolling_max_by("time", window_size=member.quiet, closed="left").over("series")
-    return pl.when((before * member.more >= pl.col(name)).fill_null(value=False)).then(0.0).otherwise(name).alias(name)
+def _news(said: pl.DataFrame, name: str) -> pl.Series:
+    """The score of a member, 0 where what was said before leaves no news in it; `said` has all that is near it."""
+    member, value = MEMBERS[name], floats(said, name)
+    if member.quiet:
+        before = greatest(value, since(said, member.quiet, open_=False))
+        value = np.where(before * member.more >= value, 0.0, value)
+    return pl.Series(name, value).fill_nan(None)

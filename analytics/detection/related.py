@@ -8,7 +8,7 @@ series that is farthest out.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,12 @@ import polars as pl
 
 from analytics import tables
 from analytics.detection._residual import NORMAL, wanted
-from analytics.detection._rows import Array, cadence
+from analytics.detection._rows import Array, Ints, cadence
 from analytics.frames import SCORES, TIME, conform, empty, settle
 from analytics.parameters import Parameter
 
+#: Times [µs] and values of a series.
+Readings = tuple[Ints, Array]
 NAME = "related"
 SETTING: Mapping[str, Any] = {
     "means": list,
@@ -64,28 +66,37 @@ def fit(
 
 def score(steps: pl.DataFrame, fits: pl.DataFrame) -> pl.DataFrame:
     """`frames.SCORES`, a row a time at which all members of a fit were read, at the member farthest out."""
-    made = [empty(SCORES)]
     learned = fits.select(
         "subject",
-        pl.col("valid_from").cast(TIME),
+        pl.col("valid_from").cast(TIME).to_physical(),
         pl.col("blob").cast(pl.String).str.json_decode(_BLOB).alias("fit"),
     ).unnest("fit")
     until = pl.col("valid_from").shift(-1).over("subject", order_by="valid_from").alias("until")
-    for subject_fits in learned.with_columns(until).sort("subject", "valid_from").partition_by("subject"):
-        everyone = subject_fits["members"].list.explode().unique()
-        rows = steps.filter(pl.col("series").is_in(everyone.implode())).sort("time", maintain_order=True)
-        times = rows["time"]
-        for known in subject_fits.iter_rows(named=True):
-            low = times.search_sorted(known["valid_from"])
-            high = len(times) if known["until"] is None else times.search_sorted(known["until"])
-            early = times.search_sorted(known["valid_from"] - _reach(known))
-            if high > low:
-                made.append(_score(rows.slice(early, high - early), known))
-    return pl.concat(made)
+    read, parts = _by_series(steps), []
+    for known in learned.with_columns(until).sort("subject", "valid_from").iter_rows(named=True):
+        if all(member in read for member in known["members"]):
+            parts.append(_score([read[member] for member in known["members"]], known))
+    if not parts:
+        return empty(SCORES)
+    series, time, value = (np.concatenate(part) for part in zip(*parts, strict=True))
+    made = pl.DataFrame({"series": series, "time": time, "value": value}).with_columns(
+        pl.col("time").cast(TIME), settle(pl.col("value")), pl.lit(NAME).alias("detector")
+    )
+    return conform(made, SCORES)
 
 
-def _reach(known: Mapping[str, Any]) -> Any:
-    return pl.Series([int(REACH * known["cadence"])]).cast(pl.Duration("us"))[0]
+def _by_series(steps: pl.DataFrame) -> dict[int, Readings]:
+    """Times and values of each series, in order; of several rows with one time the last."""
+    rows = steps.select("series", pl.col("time").to_physical(), "value").sort("series", "time", maintain_order=True)
+    series, time, value = (rows[name].to_numpy() for name in ("series", "time", "value"))
+    last = np.append((series[1:] != series[:-1]) | (time[1:] != time[:-1]), True)[: len(series)]
+    series, time, value = series[last], time[last], value[last]
+    cuts = np.flatnonzero(series[1:] != series[:-1]) + 1
+    starts = [0, *cuts.tolist()] if len(series) else []
+    return {
+        int(series[low]): (time[low:high], value[low:high])
+        for low, high in zip(starts, [*starts[1:], len(series)], strict=True)
+    }
 
 
 def _learn(part: pl.DataFrame, setting: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -94,7 +105,8 @@ def _learn(part: pl.DataFrame, setting: Mapping[str, Any]) -> dict[str, Any] | N
     members = counts.filter(pl.col("len") >= setting["least"], pl.col("same") < 1)["series"].sort().to_list()
     if len(members) < LEAST:
         return None
-    time, values = _together(part, members)
+    read = _by_series(part)
+    time, values = _together([read[member] for member in members])
     if len(time) < setting["least"]:
         return None
     step = cadence(time)
@@ -158,21 +170,17 @@ def _dot(scaled: Array, axis: Array) -> Array:
     return out
 
 
-def _together(rows: pl.DataFrame, members: list[int]) -> tuple[npt.NDArray[np.int64], Array]:
+def _together(read: Sequence[Readings]) -> tuple[Ints, Array]:
     """Times at which every member was read, and their values [time, member]."""
-    wide = (
-        rows.filter(pl.col("series").is_in(members))
-        .unique(["series", "time"], keep="last", maintain_order=True)
-        .pivot("series", index="time", values="value", sort_columns=True)
-        .drop_nulls()
-        .sort("time")
-    )
-    if any(str(member) not in wide.columns for member in members):
-        return np.array([], dtype=np.int64), np.empty((0, len(members)))
-    return wide["time"].to_physical().to_numpy(), wide.select(str(member) for member in members).to_numpy()
+    time = read[0][0]
+    if all(np.array_equal(time, theirs) for theirs, _ in read[1:]):
+        return time, np.column_stack([value for _, value in read])
+    for theirs, _ in read[1:]:
+        time = np.intersect1d(time, theirs, assume_unique=True)
+    return time, np.column_stack([value[np.searchsorted(theirs, time)] for theirs, value in read])
 
 
-def _smooth(time: npt.NDArray[np.int64], values: Array, count: int, step: float) -> Array:
+def _smooth(time: Ints, values: Array, count: int, step: float) -> Array:
     """Means of the last `count` readings; NaN where they span more than two more cadences than that."""
     out = np.full(values.shape, np.nan)
     if len(values) >= count:
@@ -184,20 +192,18 @@ def _smooth(time: npt.NDArray[np.int64], values: Array, count: int, step: float)
     return out
 
 
-def _score(rows: pl.DataFrame, known: Mapping[str, Any]) -> pl.DataFrame:
-    time, values = _together(rows, known["members"])
+def _score(read: Sequence[Readings], known: Mapping[str, Any]) -> tuple[npt.NDArray[np.int32], Ints, Array]:
+    """Series, time and score of the readings of all members that the fit judges."""
+    start = known["valid_from"]
+    stop = np.iinfo(np.int64).max if known["until"] is None else known["until"]
+    low = int(start - REACH * known["cadence"])
+    inside = [(time, value, *np.searchsorted(time, [low, stop])) for time, value in read]
+    time, values = _together([(time[a:b], value[a:b]) for time, value, a, b in inside])
     values = _smooth(time, values, known["smooth"], known["cadence"])
-    judged = np.isfinite(values).all(axis=1)
+    judged = np.isfinite(values).all(axis=1) & (time >= start)
     time, values = time[judged], values[judged]
     centre, scale = np.array(known["centre"]), np.array(known["scale"])
     along, off = _distances(values, (centre, scale, np.array(known["spread"]), np.array(known["axes"])))
     farthest = np.abs((values - centre) / scale).argmax(axis=1) if len(values) else np.array([], dtype=np.int64)
-    made = pl.DataFrame(
-        {
-            "series": np.array(known["members"], dtype=np.int32)[farthest],
-            "time": time,
-            "value": np.maximum(along * (1.0 / known["along"]), off * (1.0 / known["off"])),
-        }
-    ).with_columns(pl.col("time").cast(pl.Datetime("us")).dt.replace_time_zone("UTC"), pl.lit(NAME).alias("detector"))
-    made = made.filter(pl.col("time") >= known["valid_from"]).with_columns(settle(pl.col("value")))
-    return conform(made, SCORES)
+    value = np.maximum(along * (1.0 / known["along"]), off * (1.0 / known["off"]))
+    return np.array(known["members"], dtype=np.int32)[farthest], time, value

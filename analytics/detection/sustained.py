@@ -6,9 +6,11 @@ flat stretch where there should be a peak is not. It learns nothing of its own.
 
 from datetime import timedelta
 
+import numpy as np
 import polars as pl
 
 from analytics.detection import robust_seasonal
+from analytics.detection._rows import since
 from analytics.frames import SCORES, conform, settle
 
 NAME = "sustained"
@@ -24,12 +26,15 @@ def score(steps: pl.DataFrame, fits: pl.DataFrame) -> pl.DataFrame:
 
     `fits` are those of robust-seasonal.
     """
-    rows = robust_seasonal.score(steps, fits).sort("series", "time", maintain_order=True)
-    whole = (pl.col("value").clip(0.0, MOST) * WHOLE).round().cast(pl.Int64).fill_null(0).alias("whole")
-    total = pl.col("whole").rolling_sum_by("time", window_size=REACH).over("series")
-    count = pl.lit(1, pl.Int64).alias("one")
-    mean = total / pl.col("one").rolling_sum_by("time", window_size=REACH).over("series") / WHOLE
-    judged = rows.with_columns(whole, count).with_columns(
-        pl.when(pl.col("value").is_not_null()).then(settle(mean)).alias("value"), pl.lit(NAME).alias("detector")
-    )
-    return conform(judged, SCORES)
+    return over(robust_seasonal.score(steps, fits))
+
+
+def over(scores: pl.DataFrame) -> pl.DataFrame:
+    """The same, of what robust-seasonal says."""
+    rows = scores.sort("series", "time", maintain_order=True)
+    whole = (pl.col("value").clip(0.0, MOST) * WHOLE).round().cast(pl.Int64).fill_null(0)
+    sums = np.append(0, rows.select(whole.cum_sum()).to_series().to_numpy())
+    stop, start = np.arange(rows.height) + 1, since(rows, REACH, open_=True)
+    mean = pl.Series("mean", (sums[stop] - sums[start]) / (stop - start) / WHOLE)
+    judged = pl.when(pl.col("value").is_not_null()).then(settle(pl.col("mean"))).alias("value")
+    return conform(rows.with_columns(mean).with_columns(judged, pl.lit(NAME).alias("detector")), SCORES)
