@@ -352,6 +352,8 @@ def reasons(where: str, *, width: int = 24, height: int = 7, most: int = 100) ->
     )
     heads = {"time": "began 始", "kind": "kind 种类", "by": "found by 依据", "sentence": "why", "sentence_zh": "说明"}
     panel = named(panel, heads).override_by_name("time", [wide(160)]).override_by_name("kind", [wide(90)])
+    whole = override("custom.cellOptions", {"type": "auto", "wrapText": True})
+    panel = panel.override_by_name("sentence", [whole]).override_by_name("sentence_zh", [whole])
     return panel.override_by_name("by", [wide(130)])
 
 

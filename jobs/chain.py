@@ -19,7 +19,6 @@ import polars as pl
 import structlog
 
 from analytics import assessment, averaging, corrections, quality
-from analytics.episodes import BACKGROUND
 from analytics.store import derived, ledger, priorities, registry, terms
 from analytics.store.connection import Connection
 from analytics.store.ledger import WHOLE, Lane, Stage, Take
@@ -28,7 +27,7 @@ from jobs import compare as compare_job
 from jobs import derive as derive_job
 from jobs.again import with_codes
 from jobs.detect import detect
-from jobs.facts import speak, spread
+from jobs.facts import speak
 from jobs.readings import Readings as Readings
 from jobs.readings import load_readings as load_readings
 from jobs.readings import readings as readings
@@ -110,8 +109,7 @@ def average(take: Take, rules: list[Rules]) -> None:
     moved = terms.decode(take.conn, changed, "averaging", "averaging").filter(pl.col("averaging").is_in(list(heard)))
     theirs = _of_stations(pl.concat([take.claimed, ledger.runs(moved, "series", _HOUR)]), series)
     # And whoever is held against what is around it hears of its neighbours' hours.
-    held = {parameter for parameter, averaging in facts if averaging == BACKGROUND} | set(spread(rules).values())
-    around = compare_job.stations(take.conn, take.claimed, series, held)
+    around = compare_job.stations(take.conn, take.claimed, series)
     _mark(take, "detect", _apart(pl.concat([theirs, around])))
 
 

@@ -74,18 +74,28 @@ def beside(conn: Connection, parameters: Collection[str]) -> pl.DataFrame:
     return _atlas(conn).stations.filter(pl.col("parameter").is_in(list(parameters)))
 
 
-def stations(
-    conn: Connection, windows: pl.DataFrame, series: pl.DataFrame, parameters: Collection[str]
-) -> pl.DataFrame:
+def stations(conn: Connection, windows: pl.DataFrame, series: pl.DataFrame) -> pl.DataFrame:
     """WINDOWS of the stations that have one of the `series` (series, station, parameter) of `windows` (WINDOWS) around
-    them then, of those that measure one of `parameters`."""
-    around_ = beside(conn, parameters)
+    them then."""
+    around_ = _atlas(conn).stations
     theirs = (
         windows.join(series.select("series", "station", "parameter"), left_on="subject", right_on="series")
         .join(around_, left_on=["station", "parameter"], right_on=["other", "parameter"], suffix="_hears")
         .filter(pl.col("stop") > pl.col("since"), pl.col("until").is_null() | (pl.col("start") < pl.col("until")))
     )
     return theirs.select(pl.col("station_hears").alias("subject"), "start", "stop")
+
+
+def circle(conn: Connection, voices: pl.DataFrame) -> pl.DataFrame:
+    """`frames.PAIRS` among `voices` (registry.load_voices), by the voice: who was held against whom, when; in the
+    order of the maps."""
+    speaks = voices.select("series", "voice")
+    mine = _atlas(conn).pairs.join(speaks.filter(pl.col("series") == pl.col("voice")), on="series")
+    return (
+        mine.join(speaks, left_on="neighbour", right_on="series", suffix="_beside", maintain_order="left")
+        .select("series", pl.col("voice_beside").alias("neighbour"), "start", "stop")
+        .unique(maintain_order=True)
+    )
 
 
 def hearers(conn: Connection, windows: pl.DataFrame) -> pl.DataFrame:

@@ -17,11 +17,12 @@ import typer
 
 from analytics import derivation, detection, quality
 from analytics.alarms import cadence
+from analytics.detection import network
 from analytics.frames import TIME
 from analytics.quality.surroundings import KIND
 from analytics.store import channels, derivations, derived, fits, ledger, observations, registry
 from analytics.store.connection import Connection
-from jobs import chain, console, scores
+from jobs import chain, compare, console, scores
 from jobs.rules import Rules, load_rules
 
 EXAMPLE = "Example: greenwatch relearn --every 7"
@@ -58,7 +59,7 @@ def run(conn: Connection, now: datetime, *, every: int | None = None) -> Learned
         done.maps = _survey(conn, rules, voices, now)
     for batch in _batches(voices):
         with conn.transaction():
-            _learn(conn, rules, batch, now, every, done)
+            _learn(conn, rules, batch, voices, now, every, done)
     _derive(conn, rules, now, every, done)
     _listen(conn, now, done)
     done.seconds = time.perf_counter() - began
@@ -74,8 +75,15 @@ def _batches(voices: pl.DataFrame) -> Iterator[pl.DataFrame]:
 
 
 def _learn(
-    conn: Connection, rules: Rules, voices: pl.DataFrame, now: datetime, every: int | None, done: Learned
+    conn: Connection,
+    rules: Rules,
+    voices: pl.DataFrame,
+    everyone: pl.DataFrame,
+    now: datetime,
+    every: int | None,
+    done: Learned,
 ) -> None:
+    """Nothing; detectors learn of the `voices`, some of `everyone`."""
     extent = observations.extent(conn, voices["series"].to_list())
     there = (
         voices.join(extent, on="series")
@@ -101,13 +109,40 @@ def _learn(
             for name, learn in detection.LEARN.items():
                 if (setting := rules.detectors[name])["window"] != window:
                     continue
-                made = scores.often(learn(said, facts, rules.parameters, setting))
+                read = (said, facts) if name != network.NAME else _beside(conn, said, facts, windows, everyone)
+                done.hours += read[0].height - said.height
+                made = scores.often(learn(*read, rules.parameters, setting))
                 dated = made.join(windows.rename({"voice": "subject"}), on="subject").select(
                     "subject", "since", "valid_from", "blob"
                 )
                 new = fits.save(conn, name, dated, now, _VERSIONS)
                 done.fits += new.height
                 _mark(conn, new, there, now)
+
+
+def _beside(
+    conn: Connection, said: pl.DataFrame, facts: pl.DataFrame, windows: pl.DataFrame, everyone: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """`said` and `facts` of the voices of `windows` (voice, since, valid_from), and of those around them; the former
+    with `near`, by the map in force then."""
+    then = windows.select("since", "valid_from", series="voice")
+    pairs = compare.circle(conn, everyone).join(then, on="series", maintain_order="left")
+    last = pl.col("start") < pl.col("valid_from"), pl.col("stop").is_null() | (pl.col("stop") >= pl.col("valid_from"))
+    pairs = pairs.filter(*last)
+    near = pairs.group_by("series", maintain_order=True).agg(near="neighbour")
+    others = pairs.filter(~pl.col("neighbour").is_in(facts["series"].implode()))
+    asked = others.join(everyone.select("series", neighbour="voice"), on="neighbour", suffix="_beside").select(
+        subject="series_beside", start="since", stop="valid_from"
+    )
+    spans = ledger.merge(asked).rename({"subject": "series"})
+    hours = derived.load(conn, derived.AVERAGE, spans, {"averaging": ["hour"]})
+    theirs = (
+        everyone.filter(pl.col("voice").is_in(others["neighbour"].implode()))
+        .unique("voice", keep="first", maintain_order=True)
+        .select("parameter", "offset", "station", series="voice")
+    )
+    known = pl.concat([facts, theirs.select(facts.columns)]).join(near, on="series", how="left", maintain_order="left")
+    return pl.concat([said, scores.coalesce(hours, everyone)]), known
 
 
 def _derive(conn: Connection, rules: Rules, now: datetime, every: int | None, done: Learned) -> None:

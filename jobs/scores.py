@@ -9,8 +9,10 @@ from datetime import timedelta
 import polars as pl
 
 from analytics import detection
+from analytics.detection import network
 from analytics.store import derived, fits, ledger, registry
 from analytics.store.ledger import Take
+from jobs import compare
 
 _HOUR = timedelta(hours=1)
 #: Series that speak less often than this are not judged: what would have to be looked at is too long ago.
@@ -28,18 +30,35 @@ def detect(take: Take, series: pl.DataFrame) -> None:
     learned = _fits(take, _wider(theirs.select("subject", "start", "stop"), _FARTHEST, _FARTHEST), series)
     if learned.is_empty():
         return
-    looks = _looks(learned, series)
-    judged = changed.join(looks, on="station").with_columns(pl.col("stop") + pl.col("back"))
-    voices = registry.load_voices(take.conn).filter(pl.col("series").is_in(series["series"].implode()))
-    asked = judged.join(voices.select("station", pl.col("series").alias("subject")), on="station").select(
-        "subject", pl.col("start") - pl.col("back"), "stop"
+    voices = registry.load_voices(take.conn)
+    learned, beside = _heard(take, learned, voices)
+    judged = changed.join(_looks(learned, series), on="station").with_columns(pl.col("stop") + pl.col("back"))
+    spans = judged.select("station", pl.col("start") - pl.col("back"), "stop")
+    own = spans.join(voices.select("station", subject="series"), on="station")
+    # Of those around it what its own scores are held against, as far back as these.
+    theirs = spans.join(voices.select("station", "voice").unique(), on="station").join(
+        beside, left_on="voice", right_on="series"
     )
+    asked = pl.concat([part.select("subject", "start", "stop") for part in (own, theirs)])
     hours = derived.load(take.conn, derived.AVERAGE, ledger.merge(asked), {"averaging": ["hour"]})
     take.read += hours.height
     made = detection.scores(coalesce(hours, voices), learned)
     windows = judged.join(series.select("station", pl.col("series").alias("subject")), on="station")
     windows = ledger.merge(windows.select("subject", "start", "stop"))
     derived.write(take, derived.SCORE, made, {"detector": KEPT}, windows=windows)
+
+
+def _heard(take: Take, learned: pl.DataFrame, voices: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """`learned`, of what is around a series only those that are so then; and whom its series hear: `series`, `subject`
+    (of each voice beside it those that speak or stand in)."""
+    around = pl.col("detector") == network.NAME
+    mine = learned.filter(around)
+    pairs = compare.circle(take.conn, voices).join(mine.select(series="subject").unique(), on="series", how="semi")
+    cut = network.among(mine.select("subject", "valid_from", "blob"), pairs)
+    speaking = voices.select(neighbour="voice", subject="series")
+    beside = pairs.select("series", "neighbour").unique().join(speaking, on="neighbour").select("series", "subject")
+    kept = cut.select(pl.lit(network.NAME).alias("detector"), "subject", "valid_from", "blob")
+    return pl.concat([learned.filter(~around), kept.select(learned.columns)]), beside
 
 
 def coalesce(hours: pl.DataFrame, voices: pl.DataFrame) -> pl.DataFrame:

@@ -24,9 +24,9 @@ def fits_of(
     setting: Mapping[str, Any],
     every: timedelta = WEEK,
 ) -> pl.DataFrame:
-    """`subject`, `valid_from`, `blob`: what `fit` learns of `steps` as soon as a series of its station has as many
-    readings as the setting asks for, at each local midnight of the `YOUNG` days after that, and then at one of `every`.
-    Nothing looks ahead, and nothing depends on where the steps end."""
+    """`subject`, `valid_from`, `blob`: what `fit` learns of `steps` as soon as a series of its station, or one near it
+    where `voices` say so, has as many readings as the setting asks for, at each local midnight of the `YOUNG` days
+    after that, and then at one of `every`. Nothing looks ahead, and nothing depends on where the steps end."""
     rows = steps.sort("time", "series")
     times, last = rows["time"], rows["time"].max()
     least = setting.get("least") or setting["hours"]
@@ -38,6 +38,9 @@ def fits_of(
     if "station" in voices.columns:
         stations = voices.group_by("station").agg("series")["series"].to_list()
         beside = {series: set(together) for together in stations for series in together}
+    if "near" in voices.columns:
+        for series, near in voices.select("series", "near").drop_nulls().iter_rows():
+            beside[series] = beside[series] | set(near)
     dates: dict[Any, set[int]] = {}
     for series, ready, offset in whole.drop_nulls("ready").sort("series").iter_rows():
         dates.setdefault(ready, set()).update(beside[series])

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,8 @@ from analytics.frames import TIME
 Array = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
+#: Times [µs] and values of a series.
+Readings = tuple[Ints, Array]
 #: A neighbour in time farther than this many cadences beyond its place does not exist.
 SLACK = 3
 
@@ -55,8 +58,9 @@ def floats(frame: pl.DataFrame, column: str) -> Array:
     return frame[column].cast(pl.Float64).fill_null(float("nan")).to_numpy()
 
 
-def since(rows: pl.DataFrame, span: timedelta, *, open_: bool) -> Ints:
-    """Of each of `rows`, by series and time, the first of its series at most `span` older; if `open_`, less."""
+def since(rows: pl.DataFrame, span: timedelta, *, open_: bool, some: Ints | None = None) -> Ints:
+    """Of each of `rows` by series and time, or `some` of them, the first of its series at most `span` older;
+    less than that if `open_`."""
     if rows.is_empty():
         return np.array([], dtype=np.int64)
     series, time = rows["series"].to_numpy(), rows["time"].to_physical().to_numpy()
@@ -66,7 +70,8 @@ def since(rows: pl.DataFrame, span: timedelta, *, open_: bool) -> Ints:
     shift = np.zeros(len(time), dtype=np.int64)
     shift[1:] = np.where(first[1:], time[:-1] - time[1:] + wide + 1, 0)
     axis = time + np.cumsum(shift)
-    return np.searchsorted(axis, axis - wide, side="right" if open_ else "left")
+    asked = axis if some is None else axis[some]
+    return np.searchsorted(axis, asked - wide, side="right" if open_ else "left")
 
 
 def greatest(values: Array, start: Ints) -> Array:
@@ -80,6 +85,19 @@ def greatest(values: Array, start: Ints) -> Array:
         out[some] = np.maximum(level[start[some]], level[some - width])
         level, width = np.append(np.maximum(level[:-width], level[width:]), np.full(width, -np.inf)), 2 * width
     return out
+
+
+def by_series(steps: pl.DataFrame) -> dict[int, Readings]:
+    """Times and values of each series, in order; of several rows with one time the last."""
+    rows = steps.select("series", pl.col("time").to_physical(), "value").sort("series", "time", maintain_order=True)
+    if rows.is_empty():
+        return {}
+    series, time, value = (rows[name].to_numpy() for name in ("series", "time", "value"))
+    last = np.append((series[1:] != series[:-1]) | (time[1:] != time[:-1]), True)
+    series, time, value = series[last], time[last], value[last]
+    cuts = np.flatnonzero(series[1:] != series[:-1]) + 1
+    edges = [0, *cuts.tolist(), len(series)]
+    return {int(series[low]): (time[low:high], value[low:high]) for low, high in pairwise(edges)}
 
 
 def judged_by(steps: pl.DataFrame, fits: pl.DataFrame, blob: pl.Struct) -> pl.DataFrame:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from analytics.detection import one_step, related, robust_seasonal, stuck, sustained
+from analytics.detection import network, one_step, related, robust_seasonal, shift, slope, stuck, sustained
 from analytics.detection._replay import Fit, fits_of
 from analytics.detection._rows import back_of, floats, greatest, since
 from analytics.frames import SCORES, TIME, conform
@@ -24,6 +24,7 @@ LEARN: Mapping[str, Fit] = {
     one_step.NAME: one_step.fit,
     related.NAME: related.fit,
     stuck.NAME: stuck.fit,
+    network.NAME: network.fit,
     robust_seasonal.NAME: robust_seasonal.fit,
 }
 #: Of these, those of a station as a whole: the fit stands at its first series.
@@ -54,6 +55,9 @@ MEMBERS: Mapping[str, Member] = {
     one_step.NAME: Member(one_step.score, one_step.NAME, one_step.REACH, True, timedelta(hours=1), 1.1, FAULT),
     stuck.NAME: Member(stuck.score, stuck.NAME, stuck.REACH, True, timedelta(hours=1), 1.0, FAULT),
     related.NAME: Member(related.score, related.NAME, related.REACH, True, timedelta(0), 1.0, EVENT),
+    shift.NAME: Member(shift.over, network.NAME, shift.REACH, False, timedelta(days=1), 1.0, FAULT, network.NAME),
+    slope.NAME: Member(slope.over, network.NAME, slope.REACH, False, timedelta(days=1), 1.0, FAULT, network.NAME),
+    network.NAME: Member(network.score, network.NAME, network.REACH, True, timedelta(days=1), 1.0, EVENT),
     robust_seasonal.NAME: Member(
         robust_seasonal.score, robust_seasonal.NAME, robust_seasonal.REACH, False, timedelta(days=1), 1.0, EVENT
     ),
@@ -122,7 +126,8 @@ def replay(
     """`rows` (station, series, parameter, time, value) in their order, with `level`, `alarm` and `by` of `JUDGED`: as
     if they had come one by one and been learned from by the clock, in UTC. Of rows with one time the last one counts.
 
-    A parameter that `parameters` does not know has a plain mean, no limits and no domain.
+    `near`, where they have it, lists the series around each, the nearest first. A parameter that `parameters` does not
+    know has a plain mean, no limits and no domain.
     """
     known = dict(parameters) | {
         name: Parameter(name, name, name, "", "arithmetic", (), (), "", "")
@@ -132,6 +137,12 @@ def replay(
     number = rows.select(pl.col("series").rank("dense").cast(pl.Int32), pl.col("station").rank("dense").cast(pl.Int32))
     numbered = rows.select("parameter", "time", "value", pl.lit(0, pl.Int16).alias("offset")).hstack(number)
     voices = numbered.select("series", "parameter", "offset", "station").unique("series", maintain_order=True)
+    if "near" in rows.columns:
+        named = rows.select("series", "near").hstack([number["series"].alias("number")]).unique("series")
+        numbers = dict(named.select("series", "number").iter_rows())
+        near = pl.col("near").list.eval(pl.element().replace_strict(numbers, default=None, return_dtype=pl.Int32))
+        around = named.select(pl.col("number").alias("series"), near.list.drop_nulls())
+        voices = voices.join(around, on="series", how="left", maintain_order="left")
     steps = numbered.select(*_KEY, "value", "offset").unique(_KEY, keep="last", maintain_order=True)
     made = [
         fits_of(fit, steps, voices, known, settings[name]).with_columns(pl.lit(name).alias("detector"))
@@ -157,10 +168,10 @@ def _said(steps: pl.DataFrame, fits: pl.DataFrame) -> pl.DataFrame:
     """The score of each member, a column each, a row a step, by series and time."""
     rows = steps.sort(_KEY)
     made: dict[str, pl.DataFrame] = {}
-    for name, member in MEMBERS.items():
+    for name, member in sorted(MEMBERS.items(), key=lambda item: bool(item[1].reads)):
         known = fits.filter(detector=member.fit)
         made[name] = member.score(made[member.reads]) if member.reads else member.score(rows, known)
-    return rows.select(_KEY).with_columns(_beside(rows, scores).alias(name) for name, scores in made.items())
+    return rows.select(_KEY).with_columns(_beside(rows, made[name]).alias(name) for name in MEMBERS)
 
 
 def _beside(rows: pl.DataFrame, scores: pl.DataFrame) -> pl.Series:

@@ -7,7 +7,9 @@ as everywhere here.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,8 @@ import polars as pl
 
 from analytics import tables
 from analytics.detection._residual import NORMAL, SKEW, wanted
-from analytics.frames import SCORES, TIME, conform, settle
+from analytics.detection._rows import Array, Ints, Readings, by_series
+from analytics.frames import PAIRS, SCORES, TIME, conform, empty, settle
 from analytics.parameters import Parameter
 
 NAME = "network"
@@ -62,33 +65,80 @@ def fit(
 def score(steps: pl.DataFrame, fits: pl.DataFrame) -> pl.DataFrame:
     """`frames.SCORES`, a row a step: distance from what the neighbours say, over the line; null where too few speak."""
     learned = fits.select(
-        pl.col("subject").alias("series"),
-        pl.col("valid_from").alias("time").cast(TIME),
+        "subject",
+        pl.col("valid_from").cast(TIME).to_physical(),
         pl.col("blob").cast(pl.String).str.json_decode(_BLOB).alias("fit"),
     ).unnest("fit")
-    rows = steps.sort("series", "time", maintain_order=True)
-    known = rows.join_asof(
-        learned.sort("series", "time"), on="time", by="series", strategy="backward", check_sortedness=False
+    until = pl.col("valid_from").shift(-1).over("subject", order_by="valid_from").alias("until")
+    read = by_series(steps)
+    said = {series: np.full(len(time), np.nan) for series, (time, _) in read.items()}
+    for known in learned.with_columns(until).iter_rows(named=True):
+        series = known["subject"]
+        if series in read:
+            time, value = read[series]
+            stop = len(time) if known["until"] is None else np.searchsorted(time, known["until"])
+            span = slice(np.searchsorted(time, known["valid_from"]), stop)
+            theirs = [_then(read[one], time[span]) + shift for one, shift in _shifts(known) if one in read]
+            said[series][span] = _score(value[span], theirs, known)
+    if not read:
+        return empty(SCORES)
+    made = pl.DataFrame(
+        {
+            "series": np.repeat(list(read), [len(time) for time, _ in read.values()]),
+            "time": np.concatenate([time for time, _ in read.values()]),
+            "value": np.concatenate(list(said.values())),
+        }
     )
-    said = (
-        known.drop_nulls("line")
-        .select("series", "time", "value", "members", "shifts")
-        .explode("members", "shifts")
-        .join(
-            rows.select(pl.col("series").alias("members"), "time", pl.col("value").alias("theirs")).unique(
-                ["members", "time"], keep="last", maintain_order=True
-            ),
-            on=["members", "time"],
-        )
-        .group_by("series", "time")
-        .agg(*_agree(pl.col("theirs") + pl.col("shifts")))
-        .filter(pl.col("speak") >= FEWEST)
-    )
-    beside = known.join(said, on=["series", "time"], how="left", maintain_order="left")
-    scale = pl.when(pl.col("foot").is_null()).then(1.0).otherwise(pl.col("expected").clip(0.0) + pl.col("foot"))
-    share = pl.col("off") * (1.0 / (pl.col("line") * scale))
-    made = beside.with_columns(pl.lit(NAME).alias("detector"), settle(share).alias("value"))
-    return conform(made, SCORES)
+    rounded = settle(pl.col("value").fill_nan(None))
+    return conform(made.with_columns(pl.col("time").cast(TIME), rounded, pl.lit(NAME).alias("detector")), SCORES)
+
+
+def _shifts(known: Mapping[str, Any]) -> Iterable[tuple[int, float]]:
+    return zip(known["members"], known["shifts"], strict=True)
+
+
+def _then(read: Readings, time: Ints) -> Array:
+    """What was `read` at each `time`, NaN where nothing was."""
+    theirs, value = read
+    first = np.searchsorted(theirs, time[:1]).sum()
+    if np.array_equal(theirs[first : first + len(time)], time):  # as most do
+        return value[first : first + len(time)]
+    place = np.minimum(np.searchsorted(theirs, time), len(theirs) - 1)
+    return np.where(theirs[place] == time, value[place], np.nan)
+
+
+def _score(value: Array, theirs: Sequence[Array], known: Mapping[str, Any]) -> Array:
+    """Distance from what `theirs` say, over the line; NaN where too few speak."""
+    if len(theirs) < FEWEST or not len(value):
+        return np.full(len(value), np.nan)
+    said = np.sort(np.column_stack(theirs), axis=1)  # NaN last
+    speak = np.count_nonzero(~np.isnan(said), axis=1)
+    rows, most = np.arange(len(value)), np.maximum(speak - 1, 0)
+    off = np.sort(np.abs(value[:, None] - said), axis=1)[rows, most // 2]
+    scale = 1.0
+    if known["foot"] is not None:
+        expected = (said[rows, most // 2] + said[rows, (most + 1) // 2]) / 2
+        scale = np.maximum(expected, 0.0) + known["foot"]
+    return np.where(speak >= FEWEST, off * (1.0 / (known["line"] * scale)), np.nan)
+
+
+def among(fits: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
+    """`fits` (subject, valid_from, blob) that hear of their members only those that are around the series then, by
+    `pairs` (`frames.PAIRS`): cut where that changes, so that who is around whom has one source."""
+    around: dict[int, list[tuple[int, datetime, datetime | None]]] = {}
+    for series, neighbour, start, stop in pairs.select(list(PAIRS)).iter_rows():
+        around.setdefault(series, []).append((neighbour, start, stop))
+    until = pl.col("valid_from").shift(-1).over("subject", order_by="valid_from").alias("until")
+    made = []
+    for subject, begins, blob, ends in fits.with_columns(until).sort("subject", "valid_from").iter_rows():
+        known, near = json.loads(blob), around.get(subject, [])
+        cuts = {time for _, start, stop in near for time in (start, stop) if time is not None and time > begins}
+        for cut in [begins, *sorted(cut for cut in cuts if ends is None or cut < ends)]:
+            here = {one for one, start, stop in near if start <= cut and (stop is None or stop > cut)}
+            heard = [one in here for one in known["members"]]
+            kept = {name: list(compress(known[name], heard)) for name in ("members", "shifts")}
+            made.append((subject, cut, blob if all(heard) else json.dumps(known | kept).encode()))
+    return pl.DataFrame(made, schema={"subject": pl.Int32(), "valid_from": TIME, "blob": pl.Binary()}, orient="row")
 
 
 def _agree(said: pl.Expr) -> list[pl.Expr]:

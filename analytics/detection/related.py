@@ -17,12 +17,10 @@ import polars as pl
 
 from analytics import tables
 from analytics.detection._residual import NORMAL, wanted
-from analytics.detection._rows import Array, Ints, cadence
+from analytics.detection._rows import Array, Ints, Readings, by_series, cadence
 from analytics.frames import SCORES, TIME, conform, empty, settle
 from analytics.parameters import Parameter
 
-#: Times [µs] and values of a series.
-Readings = tuple[Ints, Array]
 NAME = "related"
 SETTING: Mapping[str, Any] = {
     "means": list,
@@ -72,7 +70,7 @@ def score(steps: pl.DataFrame, fits: pl.DataFrame) -> pl.DataFrame:
         pl.col("blob").cast(pl.String).str.json_decode(_BLOB).alias("fit"),
     ).unnest("fit")
     until = pl.col("valid_from").shift(-1).over("subject", order_by="valid_from").alias("until")
-    read, parts = _by_series(steps), []
+    read, parts = by_series(steps), []
     for known in learned.with_columns(until).sort("subject", "valid_from").iter_rows(named=True):
         if all(member in read for member in known["members"]):
             parts.append(_score([read[member] for member in known["members"]], known))
@@ -85,27 +83,13 @@ def score(steps: pl.DataFrame, fits: pl.DataFrame) -> pl.DataFrame:
     return conform(made, SCORES)
 
 
-def _by_series(steps: pl.DataFrame) -> dict[int, Readings]:
-    """Times and values of each series, in order; of several rows with one time the last."""
-    rows = steps.select("series", pl.col("time").to_physical(), "value").sort("series", "time", maintain_order=True)
-    series, time, value = (rows[name].to_numpy() for name in ("series", "time", "value"))
-    last = np.append((series[1:] != series[:-1]) | (time[1:] != time[:-1]), True)[: len(series)]
-    series, time, value = series[last], time[last], value[last]
-    cuts = np.flatnonzero(series[1:] != series[:-1]) + 1
-    starts = [0, *cuts.tolist()] if len(series) else []
-    return {
-        int(series[low]): (time[low:high], value[low:high])
-        for low, high in zip(starts, [*starts[1:], len(series)], strict=True)
-    }
-
-
 def _learn(part: pl.DataFrame, setting: Mapping[str, Any]) -> dict[str, Any] | None:
     """What is kept of a station; None where too few series have enough readings."""
     counts = part.group_by("series").agg(pl.len(), (pl.col("value") == pl.col("value").median()).mean().alias("same"))
     members = counts.filter(pl.col("len") >= setting["least"], pl.col("same") < 1)["series"].sort().to_list()
     if len(members) < LEAST:
         return None
-    read = _by_series(part)
+    read = by_series(part)
     time, values = _together([read[member] for member in members])
     if len(time) < setting["least"]:
         return None

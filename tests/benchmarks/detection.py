@@ -33,7 +33,7 @@ def function() -> None:
     seconds = measure(
         {"all that is shipped": lambda: detection.scores(steps, fits)}
         | {
-            name: lambda name=name, fit=member.fit: detection.SCORERS[name](steps, fits.filter(detector=fit))  # type: ignore[misc]
+            name: lambda name=name, fit=member.fit: detection.SCORERS[name](steps, fits.filter(detector=fit))  # type: ignore[misc]  # bound
             for name, member in detection.MEMBERS.items()
         }
     )
@@ -49,7 +49,13 @@ def town(series: int, hours: int) -> tuple[pl.DataFrame, pl.DataFrame]:
         pl.lit(480, pl.Int16).alias("offset"),
         ((pl.col("series") - 1) // len(NAMES)).cast(pl.Int32).alias("station"),
     )
-    return rows.select("series", "time", "value", pl.lit(480, pl.Int16).alias("offset")), voices
+    # Four stations around each measure the same.
+    near = [
+        [one for step in (-2, -1, 1, 2) if 0 < (one := number + step * len(NAMES)) <= series]
+        for number in range(1, series + 1)
+    ]
+    beside = pl.Series("near", near, dtype=pl.List(pl.Int32))
+    return rows.select("series", "time", "value", pl.lit(480, pl.Int16).alias("offset")), voices.with_columns(beside)
 
 
 def learned(steps: pl.DataFrame, voices: pl.DataFrame) -> pl.DataFrame:

@@ -208,7 +208,7 @@ def test_a_series_is_held_against_its_neighbours_and_not_against_its_own_past() 
     values[3][835] = None
     steps, start = steps_of(values), MONDAY + 800 * QUARTER
     learned = detection.STUDENTS["network"](
-        steps.filter(pl.col("time") < start), voices(), ALL, {**SETTING["network"], "margin": 1}
+        steps.filter(pl.col("time") < start), voices(), ALL, {**SETTING["network"], "spread": 8}
     )
     fit_ = learned.with_columns(pl.lit(start).cast(TIME).alias("valid_from"))
     scores = detection.SCORERS["network"](steps.filter(pl.col("time") >= start), fit_)

@@ -25,7 +25,7 @@ from tests.world import HOUR, T0, Reading
 
 pytestmark = pytest.mark.long
 
-CHANNELS = [("A", "pm25"), ("A", "o3"), ("B", "pm25"), ("B", "laeq"), ("B", "dissolved_oxygen")]
+CHANNELS = [("A", "pm25"), ("A", "o3"), ("B", "pm25"), ("B", "laeq"), ("B", "dissolved_oxygen"), ("C", "pm25")]
 
 
 @pytest.fixture(scope="module")
@@ -60,11 +60,16 @@ def others(conn: Connection, series: list[int]) -> None:
     pair = {**model, "members": series[:2], "along": 1.5, "off": 1.5, "cadence": hour, "smooth": 3, "count": 400}
     learned(conn, "related", series[1], 15, pair)  # as when the other one was not there yet
     learned(conn, "related", series[0], 80, {**pair, "along": 1.0})
+    around = {"members": [series[2], series[5]], "shifts": [20.0, -5.0], "line": 30.0, "foot": None, "count": 400}
+    learned(conn, "network", series[0], 12, around)
+    learned(conn, "network", series[2], 70, {**around, "members": [series[0], series[5]]})
+    for place, hours, beside in ((0, 0, (2, 5)), (0, 60, (5,)), (0, 75, (5, 2)), (2, 0, (0, 5)), (5, 0, (0,))):
+        learned(conn, "neighbours", series[place], hours, {"neighbours": [series[one] for one in beside]})
 
 
 def days_of(series: list[int], dice: random.Random) -> list[Reading]:
     """A week of hours of every series: levels that last, short swings, gaps short and long."""
-    usual = {0: 150, 1: 210, 2: 130, 3: 48, 4: 4}
+    usual = {0: 150, 1: 210, 2: 130, 3: 48, 4: 4, 5: 140}
     out: list[Reading] = []
     for place, number in enumerate(series):
         hour, value = dice.randint(0, 6), 1.0

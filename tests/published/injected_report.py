@@ -10,6 +10,7 @@ by hourly means, of which the faults that quality control sees by itself (gaps, 
 """
 
 import argparse
+import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -18,12 +19,13 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from analytics import ingest
+from analytics import ingest, quality
 from analytics.evaluation import SCORED, events, injection, sets
 from analytics.evaluation.injection import KINDS, SIZES, TRUTH
 from analytics.synthetic import District
 from tests.published.detection_report import detectors
-from tests.published.detectors import OURS, Detector
+from tests.published.detectors import OURS, PARAMETERS, Detector
+from tests.published.heavy_days_report import PLACES
 from tests.published.rivals import RIVALS
 
 #: Rows (station, series, parameter, time, value, label) and what is true of them.
@@ -31,6 +33,7 @@ Told = tuple[pl.DataFrame, pl.DataFrame]
 #: Of the district: from when to when, and what of its truth a detector of values is asked for.
 START, STOP = datetime(2026, 1, 5, tzinfo=UTC), datetime(2026, 7, 6, tzinfo=UTC)
 ASKED = ("stuck", "spike", "offset", "drift", "noisy")
+_NEAR = {"series": pl.String(), "near": pl.List(pl.String())}
 #: An alarm after the end of what was injected still finds it.
 GRACE = timedelta(hours=1)
 
@@ -50,7 +53,22 @@ def beijing(seed: int) -> Told:
         "value",
         pl.lit(value=False).alias("label"),
     )
-    return injection.inject(rows, seed)
+    told, truth = injection.inject(rows, seed)
+    places = [(name, *place) for name, place in PLACES.items()]
+    return _near(told, pl.DataFrame(places, schema=["station", "longitude", "latitude"], orient="row")), truth
+
+
+def _near(rows: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
+    """`rows` with `near`: the series around each, as `greenwatch relearn` finds them; `places` (station, longitude,
+    latitude [°])."""
+    series = rows.select("series", "station", "parameter").unique().sort("series").with_row_index("number")
+    voices = series.select("station", "parameter", pl.col("number").cast(pl.Int32).alias("series"))
+    voices = voices.with_columns(pl.lit("").alias("position"), pl.lit(3600).alias("cadence"), pl.lit(0).alias("rank"))
+    maps = quality.survey(voices, places, PARAMETERS).select("subject", "blob")
+    names = dict(series.select("number", "series").iter_rows())
+    near = {names[of]: [names[one] for one in json.loads(blob)["neighbours"]] for of, blob in maps.iter_rows()}
+    lists = pl.DataFrame({"series": list(near), "near": list(near.values())}, schema=_NEAR)
+    return rows.join(lists, on="series", how="left", maintain_order="left")
 
 
 def labelled(name: str) -> Callable[[int], Told]:
@@ -79,6 +97,7 @@ def district(seed: int) -> Told:
         "series", "kind", pl.col("class").alias("group"), "start", "stop", pl.lit(None, pl.Float64).alias("size")
     )
     truth = truth.filter(pl.col("start") >= START + injection.QUIET).select(*TRUTH)
+    rows = _near(rows, made.registry().select("station", "longitude", "latitude").unique())
     # Where anything else is wrong or goes on nobody is asked.
     spans = pl.concat([truth.select("series", "start", "stop", on=pl.lit(value=True)), _others(happened, series)])
     return rows.with_columns(_labels(rows, spans)), truth

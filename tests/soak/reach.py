@@ -102,10 +102,8 @@ def _around(conn: Connection, series: list[int], low: datetime, high: datetime) 
     """The stations that have one of the `series` around them: their background is its hours."""
     windows = pl.DataFrame({"subject": series, "start": [low] * len(series), "stop": [high] * len(series)})
     windows = windows.with_columns(pl.col("start", "stop").cast(TIME))
-    held = {
-        voice["parameter"] for voice in registry.load_series(conn).iter_rows(named=True) if voice["series"] in series
-    }
-    return compare.stations(conn, windows, registry.load_series(conn, series), held)["subject"].unique().to_list()
+    found = compare.stations(conn, windows, registry.load_series(conn, series))
+    return found["subject"].unique().to_list()
 
 
 def _quiet(conn: Connection, station: int, low: datetime, high: datetime) -> tuple[int, int]:
