@@ -27,7 +27,7 @@ detection/     steps and dated fits to scores, a file a detector
 alarms/        who is told of what: watch(states, evidence, rules, now) -> states, events; a module a kind
 incidents      what may become of an incident, who is told next where nobody acknowledges
 forecasting/   history to the hours ahead, a file a forecaster
-irrigation     soil water balance, advice
+irrigation     soil water of zones, advice, what was saved
 spool/         what came in, byte for byte, safe on the disk; the only package that writes files
 store/         the only package that speaks SQL, a file a noun
 metrics        the only module that speaks Prometheus

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics import evapotranspiration as et
@@ -81,6 +81,7 @@ def test_calm_air_counts_as_half_a_metre_a_second() -> None:
 # The direction of the formulas
 
 
+@settings(deadline=None)
 @given(
     st.floats(-30, 45),
     st.floats(-5, 20),

@@ -1,0 +1,30 @@
+"""Soil water of irrigated zones, what the crews are told of it, and what was saved."""
+
+from analytics.irrigation.advice import advise
+from analytics.irrigation.balance import DAYS, balance
+from analytics.irrigation.soil import (
+    depletion,
+    depletion_fraction,
+    depletion_of,
+    effective_rain,
+    percolation,
+    root_zone,
+    soil,
+    stress,
+    total_available_water,
+)
+
+__all__ = [
+    "DAYS",
+    "advise",
+    "balance",
+    "depletion",
+    "depletion_fraction",
+    "depletion_of",
+    "effective_rain",
+    "percolation",
+    "root_zone",
+    "soil",
+    "stress",
+    "total_available_water",
+]
