@@ -7,7 +7,6 @@ runoff of ASCE manual 70 (2016, p. 451). All depths in mm, soil in m and m³/m³
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -116,7 +115,9 @@ def adjusted(crop: Crop, weather: pl.DataFrame) -> Crop:
     second, third = sum(crop.stages[:2]), sum(crop.stages[:3])
     parts = (weather[second : third + 1], weather[third : third + crop.stages[3] + 1])
     values = [
-        value + _drier(part["u2"].mean(), part["rh_min"].mean()) * (crop.height[1] / 3) ** 0.3
+        value
+        + _drier(float(part["u2"].to_numpy().mean()), float(part["rh_min"].to_numpy().mean()))
+        * (crop.height[1] / 3) ** 0.3
         if value >= 0.45 and part.height
         else value
         for value, part in zip(crop.kcb[1:], parts, strict=True)
@@ -240,9 +241,9 @@ def _kc_max(kcb: float, u2: float, rh_min: float, height: float, *, tall: bool) 
     return max(1.2 + _drier(u2, rh_min) * (height / 3) ** 0.3, kcb + 0.05)
 
 
-def _drier(u2: Any, rh_min: Any) -> float:
+def _drier(u2: float, rh_min: float) -> float:
     """What wind and dry air add to a coefficient of a plant of 3 m [1], within the paper's ranges."""
-    return 0.04 * (min(max(float(u2), 1.0), 6.0) - 2) - 0.004 * (min(max(float(rh_min), 20.0), 80.0) - 45)
+    return 0.04 * (min(max(u2, 1.0), 6.0) - 2) - 0.004 * (min(max(rh_min, 20.0), 80.0) - 45)
 
 
 def runoff(rain: float, curve: float, de: float, rew: float, tew: float) -> float:

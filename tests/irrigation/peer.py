@@ -36,6 +36,16 @@ SEASONS: dict[str, tuple[Any, ...]] = {
 }
 
 
+#: Seasons whose soil was measured with a neutron probe.
+MEASURED = ("cotton 2022", "cotton 2018 p01-1", "cotton 2018 p02-1", "cotton 2018 p03-1")
+
+
+def measured(name: str) -> pl.DataFrame:
+    """Soil water by depth: n, D01, ... [cm], SWC01, ... [m³/m³], a row a day of measurement."""
+    folder, _, par = SEASONS[name][:3]
+    return table(FOLDER / folder / par.replace(".par", ".sws"))
+
+
 def table(path: Path) -> pl.DataFrame:
     """The rows of a file under their heads, text where no number stands; `day` from Year-DOY."""
     lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
