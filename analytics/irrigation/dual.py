@@ -238,7 +238,7 @@ def _kc_max(kcb: float, u2: float, rh_min: float, height: float, *, tall: bool) 
     """Equation 72; over alfalfa its part of the climate is 1."""
     if tall:
         return max(1.0, kcb + 0.05)
-    return max(1.2 + _drier(u2, rh_min) * (height / 3) ** 0.3, kcb + 0.05)
+    return max(1.2 + _drier(u2, rh_min) * float((height / 3) ** 0.3), kcb + 0.05)
 
 
 def _drier(u2: float, rh_min: float) -> float:
