@@ -1,5 +1,6 @@
 """Steps of many series as arrays, and what stood so many readings before each."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
@@ -98,6 +99,16 @@ def by_series(steps: pl.DataFrame) -> dict[int, Readings]:
     cuts = np.flatnonzero(series[1:] != series[:-1]) + 1
     edges = [0, *cuts.tolist(), len(series)]
     return {int(series[low]): (time[low:high], value[low:high]) for low, high in pairwise(edges)}
+
+
+def together(read: Sequence[Readings]) -> tuple[Ints, Array]:
+    """Times at which every member was read, and their values [time, member]."""
+    time = read[0][0]
+    if all(np.array_equal(time, theirs) for theirs, _ in read[1:]):
+        return time, np.column_stack([value for _, value in read])
+    for theirs, _ in read[1:]:
+        time = np.intersect1d(time, theirs, assume_unique=True)
+    return time, np.column_stack([value[np.searchsorted(theirs, time)] for theirs, value in read])
 
 
 def judged_by(steps: pl.DataFrame, fits: pl.DataFrame, blob: pl.Struct) -> pl.DataFrame:

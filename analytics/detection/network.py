@@ -111,15 +111,28 @@ def _score(value: Array, theirs: Sequence[Array], known: Mapping[str, Any]) -> A
     """Distance from what `theirs` say, over the line; NaN where too few speak."""
     if len(theirs) < FEWEST or not len(value):
         return np.full(len(value), np.nan)
-    said = np.sort(np.column_stack(theirs), axis=1)  # NaN last
-    speak = np.count_nonzero(~np.isnan(said), axis=1)
+    speak = np.sum([~np.isnan(one) for one in theirs], axis=0)
     rows, most = np.arange(len(value)), np.maximum(speak - 1, 0)
-    off = np.sort(np.abs(value[:, None] - said), axis=1)[rows, most // 2]
-    scale = 1.0
-    if known["foot"] is not None:
-        expected = (said[rows, most // 2] + said[rows, (most + 1) // 2]) / 2
-        scale = np.maximum(expected, 0.0) + known["foot"]
-    return np.where(speak >= FEWEST, off * (1.0 / (known["line"] * scale)), np.nan)
+    said = [np.where(np.isnan(one), np.inf, one) for one in theirs]
+    off = _ordered([np.abs(value - one) for one in said])[most // 2, rows]
+    scale: Array | float = 1.0
+    # Where nobody speaks the nearest is without end.
+    with np.errstate(invalid="ignore"):
+        if known["foot"] is not None:
+            ordered = _ordered(said)
+            expected = (ordered[most // 2, rows] + ordered[(most + 1) // 2, rows]) / 2
+            scale = np.maximum(expected, 0.0) + known["foot"]
+        return np.where(speak >= FEWEST, off * (1.0 / (known["line"] * scale)), np.nan)
+
+
+def _ordered(columns: Sequence[Array]) -> Array:
+    """[column, row] each row in order. Few columns of many rows: pair by pair is faster than row by row."""
+    out = list(columns)
+    for last in range(len(out) - 1, 0, -1):
+        for at in range(last):
+            low, high = out[at], out[at + 1]
+            out[at], out[at + 1] = np.minimum(low, high), np.maximum(low, high)
+    return np.stack(out)
 
 
 def among(fits: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:

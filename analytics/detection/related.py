@@ -17,7 +17,7 @@ import polars as pl
 
 from analytics import tables
 from analytics.detection._residual import NORMAL, wanted
-from analytics.detection._rows import Array, Ints, Readings, by_series, cadence
+from analytics.detection._rows import Array, Ints, Readings, by_series, cadence, together
 from analytics.frames import SCORES, TIME, conform, empty, settle
 from analytics.parameters import Parameter
 
@@ -90,7 +90,7 @@ def _learn(part: pl.DataFrame, setting: Mapping[str, Any]) -> dict[str, Any] | N
     if len(members) < LEAST:
         return None
     read = by_series(part)
-    time, values = _together([read[member] for member in members])
+    time, values = together([read[member] for member in members])
     if len(time) < setting["least"]:
         return None
     step = cadence(time)
@@ -154,16 +154,6 @@ def _dot(scaled: Array, axis: Array) -> Array:
     return out
 
 
-def _together(read: Sequence[Readings]) -> tuple[Ints, Array]:
-    """Times at which every member was read, and their values [time, member]."""
-    time = read[0][0]
-    if all(np.array_equal(time, theirs) for theirs, _ in read[1:]):
-        return time, np.column_stack([value for _, value in read])
-    for theirs, _ in read[1:]:
-        time = np.intersect1d(time, theirs, assume_unique=True)
-    return time, np.column_stack([value[np.searchsorted(theirs, time)] for theirs, value in read])
-
-
 def _smooth(time: Ints, values: Array, count: int, step: float) -> Array:
     """Means of the last `count` readings; NaN where they span more than two more cadences than that."""
     out = np.full(values.shape, np.nan)
@@ -182,7 +172,7 @@ def _score(read: Sequence[Readings], known: Mapping[str, Any]) -> tuple[npt.NDAr
     stop = np.iinfo(np.int64).max if known["until"] is None else known["until"]
     low = int(start - REACH * known["cadence"])
     inside = [(time, value, *np.searchsorted(time, [low, stop])) for time, value in read]
-    time, values = _together([(time[a:b], value[a:b]) for time, value, a, b in inside])
+    time, values = together([(time[a:b], value[a:b]) for time, value, a, b in inside])
     values = _smooth(time, values, known["smooth"], known["cadence"])
     judged = np.isfinite(values).all(axis=1) & (time >= start)
     time, values = time[judged], values[judged]

@@ -55,10 +55,10 @@ def beijing(seed: int) -> Told:
     )
     told, truth = injection.inject(rows, seed)
     places = [(name, *place) for name, place in PLACES.items()]
-    return _near(told, pl.DataFrame(places, schema=["station", "longitude", "latitude"], orient="row")), truth
+    return near(told, pl.DataFrame(places, schema=["station", "longitude", "latitude"], orient="row")), truth
 
 
-def _near(rows: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
+def near(rows: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
     """`rows` with `near`: the series around each, as `greenwatch relearn` finds them; `places` (station, longitude,
     latitude [°])."""
     series = rows.select("series", "station", "parameter").unique().sort("series").with_row_index("number")
@@ -97,7 +97,7 @@ def district(seed: int) -> Told:
         "series", "kind", pl.col("class").alias("group"), "start", "stop", pl.lit(None, pl.Float64).alias("size")
     )
     truth = truth.filter(pl.col("start") >= START + injection.QUIET).select(*TRUTH)
-    rows = _near(rows, made.registry().select("station", "longitude", "latitude").unique())
+    rows = near(rows, made.registry().select("station", "longitude", "latitude").unique())
     # Where anything else is wrong or goes on nobody is asked.
     spans = pl.concat([truth.select("series", "start", "stop", on=pl.lit(value=True)), _others(happened, series)])
     return rows.with_columns(_labels(rows, spans)), truth
