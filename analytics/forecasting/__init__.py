@@ -10,14 +10,17 @@ from collections.abc import Sequence
 import polars as pl
 
 from analytics.family import members
+from analytics.forecasting import _boosting as boosting
 from analytics.forecasting import _issue
+from analytics.forecasting._boosting import Fit, Shape
 from analytics.forecasting._issue import ISSUES, Asked
+from analytics.forecasting._panel import Panel
 from analytics.forecasting._scale import Subject, back, onto
 from analytics.forecasting._settings import TABLE, Plan, Settings, load, parse
 from analytics.skill import Array
 
 __all__ = ["FORECASTERS", "ISSUES", "NAIVE", "TABLE", "Array", "Asked", "Plan", "Settings", "Subject", "issue"]
-__all__ += ["back", "load", "onto", "parse"]
+__all__ += ["Fit", "Panel", "Shape", "back", "boosting", "load", "onto", "parse"]
 
 FORECASTERS = members(__name__, "forecast")
 
