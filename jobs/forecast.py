@@ -2,28 +2,33 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Annotated
+from itertools import groupby
+from typing import Annotated, TypeVar
 
-import numpy as np
 import polars as pl
 import typer
 from rich.table import Table
 
 from analytics import episodes, forecasting
-from analytics.forecasting import Array, Asked, Plan
+from analytics.forecasting import Array, Asked, Plan, boosting
 from analytics.frames import TIME
-from analytics.store import derived, forecasts, ledger, migrations, observations, registry
+from analytics.store import forecasts, ledger, migrations, observations, registry
 from analytics.store.connection import Connection
-from jobs import chain, console
+from jobs import chain, console, foresee
+from jobs.foresee import load_plan
+from jobs.hours import Hours
 
 EXAMPLE = "Example: greenwatch forecast --json"
 
+_T = TypeVar("_T")
 _HOUR = timedelta(hours=1)
 #: Quantities worked on at once: some 0.8 MB each while they are tested on their past.
 BATCH = 100
+#: Of one parameter, quantities that are each other's neighbours for a model of many: some 0.1 MB each.
+WIDE = 2000
 
 
 @dataclass(slots=True)
@@ -56,7 +61,8 @@ def run(
     began = time.perf_counter()
     done = Issued(now.replace(minute=0, second=0, microsecond=0))
     plan = load_plan(conn, now)
-    voices = registry.load_voices(conn).filter(pl.col("parameter").is_in(list(plan.subjects)))
+    every = registry.load_voices(conn)
+    voices = every.filter(pl.col("parameter").is_in(list(plan.subjects)))
     fresh = _fresh(conn, voices, done.issued - plan.settings.fresh * _HOUR)
     done.silent = voices["voice"].n_unique() - fresh["voice"].n_unique()
     done.wanted = fresh["voice"].n_unique()
@@ -65,11 +71,10 @@ def run(
     asked = _asked(fresh, plan)
     left = [column for column in asked if column.series not in there]
     done.already = len(asked) - len(left)
-    for start in range(0, len(left), batch):
-        some = left[start : start + batch]
+    hours = Hours(conn, every, done.issued, plan.settings.history)
+    for some, told in _told(hours, plan, asked, {column.series for column in left}, batch):
         mine = fresh.filter(pl.col("voice").is_in([column.series for column in some]))
-        history = _history(conn, mine, some, done.issued, plan.settings.history)
-        made = forecasting.issue(history, some, plan.settings)
+        made = forecasting.issue(hours.grid([column.series for column in some]), some, plan.settings, told)
         with conn.transaction():
             new = forecasts.save(conn, made, done.issued, _HOUR, plan.settings.level)
             _mark(conn, mine, made, done.issued, now)
@@ -95,10 +100,27 @@ def _mark(conn: Connection, voices: pl.DataFrame, made: pl.DataFrame, issued: da
     ledger.mark(conn, chain.STAGES["detect"][0], windows, now)
 
 
-def load_plan(conn: Connection, now: datetime) -> Plan:
-    """The table in force at `now`."""
-    editions = migrations.editions(conn, forecasting.TABLE)
-    return forecasting.parse([rows for _, since, rows in editions if since is None or since <= now][-1])
+def _told(
+    hours: Hours, plan: Plan, asked: list[Asked], left: set[int], batch: int
+) -> Iterator[tuple[list[Asked], dict[str, Array]]]:
+    """Those of `asked` that are `left`, in batches of one parameter, with what models of many stations say of them."""
+    origins = forecasting.origins(plan.settings)
+    for parameter, group in groupby(asked, key=lambda column: column.subject.parameter):
+        for wide in _parts([*group], WIDE):
+            if not (mine := [place for place, column in enumerate(wide) if column.series in left]):
+                continue
+            said: dict[str, Array] = {}
+            if boosting.NAME in wide[0].subject.models and (fit := foresee.newest(hours.conn, parameter, hours.stop)):
+                names = [*fit.manifest["beside"]]
+                panel = hours.panel(plan, parameter, [column.series for column in wide], names)
+                said[boosting.NAME] = boosting.forecast(panel, origins, plan.settings, fit)
+            for some in _parts(mine, batch):
+                yield [wide[place] for place in some], {name: grid[:, :, some] for name, grid in said.items()}
+
+
+def _parts(values: Sequence[_T], most: int) -> Iterator[Sequence[_T]]:
+    for first in range(0, len(values), most):
+        yield values[first : first + most]
 
 
 def _fresh(conn: Connection, voices: pl.DataFrame, since: datetime) -> pl.DataFrame:
@@ -123,30 +145,13 @@ def _within_budget(ranked: pl.DataFrame, plan: Plan) -> Iterator[Asked]:
     left = plan.settings.budget
     for voice, parameter in ranked.rows():
         subject = plan.subjects[parameter]
-        if len(subject.models) <= left:
-            left -= len(subject.models)
+        fitted = [name for name in subject.models if name not in forecasting.LEARNED]
+        if len(fitted) <= left:
+            left -= len(fitted)
             yield Asked(voice, subject, subject.models)
         else:
-            yield Asked(voice, subject, (), f"beyond the budget of {plan.settings.budget} fitted series a run")
-
-
-def _history(conn: Connection, voices: pl.DataFrame, asked: list[Asked], stop: datetime, hours: int) -> Array:
-    """[hours, asked] hourly means before `stop`, of the series that speaks, else of its stand-in; NaN for gaps."""
-    start = stop - hours * _HOUR
-    windows = voices.select("series", pl.lit(start).alias("start"), pl.lit(stop).alias("stop"))
-    rows = derived.load(conn, derived.AVERAGE, windows, {"averaging": ["hour"]}).drop_nulls("value")
-    columns = {column.series: place for place, column in enumerate(asked)}
-    placed = rows.join(voices.select("series", "voice", "rank"), on="series").select(
-        ((pl.col("time") - start).dt.total_seconds() // 3600).alias("row"),
-        pl.col("voice").replace_strict(columns, return_dtype=pl.Int64).alias("column"),
-        "rank",
-        "value",
-    )
-    grid = np.full((hours, len(asked)), np.nan)
-    for rank in (1, 0):  # who speaks is written over who stands in
-        some = placed.filter(pl.col("rank") == rank)
-        grid[some["row"].to_numpy(), some["column"].to_numpy()] = some["value"].to_numpy()
-    return grid
+            models = tuple(name for name in subject.models if name in forecasting.LEARNED)
+            yield Asked(voice, subject, models, f"beyond the budget of {plan.settings.budget} fitted series a run")
 
 
 def main(

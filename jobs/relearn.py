@@ -22,7 +22,7 @@ from analytics.frames import TIME
 from analytics.quality.surroundings import KIND
 from analytics.store import channels, derivations, derived, fits, ledger, observations, registry
 from analytics.store.connection import Connection
-from jobs import chain, compare, console, scores
+from jobs import chain, compare, console, foresee, scores
 from jobs.rules import Rules, load_rules
 
 EXAMPLE = "Example: greenwatch relearn --every 7"
@@ -290,14 +290,17 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
     dsn: console.Dsn = None,
 ) -> None:
-    """Learn anew what is usual for each series; `greenwatch settle` then judges by it. The worker does this weekly."""
+    """Learn anew what is usual for each series; `greenwatch settle` then judges by it, and forecasts go by it. The
+    worker does this weekly."""
     with console.store(dsn) as conn:
         done = run(conn, console.now(), every=every)
+        ahead = foresee.run(conn, console.now())
     if as_json:
-        print(json.dumps(asdict(done)))
+        print(json.dumps({**asdict(done), "forecasts": asdict(ahead)}))
         return
     console.out.print(
         f"{done.fits:,} fits of {done.series:,} series from {done.hours:,} hours, {done.maps:,} maps of neighbours,"
         f" {done.cadences:,} cadences"
-        f" in {done.seconds:.1f} s"
+        f" in {done.seconds:.1f} s; {ahead.fits:,} fits of {ahead.parameters:,} parameters to forecast by"
+        f" in {ahead.seconds:.1f} s"
     )

@@ -19,7 +19,7 @@ from analytics.store import health, ledger, registry
 from analytics.store.connection import Connection, Deadlock
 from analytics.store.health import Done
 from analytics.store.ledger import WHOLE, Lane
-from jobs import chain, console, forecast, irrigate, keep, relearn, watch
+from jobs import chain, console, forecast, foresee, irrigate, keep, relearn, watch
 from jobs.backfill.chunk import BEHIND, FRESH, Hands
 from jobs.backfill.queue import Porter
 from jobs.database.dsn import find_dsn
@@ -56,9 +56,12 @@ CLOCK = (
     Job("irrigate", irrigate.run, timedelta(days=1), timedelta(hours=5) - _LOCAL),
     Job("relearn", relearn.run, timedelta(weeks=1), timedelta(hours=3, minutes=30) - _LOCAL),
 )
-#: On one worker, beside the clock: a first archive of years takes its time. What is old goes at night, where a site has
-#: set that anything does.
-NIGHT = (Job("keep", keep.run, timedelta(days=1), timedelta(hours=2) - _LOCAL),)
+#: On one worker, beside the clock: a first archive of years takes its time, and so do models of all stations. What is
+#: old goes at night, where a site has set that anything does.
+NIGHT = (
+    Job("keep", keep.run, timedelta(days=1), timedelta(hours=2) - _LOCAL),
+    Job("foresee", foresee.run, timedelta(days=1), timedelta(hours=4) - _LOCAL),
+)
 #: On one worker, beside the clock: a service that is slow to answer keeps nobody waiting. Each pull has its own times.
 PULLS = (Job("pull", pull.run, timedelta(seconds=30)),)
 

@@ -106,7 +106,7 @@ def test_no_column_reads_a_row_from_the_origin_on(origin: int, seed: int) -> Non
 
 def test_a_past_that_it_was_taught_is_told_by_what_was_not_taught_it(panel: Panel, fit: Fit) -> None:
     """Each origin by one of three; of what one was taught, nothing within a lead of the block it is tested on."""
-    blocks = boosting._fold(panel.start, np.arange(HOURS))
+    blocks = boosting._fold(panel.start, np.arange(HOURS), SHAPE.block)
     for fold in range(3):
         mine = np.flatnonzero(blocks[:TAUGHT] == fold)[::200]
         spoiled = tuple(
@@ -282,4 +282,4 @@ def test_garbage_is_refused(garbage: bytes, at: int, squeezed: bool) -> None:
 
 
 def test_times_are_times() -> None:
-    assert boosting._fold(datetime(1970, 1, 1, tzinfo=UTC), np.array([0, 671, 672, 2016])).tolist() == [0, 0, 1, 0]
+    assert boosting._fold(datetime(1970, 1, 1, tzinfo=UTC), np.array([0, 671, 672, 2016]), 672).tolist() == [0, 0, 1, 0]

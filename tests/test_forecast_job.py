@@ -14,7 +14,7 @@ import pytest
 from analytics import forecasting, tables
 from analytics.store import connection, forecasts
 from analytics.store.connection import Connection
-from jobs import console, forecast
+from jobs import console, forecast, foresee
 from jobs.forecast import Issued
 from tests import world
 from tests.world import HOUR, T0
@@ -193,7 +193,10 @@ def test_beyond_the_budget_the_naive_are_served_in_the_order_of_the_table(
     monkeypatch.setattr(forecast, "load_plan", lambda *_: forecasting.parse(content))
     forecast.run(conn, NOW)
     reasons = {row[0]: row[1] for row in conn.execute("SELECT series, reason FROM forecast")}
-    assert reasons == {found[0]: "beyond the budget of 1 fitted series a run", found[1]: ""}
+    assert reasons == {
+        found[0]: "beyond the budget of 1 fitted series a run",
+        found[1]: "boosting has learned nothing of it yet",
+    }
 
 
 def test_the_table_in_force_at_the_hour_is_used(conn: Connection) -> None:
@@ -204,7 +207,7 @@ def test_the_table_in_force_at_the_hour_is_used(conn: Connection) -> None:
         " WHERE name = 'forecasts'",
         [NOW + 24 * HOUR],
     )
-    assert forecast.load_plan(conn, NOW).settings.leads == 72
+    assert foresee.load_plan(conn, NOW).settings.leads == 72
 
 
 def test_who_begins_to_speak_within_the_hour_does_not_issue_it_again(conn: Connection, pm25: int) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics import forecasting, parameters, tables
-from analytics.forecasting import FORECASTERS, ISSUES, NAIVE, Array, Asked, Subject
+from analytics.forecasting import FORECASTERS, ISSUES, LEARNED, NAIVE, Array, Asked, Subject
 from analytics.tables import TableError
 from tests.conftest import SHARED, needs_shared
 from tests.published import prsa_forecasts
@@ -56,7 +56,7 @@ def test_every_subject_is_a_parameter_with_hourly_means_and_known_models() -> No
     for name, subject in PLAN.subjects.items():
         assert known[name].mean in ("arithmetic", "energy"), name
         assert "hour" in known[name].averagings, name
-        assert set(subject.models) <= FORECASTERS.keys() - set(NAIVE), name
+        assert set(subject.models) <= (FORECASTERS.keys() | set(LEARNED)) - set(NAIVE), name
     assert set(NAIVE) < FORECASTERS.keys()
 
 

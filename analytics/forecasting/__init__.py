@@ -5,7 +5,7 @@ for gaps, and gives [origins, leads, series]: lead 1 is the row of the origin it
 NaN is "cannot say". Members know nothing of one another; the gate (skill.py) decides who is served.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -17,9 +17,23 @@ from analytics.forecasting._issue import ISSUES, Asked
 from analytics.forecasting._panel import Panel
 from analytics.forecasting._scale import Subject, back, onto
 from analytics.forecasting._settings import TABLE, Plan, Settings, load, parse
-from analytics.skill import Array
+from analytics.skill import Array, Ints
+from analytics.skill import origins as _origins
 
-__all__ = ["FORECASTERS", "ISSUES", "NAIVE", "TABLE", "Array", "Asked", "Plan", "Settings", "Subject", "issue"]
+__all__ = [
+    "FORECASTERS",
+    "ISSUES",
+    "LEARNED",
+    "NAIVE",
+    "TABLE",
+    "Array",
+    "Asked",
+    "Plan",
+    "Settings",
+    "Subject",
+    "issue",
+    "origins",
+]
 __all__ += ["Fit", "Panel", "Shape", "back", "boosting", "load", "onto", "parse"]
 
 FORECASTERS = members(__name__, "forecast")
@@ -28,6 +42,20 @@ FORECASTERS = members(__name__, "forecast")
 NAIVE = ("damped-persistence", "persistence", "seasonal-naive")
 
 
-def issue(history: Array, asked: Sequence[Asked], settings: Settings) -> pl.DataFrame:
-    """ISSUES of the columns of `history` [hours, series] for the hours after its end, as `_issue.issue` says."""
-    return _issue.issue(history, asked, settings, FORECASTERS, NAIVE)
+#: Models that are taught by the clock and read more than the series itself: the caller says what they say.
+LEARNED = (boosting.NAME,)
+
+
+def origins(settings: Settings) -> Ints:
+    """The times of issue that models are tested on, as rows of a history of `history` hours; the last is its end."""
+    return _origins(settings.history, backtest=settings.backtest, step=settings.step)
+
+
+def issue(
+    history: Array, asked: Sequence[Asked], settings: Settings, told: Mapping[str, Array] | None = None
+) -> pl.DataFrame:
+    """ISSUES of the columns of `history` [hours, series] for the hours after its end, as `_issue.issue` says.
+
+    `told` is what the LEARNED say at `origins`, by name: [origins, leads, series] on the scale of each series.
+    """
+    return _issue.issue(history, asked, settings, FORECASTERS, NAIVE, told or {})

@@ -1,7 +1,7 @@
 """One gradient-boosted model a parameter over all its stations, direct by lead (scikit-learn, histogram trees).
 
 It learns how what came differs from damped persistence around the wave of the day, on the scale of the parameter, three
-times: each time without every third block of four weeks. There it is seen how far to trust it at each lead; and there,
+times: each time without every third block of weeks. There it is seen how far to trust it at each lead; and there,
 in the past that it was taught, it is tested by the one that was not taught that block, so that no test flatters it.
 What it says of later times is the mean of the three, between fitted leads by straight line. A fit is data: `pack` gives
 bytes (arrays and a manifest, nothing that runs), the same for the same panel and manifest.
@@ -29,7 +29,6 @@ from analytics.skill import Array, Bools, Ints
 NAME = "boosting"
 LEADS = (1, 2, 3, 6, 12, 18, 24, 36, 48, 72)
 _FOLDS = 3
-_BLOCK = 28 * 24
 #: Rows of features worked on at once: some hundred numbers each.
 _PART = 60_000
 #: Forecasts that must be there to learn from, and to test on, in each of the three.
@@ -56,6 +55,7 @@ class Shape:
     decay: float = 5.0
     rows: int = 120_000
     seed: int = 7
+    block: int = 28 * 24  # hours
     leads: tuple[int, ...] = LEADS
 
 
@@ -80,14 +80,21 @@ def shape_of(manifest: Mapping[str, Any]) -> Shape:
     return Shape(**{**found, "leads": tuple(found["leads"])})
 
 
+def enough(panel: Panel, until: int, shape: Shape | None = None) -> bool:
+    """Whether each of the three has something to be tested on; `learn` looks closer."""
+    folds = _fold(panel.start, np.arange(until), (shape or Shape()).block)
+    count = np.isfinite(panel.values[:until]).sum(axis=1)
+    return all(count[folds == fold].sum() >= _LEAST for fold in range(_FOLDS))
+
+
 def learn(panel: Panel, until: int, settings: Settings, shape: Shape | None = None) -> Fit | None:
     """The fit of the rows of `panel` before `until`; None where there is too little to learn from and to test on."""
     from sklearn.ensemble import HistGradientBoostingRegressor  # type: ignore[import-untyped]  # it has no types
 
     shape = shape or Shape()
-    origins, chosen = _sample(panel, until, settings, shape)
-    if not len(origins):
+    if not enough(panel, until, shape):
         return None
+    origins, chosen = _sample(panel, until, settings, shape)
     seen = panel.values[:until]
     parts = [slice(a, a + _step(panel)) for a in range(0, len(origins), _step(panel))]
     known = np.concatenate(
@@ -108,7 +115,7 @@ def learn(panel: Panel, until: int, settings: Settings, shape: Shape | None = No
         grown = []
         for fold in range(_FOLDS):
             # Neither its hours nor those it is about touch a block that it is tested on.
-            out = [_fold(panel.start, when + shift) == fold for shift in (-lead, 0, lead)]
+            out = [_fold(panel.start, when + shift, shape.block) == fold for shift in (-lead, 0, lead)]
             mine, test = ~np.any(out, axis=0), out[1]
             if min(mine.sum(), test.sum()) < _LEAST:
                 return None
@@ -152,7 +159,7 @@ def forecast(panel: Panel, origins: Ints, settings: Settings, fit: Fit) -> Array
         raise ValueError(f"the fit reads {fit.manifest['beside']} beside, the panel has {sorted(panel.beside)}")
     out = np.empty((len(origins), settings.leads, panel.values.shape[1]))
     taught = np.array([panel.start + timedelta(hours=int(origin)) < fit.until for origin in origins])
-    folds = np.where(taught, _fold(panel.start, origins), -1)
+    folds = np.where(taught, _fold(panel.start, origins, fit.manifest["block"]), -1)
     for first in range(0, len(origins), _step(panel)):
         some = slice(first, first + _step(panel))
         out[some] = _ahead(panel.at(some), origins[some], folds[some], settings, fit)
@@ -197,9 +204,9 @@ def _step(panel: Panel) -> int:
     return int(max(_PART // max(panel.values.shape[1], 1), 1))
 
 
-def _fold(start: datetime, rows: Ints) -> Ints:
+def _fold(start: datetime, rows: Ints, block: int) -> Ints:
     """The fold of each row: a block of the calendar, so that panels that begin elsewhere agree."""
-    return np.asarray((int(start.timestamp()) // 3600 + rows) // _BLOCK % _FOLDS)
+    return np.asarray((int(start.timestamp()) // 3600 + rows) // block % _FOLDS)
 
 
 def _came(values: Array, origins: Ints, lead: int) -> Array:
@@ -295,6 +302,7 @@ def _sound(fit: Fit, whole: bool) -> None:
     leads, columns = fit.manifest["leads"], fit.manifest["columns_read"]
     named = [name for key in ("beside", "ahead") for name in fit.manifest[key]]
     rising = fit.until.tzinfo is not None and shape_of(fit.manifest).leads == tuple(leads)
+    rising &= isinstance(fit.manifest["block"], int) and fit.manifest["block"] > 0
     rising &= all(isinstance(name, str) for name in named)
     rising &= leads == sorted(set(leads)) and all(isinstance(lead, int) and lead > 0 for lead in leads)
     shapes = len(leads) == len(fit.trees) > 1 and all(len(folds) == _FOLDS for folds in fit.trees)

@@ -1,6 +1,6 @@
 """Forecasts of many series at one time: every model, its test on the series' own past, the gate, the band."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,8 +44,10 @@ def issue(
     settings: Settings,
     forecasters: Mapping[str, Forecaster],
     naive: Sequence[str],
+    told: Mapping[str, Array],
 ) -> pl.DataFrame:
-    """ISSUES of the columns of `history` [hours, series], for the hours after its end.
+    """ISSUES of the columns of `history` [hours, series], for the hours after its end; of models that are neither
+    forecasters nor `told` nothing is known.
 
     A column with fewer than `least` values, or none among its last `fresh` hours, has no row: nobody can say anything.
     """
@@ -56,7 +58,10 @@ def issue(
     for name in sorted({name for column in asked for name in column.models}):
         mine = np.array([name in column.models for column in asked])
         made[name] = np.full((len(origins), settings.leads, len(asked)), np.nan)
-        made[name][:, :, mine] = forecasters[name](grid[:, mine], origins, settings)
+        if name in told:
+            made[name][:, :, mine] = told[name][:, :, mine]
+        elif name in forecasters:
+            made[name][:, :, mine] = forecasters[name](grid[:, mine], origins, settings)
     came = skill.truth(history, origins, settings.leads)
     running = {name: np.isfinite(values[-1]).all(axis=0) for name, values in made.items()}
     errors = {name: np.abs(back(values, subjects) - came) for name, values in made.items()}
@@ -77,7 +82,8 @@ def issue(
     enough = (
         (there.sum(axis=0) >= settings.least) & there[-settings.fresh :].any(axis=0) & (choice.model >= 0).all(axis=0)
     )
-    reasons = [_reason(column, number, choice, settings, running, known) for number, column in enumerate(asked)]
+    taught = forecasters.keys() | told.keys()
+    reasons = [_reason(column, number, choice, settings, running, known, taught) for number, column in enumerate(asked)]
     return _frame(asked, values, np.array(choice.names)[model], reasons, enough)
 
 
@@ -104,6 +110,7 @@ def _reason(
     settings: Settings,
     running: Mapping[str, Bools],
     known: Bools,
+    taught: Set[str],
 ) -> str:
     """Where and why the series `number` is not served by its models, in words; empty where it is."""
     parts = [column.reason] if column.reason else []
@@ -113,6 +120,9 @@ def _reason(
     if not tested.all():
         parts.append(f"too short a history to test at {_named(spans, ~tested)}")
     for name in column.models:
+        if name not in taught:
+            parts.append(f"{name} has learned nothing of it yet")
+            continue
         own, bar = mae[choice.names.index(name)], choice.bar[:, number]
         if not running[name][number]:
             parts.append(f"{name} cannot say: too few hours to learn from, or they do not vary")

@@ -105,8 +105,8 @@ def base(panel: Panel, origins: Ints, fresh: int) -> Singles:
 
 
 def at_lead(panel: Panel, origins: Ints, lead: int, settings: Settings, known: Array) -> Singles:
-    """[origins, series, columns] what belongs to a lead: its hour and day, what the same hour was beyond what is
-    `known` [origins, series] to be usual, and what is ahead."""
+    """[origins, series, columns] what belongs to a lead: its hour and day, what is now and what the same hour was, both
+    beyond what the anchor has as `known` [origins, series], and what is ahead."""
     rows = origins + lead - 1
     hours = rows + panel.start.hour
     days = panel.start.date().toordinal() + hours // 24
@@ -117,7 +117,13 @@ def at_lead(panel: Panel, origins: Ints, lead: int, settings: Settings, known: A
     back = -(-lead // settings.season) * settings.season
     same = [_at(panel.values, rows - back - number * settings.season) - known for number in range(7)]
     week = _at(panel.values, rows - -(-lead // _WEEK) * _WEEK) - known
-    found += [same[0], same[1], _mean(np.stack(same, axis=-1)), week]
+    found += [
+        last(panel.values, origins, settings.fresh)[0] - known,
+        same[0],
+        same[1],
+        _mean(np.stack(same, axis=-1)),
+        week,
+    ]
     for _, grid in sorted(panel.ahead.items()):
         found += [grid[:, lead - 1], *(_mean(grid[:, max(lead - span, 0) : lead], axis=1) for span in (6, 24, lead))]
     return np.stack(found, axis=-1).astype(np.float32)

@@ -36,6 +36,10 @@ class Settings:
     level: float
     rate: float
     budget: int
+    learn: int = 17_520
+    learn_every: int = 672
+    learn_series: int = 100
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,8 @@ def _blocks(records: Mapping[str, Any], place: str) -> Mapping[str, Mapping[str,
 
 def _settings(blocks: Mapping[str, Mapping[str, Any]]) -> Settings:
     """A number that came later than an edition has its default there."""
-    kinds: dict[str, Any] = {field.name: _KINDS[field.type] for field in fields(Settings)}
+    types = {field.name: field.type for field in fields(Settings)}
+    kinds: dict[str, Any] = {name: _KINDS[type_] for name, type_ in types.items()}
     needs = {field.name: dict for field in fields(Settings) if field.default is MISSING}
     tables.check(blocks, f"{TABLE}: [settings]", needs=needs, allows=dict.fromkeys(kinds.keys() - needs.keys(), dict))
     values: dict[str, Any] = {}
@@ -76,8 +81,9 @@ def _settings(blocks: Mapping[str, Mapping[str, Any]]) -> Settings:
         place = f"{TABLE}: [settings] {name!r}"
         tables.check(record, place, needs={"value": kinds[name], **ORIGIN}, allows={"unit": str})
         value = record["value"]
-        if isinstance(value, list) and not all(isinstance(item, int) for item in value):
-            raise TableError(f"{place} 'value' must hold whole numbers")
+        held, words = _HELD.get(types[name], (object, ""))
+        if isinstance(value, list) and not all(isinstance(item, held) for item in value):
+            raise TableError(f"{place} 'value' must hold {words}")
         values[name] = tuple(value) if isinstance(value, list) else value
     found = Settings(**values)
     _sound(found)
@@ -85,7 +91,9 @@ def _settings(blocks: Mapping[str, Mapping[str, Any]]) -> Settings:
 
 
 #: type of a setting -> what its value may be in the table
-_KINDS: Mapping[Any, Any] = {int: int, float: NUMBER, tuple[int, ...]: list}
+_KINDS: Mapping[Any, Any] = {int: int, float: NUMBER, tuple[int, ...]: list, tuple[str, ...]: list}
+#: type of a setting -> what a list of it holds, and in words
+_HELD: Mapping[Any, tuple[type, str]] = {tuple[int, ...]: (int, "whole numbers"), tuple[str, ...]: (str, "names")}
 
 
 def _sound(found: Settings) -> None:

@@ -136,7 +136,7 @@ def m4() -> None:
         values[longest - len(row) :, number] = (row - row.mean()) / max(scale[number], 1e-9)
     settings = replace(PLAN.settings, leads=horizon)
     mine = Panel(START, values, np.full((len(known), 2), np.nan))
-    shape = Shape(leads=tuple(range(1, horizon + 1)), rows=60_000)
+    shape = Shape(leads=tuple(range(1, horizon + 1)), rows=60_000, block=168)
     fit = boosting.learn(mine, longest, settings, shape)
     assert fit is not None
     made = boosting.forecast(mine, np.array([longest]), settings, fit)[0].T
