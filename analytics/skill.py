@@ -100,6 +100,18 @@ def band(residuals: Array, *, level: float, rate: float) -> tuple[Array, Array]:
     return -below, above
 
 
+def chance(residuals: Array, margin: Array) -> Array:
+    """[leads] how likely the truth is over a line that lies `margin` [leads] above a forecast.
+
+    By `residuals` [origins, leads] of its like, truth minus forecast: never nought and never one, since more of them
+    could have been over it (Laplace's rule). NaN where there are none, or no margin.
+    """
+    there = np.isfinite(residuals)
+    over = (there & (np.where(there, residuals, 0.0) > margin)).sum(axis=0)
+    count = there.sum(axis=0)
+    return np.where((count > 0) & np.isfinite(margin), (over + 1) / (count + 2), np.nan)
+
+
 def _end(side: Array, target: float, rate: float) -> Array:
     """[leads, series] the value that the share `target` of further values of `side` should exceed."""
     count = np.isfinite(side).sum(axis=0)

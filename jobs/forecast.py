@@ -76,7 +76,7 @@ def run(
         mine = fresh.filter(pl.col("voice").is_in([column.series for column in some]))
         made = forecasting.issue(hours.grid([column.series for column in some]), some, plan.settings, told)
         with conn.transaction():
-            new = forecasts.save(conn, made, done.issued, _HOUR, plan.settings.level)
+            new = forecasts.save(conn, made, done.issued, _HOUR, plan.settings.level, plan.settings.wide)
             _mark(conn, mine, made, done.issued, now)
         done.new += new
         done.already += made.height - new

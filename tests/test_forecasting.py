@@ -77,6 +77,9 @@ def test_every_subject_is_a_parameter_with_hourly_means_and_known_models() -> No
         (("parameters", "pm25", "scale"), "cube", r"\[parameters.pm25\] 'scale' cannot be 'cube'"),
         (("parameters", "pm25", "floor"), None, r"\[parameters.pm25\] 'scale' 'root' needs a 'floor'"),
         (("parameters", "turbidity", "offset"), 0, r"\[parameters.turbidity\] 'scale' 'log' needs an 'offset' above 0"),
+        (("settings", "wide", "value"), 0.7, r"'wide' must lie between 'level' and 1"),
+        (("settings", "beside", "value"), ["pm25", 5], r"'beside' 'value' must hold names"),
+        (("parameters", "pm25", "limits"), [75, "150"], r"\[parameters.pm25\] 'limits' must hold numbers"),
         (("parameters", "pm25", "models"), "harmonic", r"\[parameters.pm25\]: 'models' cannot be 'harmonic'"),
         (("parameters", "pm25"), 5, r"\[parameters\] 'pm25' must be a table"),
     ],
@@ -316,6 +319,29 @@ def test_what_is_issued_does_not_depend_on_neighbours() -> None:
         assert issue(history[:, [number]])[0] | {"series": number} == together[number]
 
 
+def test_the_wide_band_holds_the_other_and_chances_fall_with_the_limit() -> None:
+    """A limit far below is passed but for what nobody has seen, one far above hardly; in between by the hour."""
+    subject = Subject("made_up", models=("harmonic",), limits=(0.0, 40.0, 100.0))
+    row = issue(noisy(1440), subject)[0]
+    for low, high, wide_low, wide_high in zip(*(row[e] for e in ("low", "high", "wide_low", "wide_high")), strict=True):
+        assert wide_low <= low <= high <= wide_high
+    assert row["limits"] == [0.0, 40.0, 100.0]
+    below, at, above = np.array(row["chance"]).reshape(3, 72)
+    assert below.min() > 0.95
+    assert above.max() < 0.05
+    crest = np.array(row["value"]) > 45
+    trough = np.array(row["value"]) < 35
+    assert at[crest].min() > 0.8
+    assert at[trough].max() < 0.2
+    assert issue(noisy(1440))[0]["chance"] is None
+
+
+def test_where_nothing_was_verified_no_chance_is_told() -> None:
+    history = np.full((1440, 1), NAN)
+    history[-30:] = noisy(1440)[-30:]
+    assert set(issue(history, Subject("made_up", limits=(40.0,)))[0]["chance"][31:]) == {None}
+
+
 # Coverage
 
 
@@ -327,6 +353,8 @@ def test_made_up_series_are_covered_as_promised() -> None:
     inside = (low <= truth[1440:]) & (truth[1440:] <= high)
     for rows in (slice(0, 6), slice(6, 24), slice(24, 72)):
         assert 0.74 < inside[rows].mean() < 0.88
+    low, high = (np.array([found[number][end] for number in range(200)]).T for end in ("wide_low", "wide_high"))
+    assert 0.925 < ((low <= truth[1440:]) & (truth[1440:] <= high)).mean() < 0.98
 
 
 @needs_shared

@@ -197,3 +197,16 @@ def test_the_band_is_the_obvious_loop(values: list[float], rate: float) -> None:
     low, high = skill.band(residuals(values), level=0.8, rate=rate)
     assert np.array_equal(high[0, 0], obvious(values, 0.8, rate), equal_nan=True)
     assert np.array_equal(-low[0, 0], obvious([-value for value in values], 0.8, rate), equal_nan=True)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.one_of(st.just(NAN), st.integers(-9, 9).map(float)), max_size=30), st.integers(-10, 10))
+def test_the_chance_is_a_count(values: list[float], margin: int) -> None:
+    """Of what came so far, one more on each side; nothing is said of nothing."""
+    found = skill.chance(np.array(values).reshape(-1, 1), np.array([float(margin)]))[0]
+    known = [value for value in values if not math.isnan(value)]
+    if known:
+        assert found == pytest.approx((sum(value > margin for value in known) + 1) / (len(known) + 2))
+    else:
+        assert math.isnan(found)
+    assert math.isnan(skill.chance(np.zeros((3, 1)), np.array([NAN]))[0])

@@ -16,7 +16,8 @@ from analytics.skill import Array, Bools, Ints
 Forecaster = Callable[[Array, Ints, Settings], Array]
 
 #: A row a series: arrays over the leads. `model` serves a lead, `skill` is 1 - MAE / MAE of the best naive one in the
-#: backtest (null: not tested), `reason` says where and why the gate fell back.
+#: backtest (null: not tested), `reason` says where and why the gate fell back. `chance` of being over each of `limits`:
+#: all leads of the first, then of the second (null: too few verified forecasts).
 ISSUES: Mapping[str, pl.DataType] = {
     "series": pl.Int32(),
     "value": pl.List(pl.Float64()),
@@ -25,6 +26,10 @@ ISSUES: Mapping[str, pl.DataType] = {
     "models": pl.List(pl.String()),
     "skill": pl.List(pl.Float64()),
     "reason": pl.String(),
+    "wide_low": pl.List(pl.Float64()),
+    "wide_high": pl.List(pl.Float64()),
+    "limits": pl.List(pl.Float64()),
+    "chance": pl.List(pl.Float64()),
 }
 
 
@@ -71,11 +76,15 @@ def issue(
     model = np.repeat(choice.model, widths, axis=0)
     stacked = np.stack([made[name] for name in choice.names])
     served = np.take_along_axis(stacked, np.maximum(model, 0)[None, None], axis=0)[0]
-    low, high, known = _ends(grid, served, origins, settings)
+    residuals = skill.truth(grid, origins, settings.leads) - served
+    low, high, known = _ends(grid, served[-1], residuals, settings.level, settings.rate)
+    wide_low, wide_high, _ = _ends(grid, served[-1], residuals, settings.wide, settings.rate)
     values = {
         "value": back(served[-1], subjects),
         "low": back(low, subjects),
         "high": back(high, subjects),
+        "wide_low": back(np.minimum(wide_low, low), subjects),
+        "wide_high": back(np.maximum(wide_high, high), subjects),
         "skill": np.repeat(choice.skill, widths, axis=0),
     }
     there = np.isfinite(history)
@@ -84,17 +93,30 @@ def issue(
     )
     taught = forecasters.keys() | told.keys()
     reasons = [_reason(column, number, choice, settings, running, known, taught) for number, column in enumerate(asked)]
-    return _frame(asked, values, np.array(choice.names)[model], reasons, enough)
+    made_of = _frame(asked, values, np.array(choice.names)[model], reasons, enough)
+    return _with_chances(made_of, asked, served[-1], residuals)
 
 
-def _ends(grid: Array, served: Array, origins: Ints, settings: Settings) -> tuple[Array, Array, Bools]:
-    """[leads, series] the ends of the band of the last of `served`, and whether they rest on verified forecasts.
+def _with_chances(issues: pl.DataFrame, asked: Sequence[Asked], point: Array, residuals: Array) -> pl.DataFrame:
+    """ISSUES with `limits` and `chance` of those that have limits."""
+    rows = []
+    for number, column in enumerate(asked):
+        if column.subject.limits:
+            lines = onto(np.array([column.subject.limits]).T, [column.subject])[:, 0]
+            off = residuals[:, :, number]
+            chance = np.concatenate([skill.chance(off, line - point[:, number]) for line in lines])
+            told = [None if np.isnan(share) else round(float(share), 4) for share in chance]
+            rows.append((column.series, list(column.subject.limits), told))
+    schema = {name: ISSUES[name] for name in ("series", "limits", "chance")}
+    return issues.join(pl.DataFrame(rows, schema=schema, orient="row"), on="series", how="left").select(*ISSUES)
+
+
+def _ends(grid: Array, point: Array, residuals: Array, level: float, rate: float) -> tuple[Array, Array, Bools]:
+    """[leads, series] the ends of the band around `point`, and whether they rest on verified forecasts.
 
     Where too few were verified they lie twice as far from the forecast as the series has ever been.
     """
-    point = served[-1]
-    residuals = skill.truth(grid, origins, settings.leads) - served
-    low, high = skill.band(residuals, level=settings.level, rate=settings.rate)
+    low, high = skill.band(residuals, level=level, rate=rate)
     known = np.isfinite(low) & np.isfinite(high)
     there = np.isfinite(grid)
     least, most = np.where(there, grid, np.inf).min(axis=0), np.where(there, grid, -np.inf).max(axis=0)
@@ -155,10 +177,6 @@ def _frame(
         reason=pl.Series(np.repeat(np.array(reasons, dtype=object), leads), dtype=pl.String()),
         enough=pl.Series(np.repeat(enough, leads)),
     )
-    settled = rows.filter("enough").with_columns(
-        settle(pl.col(name).fill_nan(None)) for name in ("value", "low", "high", "skill")
-    )
-    lists = settled.group_by("series", maintain_order=True).agg(
-        pl.col("value", "low", "high", "models", "skill"), pl.col("reason").first()
-    )
-    return lists.select(pl.col(name).cast(dtype) for name, dtype in ISSUES.items())
+    settled = rows.filter("enough").with_columns(settle(pl.col(name).fill_nan(None)) for name in values)
+    lists = settled.group_by("series", maintain_order=True).agg(pl.col(*values, "models"), pl.col("reason").first())
+    return lists.select(pl.col(name).cast(dtype) for name, dtype in ISSUES.items() if name in lists.columns)

@@ -10,7 +10,8 @@ from analytics.skill import Array
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """How one parameter is forecast: the scale its errors are alike on, its limits [unit], models beside the naive."""
+    """How one parameter is forecast: the scale its errors are alike on, what it cannot leave [unit], models beside the
+    naive, and limits [unit] of which the chance of being over them is told."""
 
     parameter: str
     scale: str = "none"
@@ -18,6 +19,7 @@ class Subject:
     floor: float = -np.inf
     ceiling: float = np.inf
     models: tuple[str, ...] = ()
+    limits: tuple[float, ...] = ()
 
 
 #: name -> (onto the scale, back from it), of values and an offset. What lies below the scale stands on its floor.

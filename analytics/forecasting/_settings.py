@@ -36,6 +36,7 @@ class Settings:
     level: float
     rate: float
     budget: int
+    wide: float = 0.95
     learn: int = 17_520
     learn_every: int = 672
     learn_series: int = 100
@@ -106,6 +107,8 @@ def _sound(found: Settings) -> None:
         raise TableError(f"{place} 'groups' must rise and end with 'leads'")
     if not 0 < found.level < 1 or not 0 <= found.rate < 1:
         raise TableError(f"{place} 'level' and 'rate' must lie between 0 and 1")
+    if not found.level <= found.wide < 1:
+        raise TableError(f"{place} 'wide' must lie between 'level' and 1")
     if found.damping <= 0 or found.backtest + max(found.mean, found.window) > found.history:
         raise TableError(f"{place} 'damping' must be positive, 'backtest' with 'mean' or 'window' fit into 'history'")
     if found.backtest % found.step:
@@ -114,10 +117,19 @@ def _sound(found: Settings) -> None:
 
 def _subject(name: str, record: Mapping[str, Any]) -> Subject:
     place = f"{TABLE}: [parameters.{name}]"
-    allows: dict[str, Any] = {"scale": str, "models": list, **dict.fromkeys(("offset", "floor", "ceiling"), NUMBER)}
+    allows: dict[str, Any] = {
+        "scale": str,
+        "models": list,
+        "limits": list,
+        **dict.fromkeys(("offset", "floor", "ceiling"), NUMBER),
+    }
     tables.check(record, place, needs=ORIGIN, allows=allows)
     kept: dict[str, Any] = {key: value for key, value in record.items() if key not in ORIGIN}
-    found = Subject(name, **{**kept, "models": tuple(kept.get("models", ()))})
+    limits = kept.get("limits", [])
+    if not all(isinstance(limit, (int, float)) and not isinstance(limit, bool) for limit in limits):
+        raise TableError(f"{place} 'limits' must hold numbers")
+    lists = {"models": tuple(kept.get("models", ())), "limits": tuple(map(float, limits))}
+    found = Subject(name, **{**kept, **lists})
     if found.scale not in SCALES:
         raise TableError(f"{place} 'scale' cannot be {found.scale!r}: one of {', '.join(SCALES)}")
     if found.scale != "none" and not found.floor + found.offset >= 0:

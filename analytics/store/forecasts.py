@@ -21,17 +21,28 @@ FORECASTS = {
     "skill": pl.Float64(),
     "level": pl.Float64(),
     "reason": pl.String(),
+    "wide": pl.Float64(),
+    "wide_low": pl.Float64(),
+    "wide_high": pl.Float64(),
 }
 
 
-def save(conn: Connection, issues: pl.DataFrame, issued: datetime, step: timedelta, level: float) -> int:
+def save(
+    conn: Connection, issues: pl.DataFrame, issued: datetime, step: timedelta, level: float, wide: float | None = None
+) -> int:
     """Rows that are new: `issues` (series, value, low, high, models, skill, reason) for the time from `issued` on.
 
-    A series that has one of this time keeps it. One transaction.
+    A series that has one of this time keeps it. One transaction. `issues` may have, too: wide_low, wide_high (the band
+    of nominal coverage `wide`), and limits with the `chance` of being over each, limit by limit.
     """
     lists = ("value", "low", "high", "models", "skill")
+    more = ("wide_low", "wide_high", "limits", "chance")
     rows = [
-        (row["series"], issued, issued, int(step.total_seconds()), level, *(row[name] for name in lists), row["reason"])
+        (
+            *(row["series"], issued, issued, int(step.total_seconds()), level),
+            *(row[name] for name in lists),
+            *(row["reason"], wide, *(row.get(name) for name in more)),
+        )
         for row in issues.iter_rows(named=True)
     ]
     if not rows:
@@ -39,9 +50,10 @@ def save(conn: Connection, issues: pl.DataFrame, issued: datetime, step: timedel
     with conn.transaction(), conn.cursor() as cursor:
         cursor.executemany(
             """
-            INSERT INTO forecast (series, issued, start, step, level, value, low, high, models, skill, reason, known)
+            INSERT INTO forecast (series, issued, start, step, level, value, low, high, models, skill, reason,
+                                  wide, wide_low, wide_high, limits, chance, known)
             VALUES (%s, %s, %s, %s, %s, %s::float8[], %s::float8[], %s::float8[], %s::text[], %s::float8[], %s,
-                    clock_timestamp())
+                    %s, %s::float8[], %s::float8[], %s::float8[], %s::float8[], clock_timestamp())
             ON CONFLICT (series, issued) DO NOTHING
             """,
             rows,
@@ -62,14 +74,16 @@ def load(conn: Connection, voices: Iterable[int], *, newest: int = 1, known: dat
     """FORECASTS of the `newest` issues of each of `voices`, sorted; with `known`, of those people could see then."""
     rows = conn.execute(
         """
-        SELECT f.series, f.issued, f.start + (n - 1) * make_interval(secs => f.step), v, l, h, m, s, f.level, f.reason
+        SELECT f.series, f.issued, f.start + (n - 1) * make_interval(secs => f.step), v, l, h, m, s, f.level, f.reason,
+               f.wide, x, y
         FROM unnest(%(voices)s::int4[]) AS w (series)
         CROSS JOIN LATERAL (
             SELECT * FROM forecast o
             WHERE o.series = w.series AND (%(known)s::timestamptz IS NULL OR o.known <= %(known)s)
             ORDER BY o.issued DESC LIMIT %(newest)s
         ) AS f
-        CROSS JOIN LATERAL unnest(f.value, f.low, f.high, f.models, f.skill) WITH ORDINALITY AS a (v, l, h, m, s, n)
+        CROSS JOIN LATERAL unnest(f.value, f.low, f.high, f.models, f.skill, f.wide_low, f.wide_high)
+            WITH ORDINALITY AS a (v, l, h, m, s, x, y, n)
         ORDER BY 1, 2, 3
         """,
         {"voices": sorted(set(voices)), "known": known, "newest": newest},
@@ -94,13 +108,15 @@ def load_issues(conn: Connection, windows: pl.DataFrame, *, known: datetime | No
     """FORECASTS issued inside `windows` (series, start, stop), sorted; with `known`, those people could see then."""
     rows = conn.execute(
         """
-        SELECT f.series, f.issued, f.start + (n - 1) * make_interval(secs => f.step), v, l, h, m, s, f.level, f.reason
+        SELECT f.series, f.issued, f.start + (n - 1) * make_interval(secs => f.step), v, l, h, m, s, f.level, f.reason,
+               f.wide, x, y
         FROM unnest(%(series)s::int4[], %(start)s::timestamptz[], %(stop)s::timestamptz[]) AS w (series, start, stop)
         CROSS JOIN LATERAL (
             SELECT * FROM forecast o WHERE o.series = w.series AND o.issued >= w.start AND o.issued < w.stop
                 AND (%(known)s::timestamptz IS NULL OR o.known <= %(known)s) OFFSET 0
         ) AS f
-        CROSS JOIN LATERAL unnest(f.value, f.low, f.high, f.models, f.skill) WITH ORDINALITY AS a (v, l, h, m, s, n)
+        CROSS JOIN LATERAL unnest(f.value, f.low, f.high, f.models, f.skill, f.wide_low, f.wide_high)
+            WITH ORDINALITY AS a (v, l, h, m, s, x, y, n)
         ORDER BY 1, 2, 3
         """,
         {"known": known, **{name: windows[name].to_list() for name in ("series", "start", "stop")}},

@@ -150,7 +150,7 @@ def test_a_new_forecast_is_looked_at(store: Connection, monkeypatch: pytest.Monk
     world.settle(store)
     assert found(store, "pm25_day") == []
 
-    def heavy(history: object, some: list[Asked], settings: object) -> pl.DataFrame:
+    def heavy(history: object, some: list[Asked], settings: object, told: object) -> pl.DataFrame:
         ahead = [300.0] * 24
         issue = {"value": ahead, "low": ahead, "high": ahead, "models": ["x"] * 24, "skill": [None] * 24, "reason": ""}
         return pl.DataFrame([{"series": each.series, **issue} for each in some], schema_overrides={"series": pl.Int32})

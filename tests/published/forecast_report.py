@@ -1,12 +1,14 @@
-"""How good forecasts are on published series: `python -m tests.published.forecast_report beijing|m4`, by hand.
+"""How good forecasts are on published series: `python -m tests.published.forecast_report beijing|served|m4`, by hand.
 
 `beijing`: the model of a parameter over all stations, taught to 2016-02, scored at every hour after it that is shared.
+`served PARAMETER`: what is issued there, with the gate and the bands, and how the bands cover by month.
 `m4`: H1-H207 of the hourly series of the M4 competition, each scaled by itself, without any column beside.
 """
 
 import sys
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -15,13 +17,14 @@ import numpy as np
 import polars as pl
 
 from analytics import forecasting
-from analytics.forecasting import FORECASTERS, NAIVE, Array, Panel, Shape, boosting
+from analytics.forecasting import FORECASTERS, NAIVE, Array, Asked, Panel, Shape, boosting
 from analytics.skill import Ints, truth
 from tests.conftest import SHARED
 from tests.years import PLACES
 
 PLAN = forecasting.load()
 LEADS = (1, 2, 3, 6, 12, 24, 48, 72)
+BANDS = ("value", "low", "high", "wide_low", "wide_high")
 PARAMETERS = {"pm25": "PM2.5", "pm10": "PM10", "no2": "NO2", "o3": "O3", "so2": "SO2", "co": "CO"}
 WEATHER = {"air_temperature": "TEMP", "air_pressure": "PRES", "dew_point": "DEWP", "rain": "RAIN"}
 POINTS = ("N", "NNE", "NE", "ENE", "E", "ESE", "SE", "SSE", "S", "SSW", "SW", "WSW", "W", "WNW", "NW", "NNW")
@@ -118,6 +121,61 @@ def beijing(*parameters: str) -> None:
         )
 
 
+def served(parameter: str = "pm25", every: int = 71) -> None:
+    """Prints MAE of what is issued, by the gate and in the band, every so many hours; its coverage, and by month."""
+    read, settings, asked = grids(), PLAN.settings, PLAN.subjects[parameter]
+    values, mine = read[parameter], panel(read, parameter)
+    fit = boosting.learn(mine, TAUGHT, settings)
+    assert fit is not None
+    ends = np.arange(TAUGHT, len(values) - settings.leads + 1, every, dtype=np.int64)
+    tested = forecasting.origins(settings) - settings.history
+    columns = [Asked(number, asked, asked.models) for number in range(values.shape[1])]
+    made = {name: np.full((len(ends), settings.leads, len(columns)), np.nan) for name in BANDS}
+    models: Counter[tuple[int, str]] = Counter()
+    for place, end in enumerate(ends):
+        told = {boosting.NAME: boosting.forecast(mine, end + tested, settings, fit)}
+        issues = forecasting.issue(values[end - settings.history : end], columns, settings, told)
+        for name, grid in made.items():
+            grid[place][:, issues["series"].to_numpy()] = np.array(issues[name].to_list(), dtype=np.float64).T
+        models.update((lead, row[lead - 1]) for row in issues["models"] for lead in LEADS)
+    came = truth(values, ends, settings.leads)
+    bar = naive(mine.values, ends, parameter)
+    print(f"{parameter}: {len(ends)} times of issue, MAE")
+    print(mae({**bar, "served": made["value"]}, came))
+    print(_worst(made["value"], bar, came))
+    print(
+        "who was served",
+        {lead: {name: models[lead, name] for _, name in sorted(models) if _ == lead} for lead in LEADS},
+    )
+    months = [f"{START + timedelta(hours=int(end)):%Y-%m}" for end in ends]
+    for low, high, level in (("low", "high", settings.level), ("wide_low", "wide_high", settings.wide)):
+        print(f"coverage of the band of {level:.0%}")
+        print(coverage(made[low], made[high], came, months))
+
+
+def coverage(low: Array, high: Array, came: Array, months: Sequence[str]) -> pl.DataFrame:
+    """Share of the truth inside a band [origins, leads, series]: all of it, and by month; a row each."""
+    inside = np.where(np.isfinite(came) & np.isfinite(low), (low <= came) & (came <= high), np.nan)
+    rows = []
+    for name in ("all", *sorted(set(months))):
+        some = inside[[name in ("all", month) for month in months]]
+        rows.append({"month": name, **{f"{lead} h": round(float(np.nanmean(some[:, lead - 1])), 3) for lead in LEADS}})
+    return pl.DataFrame(rows)
+
+
+def _worst(made: Array, bar: Mapping[str, Array], came: Array) -> str:
+    """How much worse than the best naive one it was at most, of any series and lead."""
+    shared = np.isfinite(came) & np.isfinite(made) & np.all([np.isfinite(values) for values in bar.values()], axis=0)
+    heard = shared.any(axis=(0, 1))
+
+    def error(values: Array) -> Array:
+        return np.asarray(np.where(shared, np.abs(values - came), np.nan)[:, :, heard])
+
+    best = np.min([np.nanmean(error(values), axis=0) for values in bar.values()], axis=0)
+    ratio = np.nanmean(error(made), axis=0) / best
+    return f"of any series and lead: at most {100 * (ratio.max() - 1):.1f} % worse than the best naive one"
+
+
 def m4() -> None:
     """Prints sMAPE, MASE and OWA of naive forecasts (to check the scorer) and of the model, on H1-H207."""
     folder = SHARED / "data" / "m4-hourly"
@@ -175,13 +233,15 @@ def _naive2(values: Array, horizon: int, season: int = 24) -> Array:
     return np.asarray(values[-1] / seasonal[-1] * ahead)
 
 
+REPORTS: Mapping[str, Callable[..., None]] = {"beijing": beijing, "served": served, "m4": m4}
+
+
 def main() -> None:
     """Prints the report that was asked for."""
-    with pl.Config(tbl_rows=100, fmt_str_lengths=80, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True):
-        if sys.argv[1] == "m4":
-            m4()
-        else:
-            beijing(*sys.argv[2:])
+    with pl.Config(
+        tbl_rows=100, tbl_cols=20, fmt_str_lengths=80, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True
+    ):
+        REPORTS[sys.argv[1]](*sys.argv[2:])
 
 
 if __name__ == "__main__":
