@@ -141,12 +141,17 @@ ZONES: Mapping[str, pl.DataType] = {
 
 _FLUXES = ("et0", "kc", "etc", "rain", "effective", "irrigation", "percolation", "correction")
 #: A day of a zone, all in mm but for kc and ks [1] and moisture [m³/m³]. `etc` is after stress. `depletion` = that of
-#: the day before - effective - irrigation + etc + percolation + correction, to 1e-5.
+#: the day before - effective - irrigation + etc + percolation + correction, to 1e-5. Learned from the probe: `factor`
+#: [1] of what is used, `probe_offset` [m³/m³]; `doubt` [mm] of the depletion; `trusted`: was the probe believed (null:
+#: none spoke); `joined`: what the next day goes on from (irrigation.filter).
 BALANCE: Mapping[str, pl.DataType] = {
     "zone": pl.Int32(),
     "day": pl.Date(),
     **dict.fromkeys((*_FLUXES, "depletion", "taw", "raw", "ks", "moisture"), pl.Float64()),
     "fallbacks": pl.List(pl.String()),
+    **dict.fromkeys(("factor", "probe_offset", "doubt"), pl.Float64()),
+    "trusted": pl.Boolean(),
+    "joined": pl.List(pl.Float32()),
 }
 
 #: `water` is null where nothing can be said; `latest` is null where no need is in sight. `depth` [mm], `volume` [m³].

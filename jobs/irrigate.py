@@ -156,6 +156,7 @@ def _balance(
         "zone",
         day=pl.coalesce("day", pl.col("begin") - _DAY),
         depletion="depletion",
+        joined="joined",
     )
     out = []
     for (start, land), stop in zip(lands, [*(start for start, _ in lands[1:]), None], strict=True):
@@ -165,7 +166,7 @@ def _balance(
         begun = before.with_columns(pl.max_horizontal("day", pl.lit(edge)))
         made = irrigation.balance(days.filter(valid), today.drop("today"), land, begun)
         out.append(made)
-        reached = made.group_by("zone", maintain_order=True).agg(pl.col("day", "depletion").last())
+        reached = made.group_by("zone", maintain_order=True).agg(pl.col("day", "depletion", "joined").last())
         before = pl.concat([reached, before]).unique("zone", keep="first", maintain_order=True)
     return pl.concat(out)
 

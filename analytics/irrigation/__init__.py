@@ -5,7 +5,6 @@ from analytics.irrigation.balance import DAYS, balance
 from analytics.irrigation.soil import (
     depletion,
     depletion_fraction,
-    depletion_of,
     effective_rain,
     percolation,
     root_zone,
@@ -20,7 +19,6 @@ __all__ = [
     "balance",
     "depletion",
     "depletion_fraction",
-    "depletion_of",
     "effective_rain",
     "percolation",
     "root_zone",

@@ -8,7 +8,9 @@ import polars as pl
 
 from analytics.crops import Land
 from analytics.frames import ADVICE, TIME, conform, settle
-from analytics.irrigation.soil import depletion_fraction, depletion_of, effective_rain, soil
+from analytics.irrigation import filter
+from analytics.irrigation.balance import hear, joined
+from analytics.irrigation.soil import depletion_fraction, effective_rain, soil
 from analytics.texts import Language, text
 
 
@@ -27,7 +29,7 @@ def advise(last: pl.DataFrame, zones: pl.DataFrame, land: Land, today: pl.DataFr
         .agg(_rate=settle((pl.col("kc") * pl.col("et0").clip(lower_bound=0)).tail(recent).mean()))
     )
     newest = ordered.group_by("zone", maintain_order=True).agg(
-        pl.col("day", "depletion", "ks").last(), _metered=(pl.col("irrigation") > 0).any()
+        pl.col("day", "depletion", "ks", "factor", "joined").last(), _metered=(pl.col("irrigation") > 0).any()
     )
     local = pl.lit(issued, TIME) + pl.duration(minutes=pl.col("offset"))
     state = (
@@ -48,24 +50,39 @@ def advise(last: pl.DataFrame, zones: pl.DataFrame, land: Land, today: pl.DataFr
                 * pl.col("taw")
             ),
         )
-        .with_columns(depletion=settle(_now(land)))
+        .with_columns(_rate=pl.col("_rate") * pl.col("factor").fill_null(1.0))
     )
-    return conform(_say(_decide(state, rules, issued), rules), ADVICE)
+    return conform(_say(_decide(_now(state, land), rules, issued), rules), ADVICE)
 
 
-def _now(land: Land) -> pl.Expr:
-    """Depletion now: the probe's, or that of yesterday with what was used and what fell since."""
-    used = pl.col("ks") * pl.col("_rate") * pl.col("_since")
-    fell = effective_rain(pl.col("rain").fill_null(0.0), land.rain) + pl.col("irrigation").fill_null(0.0)
-    carried = (pl.col("depletion") + used.fill_null(0.0) - fell).clip(0, pl.col("taw"))
-    measured = depletion_of(moisture=pl.col("moisture"), fc=pl.col("fc"), root=pl.col("root"), taw=pl.col("taw"))
-    return pl.coalesce(measured, carried)
+def _now(state: pl.DataFrame, land: Land) -> pl.DataFrame:
+    """`state` with its depletion now: that of yesterday with what was used and what fell since, and the probe heard.
+
+    `_trusted`: was it believed (null: it did not speak).
+    """
+    since = state.with_columns(
+        _before="depletion",
+        _joined="joined",
+        _unmetered=pl.col("irrigation").is_null(),
+        _demand=pl.col("_rate") / pl.col("factor").fill_null(1.0) * pl.col("_since"),
+        effective=effective_rain(pl.col("rain").fill_null(0.0), land.rain),
+        irrigation=pl.col("irrigation").fill_null(0.0),
+    )
+    used = (pl.col("ks") * pl.col("_rate") * pl.col("_since")).fill_null(0.0)
+    fell = pl.col("effective") + pl.col("irrigation")
+    since = since.with_columns(_modelled=(pl.col("depletion") + used - fell).clip(0, pl.col("taw")))
+    ground, mind = joined(since)
+    believed = pl.Series(hear(since, ground, mind, demand="_demand", unmetered="_unmetered"), dtype=pl.Boolean())
+    return state.with_columns(
+        depletion=settle(pl.lit(pl.Series(mind.mean[:, filter.DEPLETION])).clip(0, pl.col("taw"))),
+        _trusted=pl.when(pl.col("moisture").is_not_null()).then(believed),
+    )
 
 
 def _decide(state: pl.DataFrame, rules: Mapping[str, float], issued: datetime) -> pl.DataFrame:
     lost, raw, rate = pl.col("depletion"), pl.col("raw"), pl.col("_rate")
     hours = pl.when(lost >= raw).then(0.0).when(rate > 0).then((raw - lost) / rate * 24)
-    known = rate.is_not_null() | pl.col("moisture").is_not_null()
+    known = rate.is_not_null() | pl.col("_trusted").fill_null(value=False)
     due = (pl.col("_hours") <= rules["ahead"]).fill_null(value=False)
     cold = (pl.col("tmax") < rules["cold"]).fill_null(value=False)
     # Down to the full hour: who comes by then is in time.
@@ -104,10 +121,8 @@ def _say(decided: pl.DataFrame, rules: Mapping[str, float]) -> pl.DataFrame:
         .then(pl.lit("advice_wet"))
         .otherwise(pl.lit("advice_enough"))
     )
-    fields = ["_key", "depletion", "raw", "_rate", "_hours", "tmax", "_probe", "_metered"]
-    facts = decided.with_columns(_key=key, _probe=pl.col("moisture").is_not_null()).select(
-        pl.struct(fields).alias("facts")
-    )["facts"]
+    fields = ["_key", "depletion", "raw", "_rate", "_hours", "tmax", "_trusted", "_metered"]
+    facts = decided.with_columns(_key=key).select(pl.struct(fields).alias("facts"))["facts"]
     words = {
         name: [_reason(row, language, rules) for row in facts]
         for name, language in (("reason", Language.en), ("reason_zh", Language.zh))
@@ -131,5 +146,6 @@ def _reason(facts: Mapping[str, Any], language: Language, rules: Mapping[str, fl
     )
     if facts["_key"] == "advice_unknown":
         return words
-    basis = "advice_probe" if facts["_probe"] else "advice_balance" if facts["_metered"] else "advice_unmetered"
-    return words + text(basis, language)
+    basis = "advice_probe" if facts["_trusted"] else "advice_balance" if facts["_metered"] else "advice_unmetered"
+    doubted = "" if facts["_trusted"] in (True, None) else text("advice_distrusted", language)
+    return words + text(basis, language) + doubted

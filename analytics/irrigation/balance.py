@@ -1,22 +1,25 @@
 """One soil water balance a zone, day by day.
 
 FAO-56 chapter 8 with one coefficient a cover; depletion is counted from field capacity, in mm of the root zone. No
-runoff and no capillary rise: rain counts by the bands of irrigation.toml, which stand for both. A probe is believed:
-where it speaks at the end of a day, the depletion is what it says, and `correction` is what it says beyond the balance
-(water nobody wrote down, or a probe that drifts).
+runoff and no capillary rise: rain counts by the bands of irrigation.toml, which stand for both. Where a probe speaks at
+the end of a day it is weighed against the balance (filter.py); `correction` is what it says beyond the balance (water
+nobody wrote down). What it tells of the zone's losses and of its own offset is learned; a probe that says what cannot
+be is not believed, and the balance runs on.
 """
 
 from collections.abc import Mapping
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from analytics import crops, evapotranspiration
 from analytics.crops import Land
 from analytics.frames import BALANCE, conform, empty, settle
+from analytics.irrigation import filter
 from analytics.irrigation.soil import (
     depletion,
     depletion_fraction,
-    depletion_of,
     effective_rain,
     percolation,
     soil,
@@ -24,6 +27,9 @@ from analytics.irrigation.soil import (
 )
 
 REAL = pl.Float64()
+
+#: What a day nobody knows the weather of may take [mm]: it goes into the doubt.
+UNKNOWN = 5.0
 
 #: A day of a zone: its weather (evapotranspiration.WEATHER), rain and irrigation [mm] (null: unknown), and the mean
 #: moisture of its root zone at the end of the day [m³/m³] (null: no probe spoke).
@@ -39,12 +45,12 @@ DAYS: Mapping[str, pl.DataType] = {
 def balance(days: pl.DataFrame, zones: pl.DataFrame, land: Land, before: pl.DataFrame) -> pl.DataFrame:
     """BALANCE of `zones` (ZONES), by zone and day, of their `days` (DAYS) after those they have.
 
-    `before` holds `zone`, the last `day` that is settled (null: none) and its `depletion`; earlier rows of `days` are
-    only looked back at, for a day without ET0. Without a depletion a zone begins with half of the readily available
-    water lost (`start_raw`), until its probe speaks.
+    `before` holds `zone`, the last `day` that is settled (null: none), its `depletion` and `joined`; earlier rows of
+    `days` are only looked back at, for a day without ET0. Without a depletion a zone begins with half of the readily
+    available water lost (`start_raw`), until its probe speaks.
     """
     facts = soil(zones, land)
-    settled = before.select("zone", _settled="day", _first="depletion")
+    settled = before.select("zone", _settled="day", _first="depletion", _known="joined")
     asked = days.join(facts.drop(*evapotranspiration.WEATHER, "code", "title", strict=False), on="zone")
     missing = land.rules["weather"]
     weather = evapotranspiration.daily(asked, wind_default=missing["wind_default"], k_rs=missing["k_rs"])
@@ -54,12 +60,14 @@ def balance(days: pl.DataFrame, zones: pl.DataFrame, land: Land, before: pl.Data
         .filter((pl.col("day") > pl.col("_settled")).fill_null(value=True))
         .sort("day", "zone")
     )
-    state = settled.select("zone", _before="_first")
+    state = settled.select("zone", _before="_first", _joined="_known")
     out = [empty(BALANCE)]
     for _, some in rows.group_by("day", maintain_order=True):
         done = _day(some.join(state, on="zone", how="left"), land.rules["balance"]["start"])
         out.append(done)
-        state = pl.concat([done.select("zone", _before="depletion"), state]).unique("zone", keep="first")
+        state = pl.concat([done.select("zone", _before="depletion", _joined="joined"), state]).unique(
+            "zone", keep="first"
+        )
     return pl.concat(out).sort("zone", "day")
 
 
@@ -111,28 +119,89 @@ def _day(rows: pl.DataFrame, start: float) -> pl.DataFrame:
     """BALANCE of one day of zones that ended the one before with `_before`."""
     before, taw, raw = pl.col("_before"), pl.col("taw"), pl.col("raw")
     water = pl.col("effective") + pl.col("irrigation")
+    begun = rows.sort("zone").with_columns(
+        _unmetered=pl.col("irrigation").is_null(),
+        irrigation=settle(pl.col("irrigation").fill_null(0.0)),
+        fallbacks=_named(pl.col("fallbacks"), {"start_raw": before.is_null()}),
+        _before=settle(pl.min_horizontal(before.fill_null(start * raw), taw)),
+    )
+    ground, state = joined(begun)
     done = (
-        rows.with_columns(
-            irrigation=pl.col("irrigation").fill_null(0.0),
-            fallbacks=_named(pl.col("fallbacks"), {"start_raw": before.is_null()}),
-            _before=pl.min_horizontal(before.fill_null(start * raw), taw),
-        )
-        .with_columns(ks=settle(stress(taw=taw, raw=raw, depletion=before)))
+        begun.with_columns(factor=pl.Series(np.exp(state.mean[:, filter.LOSS]), dtype=REAL))
+        .with_columns(ks=settle(stress(taw=taw, raw=raw, depletion=before)), factor=settle(pl.col("factor")))
         # What is not there cannot be used: without the second a dry root zone would lose more than it holds.
         .with_columns(
             etc=pl.when(pl.col("_demand").is_null())
             .then(0.0)
-            .otherwise(settle(pl.min_horizontal(pl.col("ks") * pl.col("_demand"), taw - before + water)))
+            .otherwise(
+                settle(pl.min_horizontal(pl.col("ks") * pl.col("factor") * pl.col("_demand"), taw - before + water))
+            )
         )
         .with_columns(percolation=settle(percolation(water=water, etc=pl.col("etc"), before=before)))
         .with_columns(
             _modelled=settle(
                 depletion(before=before, water=water, etc=pl.col("etc"), percolation=pl.col("percolation"), taw=taw)
-            ),
-            _measured=settle(depletion_of(moisture=pl.col("moisture"), fc=pl.col("fc"), root=pl.col("root"), taw=taw)),
+            )
         )
-        .with_columns(depletion=pl.coalesce("_measured", "_modelled"))
-        .with_columns(correction=settle(pl.col("depletion") - pl.col("_modelled")))
     )
+    done = _heard(done, ground, state).with_columns(correction=settle(pl.col("depletion") - pl.col("_modelled")))
     unknown = pl.col("_demand").is_null()
     return conform(done.with_columns(etc=pl.when(~unknown).then("etc")), BALANCE)
+
+
+def joined(rows: pl.DataFrame) -> tuple[filter.Ground, filter.State]:
+    """What the filter must know of the zones of `rows` (fc, wp, root, raw, taw), and their state with the depletion
+    `_before` [mm] and what is kept of them, `_joined` (null: nothing yet)."""
+    column = {name: _numbers(rows[name]) for name in ("fc", "wp", "root", "raw", "taw", "_before")}
+    ground = filter.Ground(
+        column["fc"], column["wp"], column["root"], column["raw"] / column["taw"], drain=1.0, pores=0.0
+    )
+    state = filter.begin(ground, column["_before"], doubt=filter.ZONE)
+    known = rows["_joined"].is_not_null()
+    if known.any():
+        kept = rows["_joined"].drop_nulls().explode().to_numpy().reshape(int(known.sum()), -1)
+        filter.put(state, np.flatnonzero(known), kept)
+    return ground, state
+
+
+def hear(
+    rows: pl.DataFrame, ground: filter.Ground, state: filter.State, *, demand: str, unmetered: str
+) -> npt.NDArray[np.bool_]:
+    """Of which zones of `rows` the probe is believed; `state` is then that after `rows`.
+
+    `rows` have what came of `effective` rain, `irrigation`, and the column `demand` [mm], and end, without the probe,
+    with the depletion `_modelled` [mm]; `moisture` [m³/m³] is what the probe says then.
+    """
+    given = {name: _numbers(rows[name].fill_null(0.0)) for name in (demand, "effective", "irrigation")}
+    blind, sure = rows[demand].is_null().to_numpy(), state.cov.copy()
+    filter.predict(state, ground, given[demand], given["effective"], given["irrigation"], filter.ZONE)
+    state.mean[:, filter.DEPLETION] = _numbers(rows["_modelled"])
+    state.cov[blind] = sure[blind]
+    state.cov[blind, filter.DEPLETION, filter.DEPLETION] += UNKNOWN**2
+    believed = filter.hear(
+        state,
+        ground,
+        _numbers(rows["moisture"].cast(REAL).fill_null(float("nan")))[:, None],
+        wetted=given["effective"] + given["irrigation"] > 0,
+        unmetered=rows[unmetered].to_numpy(),
+        doubt=filter.ZONE,
+    )
+    return believed[:, 0]
+
+
+def _numbers(column: pl.Series) -> filter.Numbers:
+    return column.to_numpy().astype(float)
+
+
+def _heard(done: pl.DataFrame, ground: filter.Ground, state: filter.State) -> pl.DataFrame:
+    """`done` with the depletion after the probe, what is learned of it, and its doubt."""
+    believed = pl.Series(hear(done, ground, state, demand="_demand", unmetered="_unmetered"), dtype=pl.Boolean())
+    kept = filter.kept(state)
+    doubt = np.sqrt(state.cov[:, filter.DEPLETION, filter.DEPLETION])
+    return done.with_columns(
+        _lost=pl.Series(state.mean[:, filter.DEPLETION]).clip(0, done["taw"]),
+        probe_offset=settle(pl.lit(pl.Series(state.mean[:, filter.OFFSET]))),
+        doubt=settle(pl.lit(pl.Series(doubt))),
+        trusted=pl.when(pl.col("moisture").is_not_null()).then(believed),
+        joined=pl.Series(kept, dtype=pl.Array(pl.Float32(), kept.shape[1])).arr.to_list(),
+    ).with_columns(depletion=settle(pl.when("trusted").then("_lost").otherwise("_modelled")))

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 Numbers = npt.NDArray[np.float64]
+Singles = npt.NDArray[np.float32]
 Flags = npt.NDArray[np.bool_]
 
 #: The numbers of a zone: depletion [mm], logarithm of the loss factor, offset of the probe [m³/m³], logarithm of the
@@ -79,13 +80,15 @@ ZONE = Doubt(
 @dataclass(slots=True)
 class State:
     """Of `n` zones with `m` probes each: numbers (n, 4), their covariance (n, 4, 4); of each probe (n, m) the variance
-    of its noise, the running mean of its surprise [sd], the newest reading, days it has been out and days it agreed."""
+    of its noise, the running mean of its surprise [sd], the newest reading and what was thought of the soil when it
+    came [m³/m³], days it has been out and days it agreed."""
 
     mean: Numbers
     cov: Numbers
     noise: Numbers
     drift: Numbers
     last: Numbers
+    then: Numbers
     out: Numbers
     agreed: Numbers
 
@@ -107,9 +110,32 @@ def begin(ground: Ground, depletion: Numbers, probes: int = 1, doubt: Doubt | No
         np.full(shape, doubt.noise[0] ** 2),
         np.zeros(shape),
         np.full(shape, np.nan),
+        np.full(shape, np.nan),
         np.zeros(shape),
         np.zeros(shape),
     )
+
+
+#: What is known of each probe.
+_PROBE = ("noise", "drift", "last", "then", "out", "agreed")
+_UPPER = np.triu_indices(4)
+
+
+def kept(state: State) -> Singles:
+    """What is kept of zones beside their depletion, a row each: rounded, so that days one by one are days at once."""
+    parts = [state.mean[:, 1:], state.cov[:, *_UPPER], *(getattr(state, name) for name in _PROBE)]
+    return np.concatenate(parts, axis=1).astype(np.float32)
+
+
+def put(state: State, places: npt.NDArray[np.intp], rows: Singles) -> None:
+    """`rows` as `kept` made them become the state of the zones at `places`."""
+    numbers, probes = rows.astype(float), state.noise.shape[1]
+    state.mean[places, 1:] = numbers[:, :3]
+    cov = np.zeros((places.size, 4, 4))
+    cov[:, *_UPPER] = numbers[:, 3:13]
+    state.cov[places] = cov + np.triu(cov, 1).transpose(0, 2, 1)
+    for order, name in enumerate(_PROBE):
+        getattr(state, name)[places] = numbers[:, 13 + order * probes : 13 + (order + 1) * probes]
 
 
 def spread_of(doubt: Doubt) -> Numbers:
@@ -184,7 +210,7 @@ def hear(
     believed = np.zeros(moisture.shape, dtype=bool)
     depth = 1000 * ground.root
     rows = np.arange(moisture.shape[0])
-    foretold = ground.fc + state.mean[:, OFFSET] - state.mean[:, DEPLETION] / depth
+    foretold = moisture_of(state.mean, ground)
     for place in range(moisture.shape[1]):
         reading = moisture[:, place]
         there = np.isfinite(reading)
@@ -194,16 +220,18 @@ def hear(
         own = np.einsum("ni,ni->n", see, seen)
         noise = state.noise[:, place]
         wide = np.sqrt(own + noise)
-        off = reading - (ground.fc + state.mean[:, OFFSET] - state.mean[:, DEPLETION] / depth)
+        off = reading - moisture_of(state.mean, ground)
         away = np.where(there, off / wide, 0.0)
         drift = np.where(there, 0.7 * state.drift[:, place] + 0.3 * away, state.drift[:, place])
-        # A reading that stands still to the last digit while the soil must have changed.
-        moved = np.abs(foretold - state.last[:, place])
-        stuck = there & (np.abs(reading - state.last[:, place]) < 1e-6) & (moved > 0.002)
-        odd = (np.abs(away) > doubt.gate) | (np.abs(drift) > 0.6 * doubt.gate) | stuck
-        odd |= (reading < 0.3 * ground.wp) | (reading > 0.7)
-        unseen = (np.zeros_like(wetted) if unmetered is None else unmetered) & (away > 0)
-        odd &= ~unseen | stuck
+        # A reading that stands still to the last digit while the soil must have changed, and the probe would show it.
+        same = there & (np.abs(reading - state.last[:, place]) < 1e-6)
+        stuck = same & (np.abs(foretold - state.then[:, place]) > 0.002 + np.sqrt(noise))
+        odd = (np.abs(away) > doubt.gate) | (np.abs(drift) > 0.6 * doubt.gate)
+        # Water nobody metered fills a soil to its field capacity, and no further.
+        full = reading < ground.fc + state.mean[:, OFFSET] + doubt.gate * wide
+        unseen = (np.zeros_like(wetted) if unmetered is None else unmetered) & (away > 0) & full
+        odd &= ~unseen
+        odd |= stuck | (reading < 0.3 * ground.wp) | (reading > 0.7)
         agrees = there & ~odd & (np.abs(away) < 2)
         out = state.out[:, place]
         agreed = np.where(agrees, state.agreed[:, place] + 1, np.where(there, 0.0, state.agreed[:, place]))
@@ -214,7 +242,9 @@ def hear(
         state.drift[:, place] = np.where(take & unseen, 0.0, drift)
         state.last[:, place] = np.where(there, reading, state.last[:, place])
         gain = seen / (own + noise)[:, None] * take[:, None]
-        state.mean = state.mean + gain * np.where(take, off, 0.0)[:, None]
+        # What surprises is followed no further than what surprises half as much as may be.
+        squeeze = np.where(unseen, 1.0, np.minimum(1.0, 0.5 * doubt.gate / np.maximum(np.abs(away), 1e-9)))
+        state.mean = state.mean + gain * np.where(take, squeeze * off, 0.0)[:, None]
         state.cov = state.cov - gain[:, :, None] * seen[:, None, :]
         state.cov = (state.cov + state.cov.transpose(0, 2, 1)) / 2
         state.mean[:, DEPLETION] = np.clip(state.mean[:, DEPLETION], -1000 * ground.pores * ground.root, ground.most)
@@ -224,10 +254,11 @@ def hear(
         # Rain tells of the rain, not of the probe.
         state.noise[:, place] = np.where(take & ~wetted, np.maximum(learned, doubt.noise[1] ** 2), noise)
         believed[:, place] = take
+        state.then[:, place] = np.where(there & ~same, moisture_of(state.mean, ground), state.then[:, place])
     return believed
 
 
-def moisture(mean: Numbers, ground: Ground) -> Numbers:
+def moisture_of(mean: Numbers, ground: Ground) -> Numbers:
     """What a probe would say [m³/m³] of zones with these numbers."""
     return ground.fc + mean[..., OFFSET] - mean[..., DEPLETION] / (1000 * ground.root)
 

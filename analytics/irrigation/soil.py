@@ -35,11 +35,6 @@ def depletion(*, before: pl.Expr, water: pl.Expr, etc: pl.Expr, percolation: pl.
     return (before - water + etc + percolation).clip(0, taw)
 
 
-def depletion_of(*, moisture: pl.Expr, fc: pl.Expr, root: pl.Expr, taw: pl.Expr) -> pl.Expr:
-    """Dr [mm] of the mean `moisture` [m³/m³] of the root zone, within 0 and TAW."""
-    return (1000 * (fc - moisture) * root).clip(0, taw)
-
-
 def effective_rain(rain: pl.Expr, bands: tuple[tuple[float, float], ...]) -> pl.Expr:
     """What of a day's `rain` [mm] reaches the roots: its share by the first band (below [mm], share) it stays below."""
     share = pl.lit(bands[-1][1])

@@ -16,8 +16,9 @@ from analytics.store.connection import Connection
 #: One run at a time: a balance goes on from the day before. The number is "GWir".
 _LOCK = 0x47576972
 
-#: As a balance is kept: an array of arrays would have to be even, so the names travel as one text.
-_SENT: Mapping[str, pl.DataType] = {**BALANCE, "fallbacks": pl.String()}
+#: As a balance is kept: an array of arrays would have to be even, so lists travel as one text each.
+_LISTS: Mapping[str, str] = {"fallbacks": "text[]", "joined": "float4[]"}
+_SENT: Mapping[str, pl.DataType] = {**BALANCE, **dict.fromkeys(_LISTS, pl.String())}
 
 
 def lock(conn: Connection) -> None:
@@ -46,24 +47,27 @@ def load_balance(conn: Connection, since: date, until: date) -> pl.DataFrame:
 
 
 def load_state(conn: Connection, before: date) -> pl.DataFrame:
-    """`zone`, `day`, `depletion` [mm]: the newest balance of each zone before the day `before`, where it has any."""
+    """`zone`, `day`, `depletion` [mm], `joined`: the newest balance of each zone before the day `before`, if any."""
     rows = conn.execute(
         """
-        SELECT z.id, b.day, b.depletion FROM zone z CROSS JOIN LATERAL (
-            SELECT day, depletion FROM water_balance WHERE zone = z.id AND day < %s ORDER BY day DESC LIMIT 1
+        SELECT z.id, b.day, b.depletion, b.joined FROM zone z CROSS JOIN LATERAL (
+            SELECT day, depletion, joined FROM water_balance WHERE zone = z.id AND day < %s ORDER BY day DESC LIMIT 1
         ) AS b ORDER BY 1
         """,
         [before],
     ).fetchall()
-    return pl.DataFrame(rows, schema={"zone": pl.Int32, "day": pl.Date, "depletion": pl.Float64}, orient="row")
+    columns = {"zone": pl.Int32(), "day": pl.Date(), **{name: BALANCE[name] for name in ("depletion", "joined")}}
+    return pl.DataFrame(rows, schema=columns, orient="row")
 
 
 def save_balance(conn: Connection, rows: pl.DataFrame, now: datetime) -> int:
     """Number of rows of a balance that are new or other; those that are equal stay as they are, with their `known`."""
     names = [name for name in BALANCE if name not in ("zone", "day")]
-    sent = rows.with_columns(pl.col("fallbacks").list.join(","))
+    sent = rows.with_columns(pl.col(name).cast(pl.List(pl.String())).list.join(",") for name in _LISTS)
     values = [
-        sql.SQL("string_to_array(w.fallbacks, ',')") if name == "fallbacks" else sql.Identifier("w", name)
+        sql.SQL("string_to_array({}, ',')::{}").format(sql.Identifier("w", name), sql.SQL(_LISTS[name]))
+        if name in _LISTS
+        else sql.Identifier("w", name)
         for name in names
     ]
     query = sql.SQL(

@@ -9,7 +9,7 @@ FROM zone z JOIN station w ON w.id = z.weather LEFT JOIN station p ON p.id = z.p
 CREATE OR REPLACE VIEW report.water_balance AS
 SELECT z.code AS zone, b.day, (b.day::timestamp AT TIME ZONE 'UTC') - make_interval(mins => w.utc_offset) AS time, b.et0,
        b.kc, b.etc, b.rain, b.effective AS effective_rain, b.irrigation, b.percolation, b.correction, b.depletion, b.taw,
-       b.raw, b.ks, b.moisture, b.fallbacks, b.known
+       b.raw, b.ks, b.moisture, b.fallbacks, b.known, b.factor, b.probe_offset, b.doubt, b.trusted
 FROM water_balance b JOIN zone z ON z.id = b.zone JOIN station w ON w.id = z.weather;
 
 -- The newest advice of each zone.

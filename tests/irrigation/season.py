@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from analytics import crops, irrigation
-from analytics.frames import ZONES
+from analytics.frames import BALANCE, ZONES
 
 LAND = crops.load()
 DAY0 = date(2026, 6, 1)
@@ -60,8 +60,8 @@ def days(changes: Sequence[Mapping[str, object]], number: int = 1) -> pl.DataFra
 
 
 def start(depletion: float | None = None, day: date | None = None, number: int = 1) -> pl.DataFrame:
-    schema = {"zone": pl.Int32, "day": pl.Date, "depletion": pl.Float64}
-    return pl.DataFrame([(number, day, depletion)], schema=schema, orient="row")
+    schema = {name: BALANCE[name] for name in ("zone", "day", "depletion", "joined")}
+    return pl.DataFrame([(number, day, depletion, None)], schema=schema, orient="row")
 
 
 def run(changes: Sequence[Mapping[str, object]], depletion: float | None = 0.0, **other: object) -> pl.DataFrame:

@@ -65,15 +65,18 @@ def test_a_later_need_is_told_and_a_wet_zone_left_alone() -> None:
     assert "no need within 14 days" in wet["reason"]
 
 
-def test_rain_and_watering_of_today_count_and_a_probe_overrules() -> None:
+def test_rain_and_watering_of_today_count_and_a_probe_is_weighed() -> None:
     dry = advise(40.0)
     assert advise(40.0, rain=20.0)["depletion"] == pytest.approx(dry["depletion"] - 20.0)
     assert advise(40.0, rain=4.0)["depletion"] == dry["depletion"]  # too little to count
     assert advise(40.0, irrigation=12.0)["depletion"] == pytest.approx(dry["depletion"] - 12.0)
     probed = advise(40.0, moisture=0.24)
-    assert probed["depletion"] == pytest.approx(5.0)
-    assert probed["water"] is False
-    assert probed["reason"].endswith("(by the probe).")
+    assert 5.0 < probed["depletion"] < 30.0
+    assert probed["reason"].endswith("(by the probe and the water balance).")
+    doubted = advise(40.0, moisture=0.60)
+    assert doubted["depletion"] == dry["depletion"]
+    assert doubted["reason"].endswith("The probe says what cannot be, and is not trusted.")
+    assert doubted["reason_zh"].endswith("墒情探头读数不合常理，未予采信。")
 
 
 def test_nobody_waters_on_a_cold_day() -> None:
@@ -93,7 +96,7 @@ def test_without_weather_and_probe_nothing_is_said() -> None:
     wet = advise(40.0, weather={"tmin": None}, moisture=0.24)
     assert (wet["water"], wet["latest"]) == (False, None)
     # Nobody knows what it loses, so nobody promises a fortnight.
-    assert "no need now; how much it loses a day is not known (by the probe)." in wet["reason"]
+    assert "no need now; how much it loses a day is not known (by the probe and the water balance)." in wet["reason"]
 
 
 def test_a_zone_that_is_watered_by_a_meter_is_not_called_unwatered() -> None:

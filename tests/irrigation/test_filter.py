@@ -118,11 +118,15 @@ def test_watering_nobody_metered_is_believed_where_there_is_no_meter() -> None:
         filter.hear(state, ground, park.readings[day][:, None], wetted=park.rain[day] > 1, doubt=ZONE)
     before = state.mean[:, DEPLETION].copy()
     dry = np.zeros(ZONES, dtype=bool)
-    wetter = filter.moisture(state.mean, ground)[:, None] + 0.04
+    full = ground.fc + state.mean[:, OFFSET]
+    wetter = np.minimum(filter.moisture_of(state.mean, ground) + 0.04, full)[:, None]
     filter.predict(state, ground, np.zeros(ZONES), np.zeros(ZONES), np.zeros(ZONES), ZONE)
     heard = filter.hear(state, ground, wetter, wetted=dry, unmetered=~dry, doubt=ZONE)
     assert heard.all()
-    assert (state.mean[:, DEPLETION] < np.maximum(before - 2.0, 0.1)).all()
+    assert (state.mean[:, DEPLETION] <= before).all()
+    assert (before - state.mean[:, DEPLETION]).mean() > 3.0
+    heard = filter.hear(state, ground, full[:, None] + 0.1, wetted=dry, unmetered=~dry, doubt=ZONE)
+    assert not heard.any()  # more than a soil holds
 
 
 def test_of_several_probes_the_faulty_one_is_left_out() -> None:

@@ -132,7 +132,7 @@ def forecasts(here: Site, *, probe: bool) -> dict[tuple[str, int], Numbers]:
             ("known", true, rain[:, None, day + 1 : day + 1 + far]),
             ("unknown", np.repeat(past[:, None], far, axis=1), traces(rain, day, far)),
         ):
-            made = filter.moisture(filter.ahead(sharp, soil, used, rains), wide(soil))
+            made = filter.moisture_of(filter.ahead(sharp, soil, used, rains), wide(soil))
             middle = np.median(made, axis=1)
             for lead in LEADS:
                 if lead <= far:
@@ -161,7 +161,7 @@ def relearned(here: Site, soil: Ground, state: filter.State, day: int) -> tuple[
         for moisture, water in zip(here.moisture, here.rain, strict=True)
     ]
     fresh = replace(soil, fc=np.array([fc.value for fc, _ in limits]), wp=np.array([wp.value for _, wp in limits]))
-    said = filter.moisture(state.mean, soil)
+    said = filter.moisture_of(state.mean, soil)
     mean = state.mean.copy()
     mean[:, filter.OFFSET] = 0.0
     mean[:, DEPLETION] = np.clip((fresh.fc - said) * 1000 * ROOT, -1000 * soil.pores * ROOT, fresh.most)
