@@ -84,8 +84,9 @@ class _Around:
         while True:
             rows = inside(_with(known, self.facts.conditions(pieces)), windows)
             found = episodes.borders(rows, windows).with_columns(
-                (pl.col("after").is_null() & (pl.col("low") > pl.col("first"))).alias("before"),
-                (pl.col("until").is_null() & (pl.col("high") < pl.col("last"))).alias("beyond"),
+                # Where all that a rule must know is nowhere on that side, nothing is in force there: it is quiet.
+                (pl.col("after").is_null() & pl.col("low").is_between("first", "last", closed="none")).alias("before"),
+                (pl.col("until").is_null() & pl.col("high").is_between("first", "last", closed="none")).alias("beyond"),
             )
             open_ = pl.col("before") | pl.col("beyond")
             settled.append(_between(rows, found.filter(~open_)))
@@ -119,7 +120,8 @@ class _Around:
         )
 
     def _begin(self) -> pl.DataFrame:
-        """window, station, rule, start, stop: what changed; low, high: what is loaded; first, last: where data are."""
+        """window, station, rule, start, stop: what changed; low, high: what is loaded; first, last: where all is that
+        the rule must know, null where there is no such time."""
         extent = observations.extent(self.take.conn, self.facts.heard["series"].unique().to_list())
         bounds = (
             self.facts.heard.join(extent, on="series")
@@ -131,6 +133,8 @@ class _Around:
             bounds.join(changed, on="station")
             .filter(pl.col("start") < pl.col("last"), pl.col("stop") > pl.col("first"))
             .with_columns(pl.col("stop") + pl.col("back"))
+            .drop("first", "last")
+            .join(self.facts.extent(extent), on=_SUBJECT, how="left")
         )
         return joined(
             there.with_columns((pl.col("start") - MARGIN).alias("low"), (pl.col("stop") + MARGIN).alias("high"))

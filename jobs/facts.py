@@ -7,7 +7,7 @@ import polars as pl
 
 from analytics import episodes, regions
 from analytics.frames import AVERAGES, empty
-from analytics.store import derived, forecasts, ledger, planned
+from analytics.store import derived, forecasts, ledger, observations, planned
 from analytics.store.connection import Connection
 from jobs import compare
 from jobs.rules import Rules, by_rules
@@ -73,6 +73,46 @@ class Facts:
         # Rules share values: what was loaded for another one to look back at says nothing sure of this.
         asked_for = joined(pieces.with_columns(low="start", high="stop", first="start", last="stop"))
         return inside(marked, asked_for).drop("window")
+
+    def extent(self, own: pl.DataFrame) -> pl.DataFrame:
+        """station, rule, first, last: within which times all that a rule must know is there; none of those of which it
+        is nowhere. `own` has the extents (series, start, stop) of the series that are `heard`."""
+        asking = {name: item for each in self.rules for name, item in each.episodes.items()}
+        must = [(name, *fact) for name, item in asking.items() for fact in sorted(item.must)]
+        columns = ("rule", "parameter", "averaging")
+        wanted = pl.DataFrame(must, schema=dict.fromkeys(columns, pl.String()), orient="row")
+        around = pl.col("averaging") == episodes.BACKGROUND
+        mine = self.heard.select(*columns, "station", "series").join(own, on="series").filter(~around)
+        asked = self.heard.filter(around).select("station", "parameter").unique()
+        pairs = compare.beside(self.conn, asked["parameter"].unique().to_list())
+        pairs = pairs.join(asked, on=["station", "parameter"], how="semi")
+        voices = self.voices.select("series", "parameter", other="station")
+        others = pairs.join(
+            voices.join(pairs.select("other", "parameter").unique(), on=["other", "parameter"]),
+            on=["other", "parameter"],
+        )
+        known = observations.extent(self.conn, others["series"].unique().to_list())
+        theirs = others.join(known, on="series").select(
+            "station",
+            "parameter",
+            pl.max_horizontal("start", "since").alias("start"),
+            pl.min_horizontal("stop", "until").alias("stop"),
+            pl.lit(episodes.BACKGROUND).alias("averaging"),
+        )
+        theirs = theirs.join(
+            self.heard.select(*_SUBJECT, "parameter", "averaging").unique(), on=["station", "parameter", "averaging"]
+        )
+        every = pl.concat([part.select(*columns, "station", "start", "stop") for part in (mine, theirs)])
+        facts = every.group_by("station", *columns).agg(pl.col("start").min(), pl.col("stop").max())
+        counts = wanted.group_by("rule").agg(pl.len().alias("needs"))
+        return (
+            facts.join(wanted, on=list(columns), how="semi")
+            .group_by(_SUBJECT)
+            .agg(pl.col("start").max().alias("first"), pl.col("stop").min().alias("last"), pl.len().alias("there"))
+            .join(counts, on="rule")
+            .filter(pl.col("there") == pl.col("needs"))
+            .select(*_SUBJECT, "first", "last")
+        )
 
     def shares(self, made: pl.DataFrame) -> pl.DataFrame:
         """`regions.SHARES` of the episodes `made`."""

@@ -124,6 +124,11 @@ class Rule:
         return {fact for term in self.terms for fact in term.facts}
 
     @property
+    def must(self) -> set[tuple[str, str]]:
+        """(parameter, averaging) of that without which it can never hold."""
+        return {fact for term in (self.terms if self.least == len(self.also) else (self.term,)) for fact in term.facts}
+
+    @property
     def plain(self) -> bool:
         """Whether a period's own average says all: nothing beside it, before it, or at other stations matters."""
         alone = not (self.also or self.planned or self.term.minus)

@@ -247,6 +247,19 @@ def test_a_late_value_changes_what_looks_back_at_it(conn: Connection) -> None:
     assert world.picture(conn) == before
 
 
+def test_a_rule_of_what_is_around_is_not_looked_for_where_nobody_is(conn: Connection) -> None:
+    """A late hour of half a year of a station by itself: without a background nothing is on, and nothing is quiet, so
+    that the end of its episodes would be looked for to the end of the data."""
+    (pm25,) = world.settle_world(conn, [("A", "pm25")])
+    days = 180
+    world.send(conn, [(pm25, float(hour), 30.0 + hour % 7, 0, None) for hour in range(24 * days) if hour != 500])
+    world.settle(conn)
+    world.send(conn, [(pm25, 500.0, 31.0, 0, None)])
+    (work,) = [work for work in chain.settle(conn, lambda: NOW) if work.stage == "detect"]
+    # What a rule looks back at is two weeks, and as long after the change.
+    assert 24 * 14 < work.read < 24 * 14 * 5 < 24 * days
+
+
 def test_episodes_are_versioned_as_people_saw_them(conn: Connection) -> None:
     (o3,) = world.settle_world(conn, [("A", "o3")])
     world.send(conn, [(o3, float(hour), 250.0, 0, None) for hour in range(4)])
