@@ -19,7 +19,8 @@ from jobs.facts import Facts, inside, joined
 from jobs.rules import Rules, by_rules
 
 _HOUR, _INSTANT = timedelta(hours=1), timedelta(microseconds=1)
-#: How far beyond a changed window quiet is looked for at first; where there is none, each time twice as far.
+#: How far beyond a changed window, and beyond what is bridged there, quiet is looked for at first; where there is none,
+#: each time twice as far.
 MARGIN = timedelta(hours=12)
 _SUBJECT = ["station", "rule"]
 
@@ -126,7 +127,11 @@ class _Around:
         bounds = (
             self.facts.heard.join(extent, on="series")
             .group_by(_SUBJECT)
-            .agg(pl.col("start").min().alias("first"), pl.col("stop").max().alias("last"), pl.col("back").first())
+            .agg(
+                pl.col("start").min().alias("first"),
+                pl.col("stop").max().alias("last"),
+                pl.col("back", "bridge").first(),
+            )
         )
         changed = self.take.affected.rename({"subject": "station"})
         there = (
@@ -137,7 +142,10 @@ class _Around:
             .join(self.facts.extent(extent), on=_SUBJECT, how="left")
         )
         return joined(
-            there.with_columns((pl.col("start") - MARGIN).alias("low"), (pl.col("stop") + MARGIN).alias("high"))
+            there.with_columns(
+                (pl.col("start") - pl.col("bridge") - MARGIN).alias("low"),
+                (pl.col("stop") + pl.col("bridge") + MARGIN).alias("high"),
+            )
         )
 
 

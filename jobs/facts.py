@@ -32,7 +32,8 @@ class Facts:
     said: list[pl.DataFrame] = field(default_factory=list)
     #: number of rows read
     read: int = 0
-    #: the series that speak to a rule, or stand in, and how far `back` of a period it looks
+    #: the series that speak to a rule, or stand in, and how far `back` of a period it looks,
+    #: how long it stays on through quiet
     heard: pl.DataFrame = field(init=False)
 
     def __post_init__(self) -> None:
@@ -40,9 +41,11 @@ class Facts:
         asking = [rule for rule in asking if not self.names or rule.name in self.names]
         facts = sorted({(rule.name, *fact) for rule in asking for fact in rule.facts})
         backs = {rule.name: max(other.back for other in asking if other.name == rule.name) for rule in asking}
+        bridges = {rule.name: max(other.bridge for other in asking if other.name == rule.name) for rule in asking}
+        spans = dict.fromkeys(("back", "bridge"), pl.Duration("us"))
         asked = pl.DataFrame(
-            [(*each, backs[each[0]]) for each in facts],
-            schema={**dict.fromkeys(("rule", "parameter", "averaging"), pl.String()), "back": pl.Duration("us")},
+            [(*each, backs[each[0]], bridges[each[0]] * _HOUR) for each in facts],
+            schema={**dict.fromkeys(("rule", "parameter", "averaging"), pl.String()), **spans},
             orient="row",
         )
         mine = self.voices.filter(pl.col("station").is_in(self.stations["station"].implode()))
