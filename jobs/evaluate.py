@@ -1,4 +1,4 @@
-"""`greenwatch evaluate`: how good what is shipped is, where the truth is known."""
+"""`greenwatch evaluate`: how good what is shipped is, where the truth is known, and how good what was issued."""
 
 import json
 import math
@@ -15,7 +15,7 @@ from analytics import detection, parameters, tables
 from analytics.evaluation import events, labelled, sets
 from analytics.evaluation.figures import Reached, measure
 from analytics.texts import text
-from jobs import console
+from jobs import console, verify
 
 app = typer.Typer(help="How good what is shipped is, on data whose truth somebody knows.", no_args_is_help=True)
 EXAMPLE = "Example: greenwatch evaluate detection my-labels.csv --sites (columns: series,time,value,label)"
@@ -31,9 +31,7 @@ class Scored:
     seconds: float
 
 
-@app.callback()
-def _evaluate() -> None:
-    """Keeps `detection` a word of its own."""
+app.command("forecast", epilog=verify.EXAMPLE)(verify.main)
 
 
 @app.command("detection", epilog=EXAMPLE)

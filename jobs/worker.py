@@ -19,7 +19,7 @@ from analytics.store import health, ledger, registry
 from analytics.store.connection import Connection, Deadlock
 from analytics.store.health import Done
 from analytics.store.ledger import WHOLE, Lane
-from jobs import chain, console, forecast, foresee, irrigate, keep, relearn, watch
+from jobs import chain, console, forecast, foresee, irrigate, keep, relearn, verify, watch
 from jobs.backfill.chunk import BEHIND, FRESH, Hands
 from jobs.backfill.queue import Porter
 from jobs.database.dsn import find_dsn
@@ -60,6 +60,7 @@ CLOCK = (
 #: old goes at night, where a site has set that anything does.
 NIGHT = (
     Job("keep", keep.run, timedelta(days=1), timedelta(hours=2) - _LOCAL),
+    Job("verify", verify.run, timedelta(days=1), timedelta(hours=3) - _LOCAL),
     Job("foresee", foresee.run, timedelta(days=1), timedelta(hours=4) - _LOCAL),
 )
 #: On one worker, beside the clock: a service that is slow to answer keeps nobody waiting. Each pull has its own times.

@@ -237,7 +237,7 @@ def test_what_a_worker_may_not_do_is_left_and_said(conn: Connection, tmp_path: P
 def test_the_clock_takes_nothing_away_that_nobody_asked_for(conn: Connection) -> None:
     story.tell(conn)
     before = story.everything(conn)
-    job, _ = worker.NIGHT
+    job, *_ = worker.NIGHT
     later = NOW + 4000 * DAY
     assert job.run(conn, later) == daily.Kept({"work": 0})
     assert (story.everything(conn), story.line(conn)) == (before, None)

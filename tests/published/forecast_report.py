@@ -128,13 +128,16 @@ def served(parameter: str = "pm25", every: int = 71) -> None:
     fit = boosting.learn(mine, TAUGHT, settings)
     assert fit is not None
     ends = np.arange(TAUGHT, len(values) - settings.leads + 1, every, dtype=np.int64)
-    tested = forecasting.origins(settings) - settings.history
+    tested = forecasting.origins(settings)
     columns = [Asked(number, asked, asked.models) for number in range(values.shape[1])]
     made = {name: np.full((len(ends), settings.leads, len(columns)), np.nan) for name in BANDS}
     models: Counter[tuple[int, str]] = Counter()
     for place, end in enumerate(ends):
-        told = {boosting.NAME: boosting.forecast(mine, end + tested, settings, fit)}
-        issues = forecasting.issue(values[end - settings.history : end], columns, settings, told)
+        seen = slice(int(end) - settings.history, int(end))
+        beside = {name: grid[seen] for name, grid in mine.beside.items()}
+        recent = Panel(START + timedelta(hours=seen.start), mine.values[seen], mine.places, beside)
+        told = {boosting.NAME: boosting.forecast(recent, tested, settings, fit)}
+        issues = forecasting.issue(values[seen], columns, settings, told)
         for name, grid in made.items():
             grid[place][:, issues["series"].to_numpy()] = np.array(issues[name].to_list(), dtype=np.float64).T
         models.update((lead, row[lead - 1]) for row in issues["models"] for lead in LEADS)

@@ -1,0 +1,150 @@
+"""How good forecasts were, kept by day of the truth: made when it is there, and again where it changed since."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from analytics.store import terms
+from analytics.store.connection import Connection
+from analytics.store.packing import array
+
+_DAY = timedelta(days=1)
+
+#: The truth of each voice: hourly means of the series that speaks, else of its stand-in.
+_TRUTH = """
+    SELECT DISTINCT ON (w.voice, a.time) w.voice, a.time, a.value
+    FROM unnest(%(series)s::int4[], %(voice)s::int4[], %(rank)s::int4[]) AS w (series, voice, rank)
+    JOIN average a ON a.series = w.series AND a.averaging = %(hour)s AND a.value IS NOT NULL
+        AND a.time >= {start} AND a.time < %(day)s + interval '1 day'
+    ORDER BY w.voice, a.time, w.rank
+"""
+
+
+def changed(conn: Connection, day: datetime, voices: pl.DataFrame) -> list[int]:
+    """Those of `voices` (series, voice, rank) whose truth of that day is not the one their scores were made by."""
+    query = f"""
+        WITH truth AS ({_TRUTH.format(start="%(day)s")}),
+        come AS (SELECT voice, count(*) AS hours, sum(value ORDER BY time) AS total FROM truth GROUP BY voice),
+        scored AS (
+            SELECT DISTINCT ON (series) series, hours, total FROM forecast_score
+            WHERE day = %(day)s AND series = ANY (%(voice)s::int4[]) ORDER BY series
+        )
+        SELECT coalesce(n.voice, t.series) FROM come n FULL JOIN scored t ON t.series = n.voice
+        WHERE (n.hours, n.total) IS DISTINCT FROM (t.hours::bigint, t.total)
+            AND (t.series IS NOT NULL OR EXISTS (
+                SELECT FROM forecast f WHERE f.series = n.voice AND f.issued > %(day)s - %(reach)s
+                    AND f.issued < %(day)s + interval '1 day'
+            ))
+        ORDER BY 1
+    """
+    return [int(str(row[0])) for row in conn.execute(query, _asked(conn, day, voices))]
+
+
+def score(conn: Connection, day: datetime, voices: pl.DataFrame, groups: Sequence[int]) -> int:
+    """Rows of scores of `voices` (series, voice, rank) on that day, made anew; one transaction."""
+    asked = {**_asked(conn, day, voices), "groups": list(groups), "firsts": [1, *(last + 1 for last in groups[:-1])]}
+    with conn.transaction():
+        gone = "DELETE FROM forecast_score WHERE day = %(day)s AND series = ANY (%(voice)s::int4[])"
+        conn.execute(gone, asked)
+        return conn.execute(_SCORE, asked).rowcount
+
+
+_SCORE = f"""
+    WITH known AS MATERIALIZED ({_TRUTH.format(start="%(day)s - %(reach)s - interval '2 hours'")}),
+    said AS (
+        SELECT f.series, f.issued, f.start + (g.first + a.place - 2) * f.width AS time,
+               (g.first + a.place - 1)::int4 AS lead, f.level, f.wide, f.edge,
+               a.value, a.low, a.high, a.wide_low, a.wide_high, a.chance
+        FROM (SELECT DISTINCT voice FROM unnest(%(voice)s::int4[]) AS v (voice)) AS v
+        CROSS JOIN LATERAL (
+            SELECT o.*, make_interval(secs => o.step) AS width, o.limits[1] AS edge FROM forecast o
+            WHERE o.series = v.voice AND o.issued > %(day)s - %(reach)s AND o.issued < %(day)s + interval '1 day'
+        ) AS f
+        CROSS JOIN LATERAL (
+            SELECT greatest(ceil(extract(epoch FROM %(day)s - f.start) / f.step)::int4, 0) + 1 AS first,
+                   least(ceil(extract(epoch FROM %(day)s + interval '1 day' - f.start) / f.step)::int4,
+                         cardinality(f.value)) AS last
+        ) AS g
+        CROSS JOIN LATERAL unnest(
+            f.value[g.first:g.last], f.low[g.first:g.last], f.high[g.first:g.last],
+            f.wide_low[g.first:g.last], f.wide_high[g.first:g.last], f.chance[g.first:g.last]
+        ) WITH ORDINALITY AS a (value, low, high, wide_low, wide_high, chance, place)
+        WHERE g.first <= g.last
+    ),
+    pair AS (
+        SELECT s.*, t.value AS came, b.value AS stayed, width_bucket(s.lead, %(firsts)s::int4[]) AS part
+        FROM said s JOIN known t ON t.voice = s.series AND t.time = s.time
+        LEFT JOIN known b ON b.voice = s.series AND b.time = s.issued - interval '1 hour'
+        WHERE s.value IS NOT NULL AND s.low IS NOT NULL AND s.high IS NOT NULL
+    ),
+    day AS (
+        SELECT voice, count(*) AS hours, sum(value ORDER BY time) AS total FROM known
+        WHERE time >= %(day)s GROUP BY voice
+    )
+    INSERT INTO forecast_score
+    SELECT p.series, %(day)s, (%(groups)s::int4[])[p.part], count(*), sum(abs(came - value)), sum((came - value) ^ 2),
+        sum((
+            abs(came - value) / 2
+            + greatest((1 - level) / 2 * (came - low), ((1 - level) / 2 - 1) * (came - low))
+            + greatest((1 + level) / 2 * (came - high), ((1 + level) / 2 - 1) * (came - high))
+            + coalesce(greatest((1 - wide) / 2 * (came - wide_low), ((1 - wide) / 2 - 1) * (came - wide_low)), 0)
+            + coalesce(greatest((1 + wide) / 2 * (came - wide_high), ((1 + wide) / 2 - 1) * (came - wide_high)), 0)
+        ) / CASE WHEN wide_low IS NULL THEN 3 ELSE 5 END),
+        count(*) FILTER (WHERE came BETWEEN low AND high),
+        count(*) FILTER (WHERE came BETWEEN wide_low AND wide_high), count(wide_low),
+        count(stayed), coalesce(sum(abs(came - stayed)), 0),
+        coalesce(sum(abs(came - value)) FILTER (WHERE stayed IS NOT NULL), 0),
+        count(*) FILTER (WHERE came > edge AND value > edge), count(*) FILTER (WHERE came > edge AND value <= edge),
+        count(*) FILTER (WHERE came <= edge AND value > edge),
+        coalesce(sum((chance - (came > edge)::int4) ^ 2), 0), count(chance),
+        max(d.hours), max(d.total), clock_timestamp()
+    FROM pair p JOIN day d ON d.voice = p.series
+    GROUP BY p.series, p.part
+"""
+
+#: What `load` gives, a row a parameter and group of leads.
+SKILLS = {
+    "parameter": pl.String(),
+    "lead": pl.Int32(),
+    "series": pl.Int64(),
+    "count": pl.Int64(),
+    "mae": pl.Float64(),
+    "rmse": pl.Float64(),
+    "skill": pl.Float64(),
+    "pinball": pl.Float64(),
+    "coverage": pl.Float64(),
+    "wide_coverage": pl.Float64(),
+    "hits": pl.Int64(),
+    "misses": pl.Int64(),
+    "false_alarms": pl.Int64(),
+    "brier": pl.Float64(),
+}
+
+
+def load(conn: Connection, start: datetime, stop: datetime) -> pl.DataFrame:
+    """SKILLS of the forecasts of days from `start` until `stop`; `skill` is how much less off they were than staying as
+    it was, null where nothing was off then."""
+    rows = conn.execute(
+        """
+        SELECT s.parameter, f.lead, count(DISTINCT f.series), sum(f.count), sum(f.off) / sum(f.count),
+            sqrt(sum(f.square) / sum(f.count)), 1 - sum(f.bar_off) / nullif(sum(f.bar), 0),
+            sum(f.pinball) / sum(f.count), sum(f.inside)::float8 / sum(f.count),
+            sum(f.wide_inside)::float8 / nullif(sum(f.wide_count), 0), sum(f.hits), sum(f.misses), sum(f.false_alarms),
+            sum(f.brier) / nullif(sum(f.chances), 0)
+        FROM forecast_score f JOIN series s ON s.id = f.series WHERE f.day >= %s AND f.day < %s
+        GROUP BY 1, 2 ORDER BY 1, 2
+        """,
+        [start, stop],
+    ).fetchall()
+    return pl.DataFrame(rows, schema=SKILLS, orient="row")
+
+
+def _asked(conn: Connection, day: datetime, voices: pl.DataFrame) -> dict[str, object]:
+    (hour,) = terms.intern(conn, "averaging", ["hour"]).values()
+    return {
+        "day": day,
+        "hour": hour,
+        "reach": timedelta(hours=72),
+        **{name: array(voices[name].cast(pl.Int32)) for name in ("series", "voice", "rank")},
+    }
