@@ -55,6 +55,10 @@ _NUMBERS: Mapping[str, Mapping[str, float | None]] = {
     "stress": {"slope": None, "pivot": None, "low": None, "high": None},
     "balance": {"start": None, "recent": None, "within": None, "history": None, "probe": None},
     "advice": {"ahead": None, "horizon": None, "cold": None},
+    "plan": {
+        **{"stress": 30.0, "visit": 1.0, "span": 3.0, "swing": 0.3, "doubt": 0.1},
+        **{"past": 90.0, "begin": 18.0, "end": 9.0},
+    },
 }
 _METHOD = "method_"
 

@@ -155,6 +155,8 @@ BALANCE: Mapping[str, pl.DataType] = {
 }
 
 #: `water` is null where nothing can be said; `latest` is null where no need is in sight. `depth` [mm], `volume` [m³].
+#: `begin`: from when to water; `risk` [1] of stress by tomorrow if nobody does; `trusted`: was the probe believed
+#: (null: it did not speak); `plan` [m³] of the days from today on, if nothing more were heard.
 ADVICE: Mapping[str, pl.DataType] = {
     "zone": pl.Int32(),
     "issued": TIME,
@@ -164,6 +166,10 @@ ADVICE: Mapping[str, pl.DataType] = {
     "latest": TIME,
     **dict.fromkeys(("depletion", "raw"), pl.Float64()),
     **dict.fromkeys(("reason", "reason_zh"), pl.String()),
+    "begin": TIME,
+    "risk": pl.Float64(),
+    "trusted": pl.Boolean(),
+    "plan": pl.List(pl.Float64()),
 }
 
 #: What the stages must know of a series. `cadence` [s] is the usual step between its readings, `offset` [min] the

@@ -158,6 +158,8 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "no_water": ("no need", "无需"),
     "unknown_need": ("not known", "未知"),
     "by_when": ("by", "最迟"),
+    "from_when": ("from", "始于"),
+    "plan_week": ("plan, today and the days after:", "计划（今日及以后各日）："),
     "depletion": ("depletion", "亏缺"),
     "reason": ("reason", "理由"),
     "rule": ("rule", "规则"),
@@ -328,6 +330,12 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         " do not water",
         "根区亏缺 {lost:.0f} mm，易利用水量 {raw:.0f} mm，但昨日最高气温 {tmax:.0f} °C，低于 {cold:.0f} °C：不宜灌溉",
     ),
+    "advice_rain": (
+        "The root zone has lost {lost:.0f} of {raw:.0f} mm; rain may well make watering a waste (stress by tomorrow:"
+        " {risk:.0f} %): wait",
+        "根区亏缺 {lost:.0f} mm，易利用水量 {raw:.0f} mm；预计有雨，灌溉可能浪费（明日前受旱概率 {risk:.0f}%）：请等待",
+    ),
+    "advice_risk": (" Without, stress by tomorrow is {risk:.0f} % likely.", "若不灌溉，明日前受旱概率 {risk:.0f}%。"),
     "advice_unknown": (
         "There is neither weather nor a probe of the last days: nothing can be said.",
         "近日既无气象数据也无土壤墒情数据：无法给出建议。",

@@ -16,7 +16,7 @@ from rich.table import Table
 from analytics import crops, evapotranspiration, irrigation
 from analytics.crops import Land
 from analytics.frames import BALANCE, TIME, ZONES, empty, settle
-from analytics.store import derived, migrations, registry, zones
+from analytics.store import derived, migrations, registry, weather, zones
 from analytics.store.connection import Connection
 from jobs import console
 
@@ -25,6 +25,8 @@ EXAMPLE = "Example: greenwatch irrigate --json"
 #: Days that are made again each time [d].
 AGAIN = 7
 _DAY = timedelta(days=1)
+#: Of a day that is foretold.
+_HOURS = 24
 
 #: What a day's weather is made of: (parameter, averaging) -> column of irrigation.DAYS.
 _WEATHER = {
@@ -182,8 +184,8 @@ def _days(conn: Connection, spans: pl.DataFrame, land: Land) -> pl.DataFrame:
         "offset",
         day=pl.date_ranges("begin", pl.col("stop") - _DAY),
     ).explode("day")
-    weather = _weather(conn, spans, land)
-    met = grid.join(weather, left_on=["weather", "day"], right_on=["station", "day"], how="left")
+    measured = _weather(conn, spans, land)
+    met = grid.join(measured, left_on=["weather", "day"], right_on=["station", "day"], how="left")
     # A gauge that was silent for some hours has no sum of the day; what fell in the others fell all the same.
     gaps = met.filter(pl.col("rain").is_null()).select(
         "zone", "offset", station="weather", start=_start(pl.col("day")), stop=_start(pl.col("day") + _DAY)
@@ -329,4 +331,24 @@ def _advise(conn: Connection, today: pl.DataFrame, land: Land, now: datetime) ->
     for found in (rain, metered, probed):
         state = state.join(found, on=["zone", "day"], how="left")
     state = state.join(tmax, left_on="weather", right_on="station", how="left")
-    return irrigation.advise(last.drop("today"), today.drop("today"), land, state.drop("weather", "day"), issued)
+    past = zones.load_rain(conn, newest - timedelta(days=land.rules["plan"]["past"]), newest)
+    return irrigation.advise(
+        last.drop("today"),
+        today.drop("today"),
+        land,
+        state.drop("weather", "day"),
+        issued,
+        past=past,
+        foretold=_foretold(conn, today, issued),
+    )
+
+
+def _foretold(conn: Connection, today: pl.DataFrame, issued: datetime) -> pl.DataFrame:
+    """`zone`, `ahead` [d], `rain` [mm]: what of the next days the newest forecast says, where it says all of a day."""
+    rows = weather.load(conn, today["weather"], issued, issued + timedelta(days=irrigation.LONG), issued)
+    fresh = (pl.col("parameter") == "rain") & (pl.col("issued") > issued - _DAY)
+    hours = rows.filter(fresh).with_columns(ahead=(pl.col("time") - issued).dt.total_days())
+    # Of several sources the one that was entered first, as for the sums that are measured.
+    days = hours.group_by("station", "source", "ahead").agg(pl.col("value").sum().alias("rain"), pl.len())
+    whole = days.filter(pl.col("len") == _HOURS).sort("source").unique(["station", "ahead"], keep="first")
+    return today.select("zone", station="weather").join(whole, on="station").select("zone", "ahead", "rain")

@@ -2,6 +2,7 @@
 
 from analytics.irrigation.advice import advise
 from analytics.irrigation.balance import DAYS, balance
+from analytics.irrigation.plan import LONG
 from analytics.irrigation.soil import (
     depletion,
     depletion_fraction,
@@ -15,6 +16,7 @@ from analytics.irrigation.soil import (
 
 __all__ = [
     "DAYS",
+    "LONG",
     "advise",
     "balance",
     "depletion",

@@ -4,22 +4,34 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from analytics.crops import Land
 from analytics.frames import ADVICE, TIME, conform, settle
-from analytics.irrigation import filter
+from analytics.irrigation import filter, plan
 from analytics.irrigation.balance import hear, joined
 from analytics.irrigation.soil import depletion_fraction, effective_rain, soil
 from analytics.texts import Language, text
 
 
-def advise(last: pl.DataFrame, zones: pl.DataFrame, land: Land, today: pl.DataFrame, issued: datetime) -> pl.DataFrame:
+def advise(
+    last: pl.DataFrame,
+    zones: pl.DataFrame,
+    land: Land,
+    today: pl.DataFrame,
+    issued: datetime,
+    *,
+    past: pl.DataFrame | None = None,
+    foretold: pl.DataFrame | None = None,
+) -> pl.DataFrame:
     """ADVICE of `zones` (ZONES) at `issued`, a full hour; zones without a balance have none.
 
     `last` is BALANCE of the last days, the newest of them the day before today; `today` has `zone`, `rain` and
     `irrigation` of today so far [mm], `moisture` of the root zone now [m³/m³] and `tmax` of yesterday [°C], each null
-    where unknown. ET0 and Kc of the last days are taken to persist, spread evenly over the day; no rain is foreseen.
+    where unknown. ET0 and Kc of the last days are taken to persist, spread evenly over the day. Rain comes as it is
+    `foretold` (`zone`, `ahead` [d] of 24 h from `issued`, `rain` [mm]), else as it came in some week of the `past`
+    (`zone`, `day`, `effective` [mm]; without it: of `last`).
     """
     rules, recent = land.rules["advice"], int(land.rules["balance"]["recent"])
     ordered = last.sort("zone", "day")
@@ -52,7 +64,11 @@ def advise(last: pl.DataFrame, zones: pl.DataFrame, land: Land, today: pl.DataFr
         )
         .with_columns(_rate=pl.col("_rate") * pl.col("factor").fill_null(1.0))
     )
-    return conform(_say(_decide(_now(state, land), rules, issued), rules), ADVICE)
+    now = _now(state, land)
+    return conform(
+        _say(_decide(now, _plan(now, last if past is None else past, land, foretold), rules, issued), land.rules),
+        ADVICE,
+    )
 
 
 def _now(state: pl.DataFrame, land: Land) -> pl.DataFrame:
@@ -75,59 +91,107 @@ def _now(state: pl.DataFrame, land: Land) -> pl.DataFrame:
     believed = pl.Series(hear(since, ground, mind, demand="_demand", unmetered="_unmetered"), dtype=pl.Boolean())
     return state.with_columns(
         depletion=settle(pl.lit(pl.Series(mind.mean[:, filter.DEPLETION])).clip(0, pl.col("taw"))),
+        _doubt=settle(pl.lit(pl.Series(np.sqrt(mind.cov[:, filter.DEPLETION, filter.DEPLETION])))),
         _trusted=pl.when(pl.col("moisture").is_not_null()).then(believed),
     )
 
 
-def _decide(state: pl.DataFrame, rules: Mapping[str, float], issued: datetime) -> pl.DataFrame:
+def _plan(now: pl.DataFrame, past: pl.DataFrame, land: Land, foretold: pl.DataFrame | None) -> plan.Plan:
+    """What to do of the days ahead, zone by zone as in `now`."""
+    rules, places = land.rules["plan"], now.select("zone").with_row_index("_place")
+    long = int(rules["past"])
+    fallen = np.zeros((now.height, long))
+    age = (pl.col("day").max() - pl.col("day")).dt.total_days()
+    fell = past.with_columns(_age=age).filter(pl.col("_age") < long).join(places, on="zone")
+    fallen[fell["_place"].to_numpy(), long - 1 - fell["_age"].to_numpy()] = fell["effective"].to_numpy()
+    said = np.full((now.height, plan.LONG), np.nan)
+    if foretold is not None:
+        some = foretold.filter(pl.col("ahead").is_between(0, plan.LONG - 1)).join(places, on="zone")
+        said[some["_place"].to_numpy(), some["ahead"].to_numpy()] = some["rain"].to_numpy()
+    lost, doubt, raw, taw, rate = (
+        now[name].fill_null(0.0).to_numpy().astype(float) for name in ("depletion", "_doubt", "raw", "taw", "_rate")
+    )
+    demand = np.repeat(rate[:, None], plan.LONG, axis=1)
+    shut = np.zeros(demand.shape, dtype=bool)
+    shut[:, 0] = (now["tmax"] < land.rules["advice"]["cold"]).fill_null(value=False).to_numpy()
+    return plan.make(plan.Ahead(lost, doubt, raw, taw, demand, plan.rains(fallen, said, land.rain)), rules, shut)
+
+
+def _decide(state: pl.DataFrame, made: plan.Plan, rules: Mapping[str, float], issued: datetime) -> pl.DataFrame:
     lost, raw, rate = pl.col("depletion"), pl.col("raw"), pl.col("_rate")
     hours = pl.when(lost >= raw).then(0.0).when(rate > 0).then((raw - lost) / rate * 24)
-    known = rate.is_not_null() | pl.col("_trusted").fill_null(value=False)
-    due = (pl.col("_hours") <= rules["ahead"]).fill_null(value=False)
     cold = (pl.col("tmax") < rules["cold"]).fill_null(value=False)
-    # Down to the full hour: who comes by then is in time.
-    latest = pl.lit(issued, TIME) + pl.duration(hours=pl.col("_hours").floor())
-    decided = state.with_columns(_hours=hours, _known=known, _cold=cold).with_columns(
+    known = rate.is_not_null() | pl.col("_trusted").fill_null(value=False)
+    # Net of each day, and what of it the emitters give [m³].
+    gross = made.depth * (state["area"] / 1000 / state["efficiency"]).to_numpy()[:, None]
+    listed = pl.Series(gross, dtype=pl.Array(pl.Float64(), plan.LONG)).arr.to_list()
+    decided = state.with_columns(
+        _hours=hours,
+        _cold=cold,
+        _known=known,
+        _rain=pl.Series(made.rain, dtype=pl.Boolean()),
+        depth=settle(pl.lit(pl.Series(made.depth[:, 0]))),
+        plan=listed.list.eval(settle(pl.element())),
+        risk=settle(pl.lit(pl.Series(made.stress, dtype=pl.Float64()))),
+    ).with_columns(
         issued=pl.lit(issued, TIME),
         day="_today",
-        water=pl.when("_known").then(due & ~cold),
-        latest=pl.when(pl.col("_known") & (pl.col("_hours") <= rules["horizon"] * 24)).then(latest),
+        trusted="_trusted",
+        water=pl.col("depth") > 0,
+        volume=pl.col("plan").list.first(),
+        # Who is to water today is to do so today.
+        _hours=pl.when(pl.col("depth") > 0)
+        .then(pl.min_horizontal("_hours", pl.lit(rules["ahead"])).fill_null(rules["ahead"]))
+        .otherwise("_hours"),
     )
-    net = pl.when("water").then(lost).otherwise(0.0)
     decided = decided.with_columns(
-        depth=pl.when("_known").then(settle(net)), volume=net * pl.col("area") / 1000 / pl.col("efficiency")
+        minutes=settle(pl.col("volume") / pl.col("flow") * 60),
+        # Down to the full hour: who comes by then is in time.
+        latest=pl.when(pl.col("_hours") <= rules["horizon"] * 24).then(
+            pl.lit(issued, TIME) + pl.duration(hours=pl.col("_hours").floor())
+        ),
     )
-    return decided.with_columns(
-        volume=pl.when("_known").then(settle(pl.col("volume"))),
-        minutes=pl.when("_known").then(settle(pl.col("volume") / pl.col("flow") * 60)),
-    )
+    said = ("water", "depth", "volume", "minutes", "latest", "risk", "plan")
+    return decided.with_columns(pl.when("_known").then(name).alias(name) for name in said)
 
 
-def _say(decided: pl.DataFrame, rules: Mapping[str, float]) -> pl.DataFrame:
-    """`decided` with the reason in words."""
+def _say(decided: pl.DataFrame, every: Mapping[str, Mapping[str, float]]) -> pl.DataFrame:
+    """`decided` with the hour from which to water, and the reason in words."""
+    rules, hours = every["advice"], every["plan"]
+    decided = decided.with_columns(begin=_begin(hours["begin"], hours["end"]))
     lost, raw = pl.col("depletion"), pl.col("raw")
     key = (
         pl.when(~pl.col("_known"))
         .then(pl.lit("advice_unknown"))
         .when(pl.col("_cold") & (pl.col("_hours") <= rules["ahead"]).fill_null(value=False))
         .then(pl.lit("advice_cold"))
-        .when(lost >= raw)
+        .when((lost >= raw) & pl.col("water"))
         .then(pl.lit("advice_now"))
         .when("water")
         .then(pl.lit("advice_soon"))
+        .when("_rain")
+        .then(pl.lit("advice_rain"))
         .when(pl.col("latest").is_not_null())
         .then(pl.lit("advice_later"))
         .when(pl.col("_rate").is_null())
         .then(pl.lit("advice_wet"))
         .otherwise(pl.lit("advice_enough"))
     )
-    fields = ["_key", "depletion", "raw", "_rate", "_hours", "tmax", "_trusted", "_metered"]
+    fields = ["_key", "depletion", "raw", "_rate", "_hours", "tmax", "_trusted", "_metered", "risk", "water"]
     facts = decided.with_columns(_key=key).select(pl.struct(fields).alias("facts"))["facts"]
     words = {
         name: [_reason(row, language, rules) for row in facts]
         for name, language in (("reason", Language.en), ("reason_zh", Language.zh))
     }
     return decided.with_columns(*(pl.Series(name, found, pl.String()) for name, found in words.items()))
+
+
+def _begin(begin: float, end: float) -> pl.Expr:
+    """From when to water: now within the hours of the day when least is lost, and where it cannot wait for them."""
+    hour = (pl.col("issued") + pl.duration(minutes="offset")).dt.hour()
+    within = (hour >= begin) | (hour < end) if begin > end else hour.is_between(begin, end, closed="left")
+    opens = pl.col("issued") + pl.duration(hours=(begin - hour) % 24)
+    return pl.when("water").then(pl.when(within | (opens > pl.col("latest"))).then("issued").otherwise(opens))
 
 
 def _reason(facts: Mapping[str, Any], language: Language, rules: Mapping[str, float]) -> str:
@@ -143,9 +207,12 @@ def _reason(facts: Mapping[str, Any], language: Language, rules: Mapping[str, fl
         tmax=facts["tmax"] or 0.0,
         cold=rules["cold"],
         horizon=int(rules["horizon"]),
+        risk=100 * (facts["risk"] or 0.0),
     )
     if facts["_key"] == "advice_unknown":
         return words
     basis = "advice_probe" if facts["_trusted"] else "advice_balance" if facts["_metered"] else "advice_unmetered"
     doubted = "" if facts["_trusted"] in (True, None) else text("advice_distrusted", language)
-    return words + text(basis, language) + doubted
+    risky = facts["_key"] == "advice_soon"
+    without = text("advice_risk", language, risk=100 * facts["risk"]) if risky else ""
+    return words + text(basis, language) + without + doubted

@@ -19,6 +19,7 @@ _LOCK = 0x47576972
 #: As a balance is kept: an array of arrays would have to be even, so lists travel as one text each.
 _LISTS: Mapping[str, str] = {"fallbacks": "text[]", "joined": "float4[]"}
 _SENT: Mapping[str, pl.DataType] = {**BALANCE, **dict.fromkeys(_LISTS, pl.String())}
+_SAID: Mapping[str, pl.DataType] = {**ADVICE, "plan": pl.String()}
 
 
 def lock(conn: Connection) -> None:
@@ -44,6 +45,13 @@ def load_balance(conn: Connection, since: date, until: date) -> pl.DataFrame:
     query = sql.SQL("SELECT {} FROM water_balance WHERE day >= %s AND day < %s ORDER BY zone, day")
     rows = conn.execute(query.format(sql.SQL(", ").join(map(sql.Identifier, BALANCE))), [since, until]).fetchall()
     return pl.DataFrame(rows, schema=dict(BALANCE), orient="row")
+
+
+def load_rain(conn: Connection, since: date, until: date) -> pl.DataFrame:
+    """`zone`, `day`, `effective` [mm]: what of the rain counted from `since` up to `until`, itself not included."""
+    query = "SELECT zone, day, effective FROM water_balance WHERE day >= %s AND day < %s"
+    columns = {name: BALANCE[name] for name in ("zone", "day", "effective")}
+    return pl.DataFrame(conn.execute(query, [since, until]).fetchall(), schema=columns, orient="row")
 
 
 def load_state(conn: Connection, before: date) -> pl.DataFrame:
@@ -90,10 +98,16 @@ def save_balance(conn: Connection, rows: pl.DataFrame, now: datetime) -> int:
 
 def save_advice(conn: Connection, rows: pl.DataFrame) -> int:
     """Number of rows of advice that are new: what was issued once for an hour is never issued again."""
-    query = sql.SQL("INSERT INTO advice ({names}) SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING").format(
-        names=sql.SQL(", ").join(map(sql.Identifier, ADVICE)), arrays=packing.arrays(ADVICE)
-    )
-    return conn.execute(query, [rows[name].to_list() for name in ADVICE]).rowcount if rows.height else 0
+    values = [
+        sql.SQL("string_to_array(w.plan, ',')::float8[]") if name == "plan" else sql.Identifier("w", name)
+        for name in ADVICE
+    ]
+    names = sql.SQL(", ").join(map(sql.Identifier, ADVICE))
+    query = sql.SQL(
+        "INSERT INTO advice ({names}) SELECT {values} FROM unnest({arrays}) AS w ({names}) ON CONFLICT DO NOTHING"
+    ).format(names=names, values=sql.SQL(", ").join(values), arrays=packing.arrays(_SAID))
+    sent = rows.with_columns(pl.col("plan").cast(pl.List(pl.String())).list.join(","))
+    return conn.execute(query, [sent[name].to_list() for name in _SAID]).rowcount if rows.height else 0
 
 
 def load_advice(conn: Connection) -> pl.DataFrame:

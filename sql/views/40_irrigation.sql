@@ -15,10 +15,21 @@ FROM water_balance b JOIN zone z ON z.id = b.zone JOIN station w ON w.id = z.wea
 -- The newest advice of each zone.
 CREATE OR REPLACE VIEW report.advice AS
 SELECT z.code AS zone, z.title, z.title_zh, a.issued, a.day, a.water, a.depth, a.volume, a.minutes, a.latest, a.depletion,
-       a.raw, a.reason, a.reason_zh, w.code AS weather, p.code AS probe
+       a.raw, a.reason, a.reason_zh, w.code AS weather, p.code AS probe, a.begin, a.risk, a.trusted, a.plan
 FROM zone z
 CROSS JOIN LATERAL (SELECT * FROM advice WHERE zone = z.id ORDER BY issued DESC LIMIT 1) AS a
 JOIN station w ON w.id = z.weather LEFT JOIN station p ON p.id = z.probe;
 
-GRANT SELECT ON report.zone, report.water_balance, report.advice
+-- The plan of the newest advice, a row a day: a panel, a table for the crews, sums over zones. `volume` [m³] and
+-- `minutes` are what the emitters give, `depth` [mm] the same over the area; `known`: the hour it was issued.
+CREATE OR REPLACE VIEW report.watering_plan AS
+SELECT z.code AS zone, z.title, z.title_zh, a.day + (d.number - 1)::int AS day,
+       ((a.day + (d.number - 1)::int)::timestamp AT TIME ZONE 'UTC') - make_interval(mins => w.utc_offset) AS time,
+       d.volume, d.volume / z.flow * 60 AS minutes, d.volume / z.area * 1000 AS depth, a.issued AS known
+FROM zone z
+CROSS JOIN LATERAL (SELECT * FROM advice WHERE zone = z.id ORDER BY issued DESC LIMIT 1) AS a
+CROSS JOIN LATERAL unnest(a.plan) WITH ORDINALITY AS d (volume, number)
+JOIN station w ON w.id = z.weather;
+
+GRANT SELECT ON report.zone, report.water_balance, report.advice, report.watering_plan
     TO greenwatch_reader, greenwatch_duty, greenwatch_writer, greenwatch_admin;

@@ -87,3 +87,16 @@ def test_the_command_prints_the_advice(
 def test_the_command_says_how_to_begin(conn: Connection, dsn: str, capsys: pytest.CaptureFixture[str]) -> None:
     irrigate.main(dsn=dsn)
     assert "greenwatch register zones.csv" in capsys.readouterr().err
+
+
+def test_the_plan_of_the_week_is_a_view_and_an_export(site: Connection) -> None:
+    irrigate.run(site, NOW)
+    rows = facts(site, "SELECT zone, day, time, volume, minutes, depth FROM report.watering_plan ORDER BY zone, day")
+    assert len(rows) == 2 * 7
+    first = rows[0]
+    assert (first[0], str(first[1]), first[2]) == ("Z01", "2026-03-09", MIDNIGHT)
+    (volume, flow, area) = facts(
+        site, "SELECT a.volume, z.flow, z.area FROM report.advice a JOIN zone z ON z.code = a.zone WHERE zone = 'Z01'"
+    )[0]
+    assert first[3:] == pytest.approx((volume, volume / flow * 60, volume / area * 1000))
+    assert volume > 0
