@@ -90,7 +90,7 @@ def greatest(values: Array, start: Ints) -> Array:
 
 def by_series(steps: pl.DataFrame) -> dict[int, Readings]:
     """Times and values of each series, in order; of several rows with one time the last."""
-    rows = steps.select("series", pl.col("time").to_physical(), "value").sort("series", "time", maintain_order=True)
+    rows = in_order(steps.select("series", "time", "value")).with_columns(pl.col("time").to_physical())
     if rows.is_empty():
         return {}
     series, time, value = (rows[name].to_numpy() for name in ("series", "time", "value"))
@@ -111,15 +111,54 @@ def together(read: Sequence[Readings]) -> tuple[Ints, Array]:
     return time, np.column_stack([value[np.searchsorted(theirs, time)] for theirs, value in read])
 
 
+def in_order(rows: pl.DataFrame) -> pl.DataFrame:
+    """`rows` by series and time; as they are where they come so, as they mostly do."""
+    series, time = rows["series"].to_numpy(), rows["time"].to_physical().to_numpy()
+    later = (series[1:] > series[:-1]) | ((series[1:] == series[:-1]) & (time[1:] >= time[:-1]))
+    return rows if later.all() else rows.sort("series", "time", maintain_order=True)
+
+
+def places(rows: pl.DataFrame, some: pl.DataFrame) -> Ints:
+    """Of each of `some` (series, time) its number among `rows`, in which it is; both in order."""
+    series, time = rows["series"].to_numpy(), rows["time"].to_physical().to_numpy()
+    theirs, at = some["series"].to_numpy(), some["time"].to_physical().to_numpy()
+    out = np.empty(len(theirs), dtype=np.int64)
+    for one in theirs[np.append(True, theirs[1:] != theirs[:-1])[: len(theirs)]]:
+        mine, own = (slice(*np.searchsorted(each, [one, one + 1])) for each in (series, theirs))
+        out[own] = mine.start + np.searchsorted(time[mine], at[own])
+    return out
+
+
+def holding(rows: pl.DataFrame, learned: pl.DataFrame) -> Ints:
+    """Of each of `rows` in order the newest of `learned` (series, time), by its number, that holds from its time or
+    earlier; -1 where there is none. `learned` is by series and time, too."""
+    series, time = rows["series"].to_numpy(), rows["time"].to_physical().to_numpy()
+    theirs, since_ = learned["series"].to_numpy(), learned["time"].to_physical().to_numpy()
+    low, high = (np.searchsorted(series, theirs, side=side) for side in ("left", "right"))
+    which = np.full(len(series), -1, dtype=np.int64)
+    for number, (begin, end, start) in enumerate(zip(low, high, since_, strict=True)):
+        which[begin + np.searchsorted(time[begin:end], start) : end] = number
+    return which
+
+
 def judged_by(steps: pl.DataFrame, fits: pl.DataFrame, blob: pl.Struct) -> pl.DataFrame:
     """`steps` by series and time, with what the newest fit says that holds from their time or earlier, else null."""
-    learned = fits.select(
-        pl.col("subject").alias("series"),
-        pl.col("valid_from").alias("time").cast(TIME),
-        pl.col("blob").cast(pl.String).str.json_decode(blob).alias("fit"),
-    ).unnest("fit")
-    return steps.sort("series", "time", maintain_order=True).join_asof(
-        learned.sort("series", "time"), on="time", by="series", strategy="backward", check_sortedness=False
+    rows, learned = in_order(steps), known(fits, blob)
+    place = pl.Series(holding(rows, learned))
+    found = learned.drop("series", "time").select(pl.all().gather(place.set(place < 0, None)))
+    return rows.hstack(found)
+
+
+def known(fits: pl.DataFrame, blob: pl.Struct) -> pl.DataFrame:
+    """What `fits` (subject, valid_from, blob) say, as `blob` has it, by `series` and the `time` from which it holds."""
+    return (
+        fits.select(
+            pl.col("subject").alias("series"),
+            pl.col("valid_from").alias("time").cast(TIME),
+            pl.col("blob").cast(pl.String).str.json_decode(blob).alias("fit"),
+        )
+        .unnest("fit")
+        .sort("series", "time", maintain_order=True)
     )
 
 

@@ -15,7 +15,7 @@ import polars as pl
 
 from analytics.detection import network, one_step, related, robust_seasonal, shift, slope, stuck, sustained
 from analytics.detection._replay import Fit, fits_of
-from analytics.detection._rows import back_of, floats, greatest, since
+from analytics.detection._rows import back_of, floats, greatest, in_order, places, since
 from analytics.frames import SCORES, TIME, conform
 from analytics.parameters import Parameter
 
@@ -166,7 +166,7 @@ def cadences(fits: pl.DataFrame) -> pl.DataFrame:
 
 def _said(steps: pl.DataFrame, fits: pl.DataFrame) -> pl.DataFrame:
     """The score of each member, a column each, a row a step, by series and time."""
-    rows = steps.sort(_KEY)
+    rows = in_order(steps)
     made: dict[str, pl.DataFrame] = {}
     for name, member in sorted(MEMBERS.items(), key=lambda item: bool(item[1].reads)):
         known = fits.filter(detector=member.fit)
@@ -178,8 +178,10 @@ def _beside(rows: pl.DataFrame, scores: pl.DataFrame) -> pl.Series:
     """The value of `scores` at each of `rows`, the greatest where there are several, null where there is none."""
     if scores.height == rows.height and scores.select(_KEY).equals(rows.select(_KEY)):
         return scores["value"]
-    most = scores.group_by(_KEY).agg(pl.col("value").max())
-    return rows.select(_KEY).join(most, on=_KEY, how="left", maintain_order="left")["value"]
+    theirs = in_order(scores)
+    value = np.full(rows.height, np.nan)
+    np.fmax.at(value, places(rows, theirs), floats(theirs, "value"))
+    return pl.Series("value", value).fill_nan(None)
 
 
 def _news(said: pl.DataFrame, name: str) -> pl.Series:

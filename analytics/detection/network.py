@@ -71,14 +71,14 @@ def score(steps: pl.DataFrame, fits: pl.DataFrame) -> pl.DataFrame:
     ).unnest("fit")
     until = pl.col("valid_from").shift(-1).over("subject", order_by="valid_from").alias("until")
     read = by_series(steps)
-    said = {series: np.full(len(time), np.nan) for series, (time, _) in read.items()}
+    heard, said = _Heard(read), {series: np.full(len(time), np.nan) for series, (time, _) in read.items()}
     for known in learned.with_columns(until).iter_rows(named=True):
         series = known["subject"]
         if series in read:
             time, value = read[series]
             stop = len(time) if known["until"] is None else np.searchsorted(time, known["until"])
             span = slice(np.searchsorted(time, known["valid_from"]), stop)
-            theirs = [_then(read[one], time[span]) + shift for one, shift in _shifts(known) if one in read]
+            theirs = [heard.then(one, series, span) + shift for one, shift in _shifts(known) if one in read]
             said[series][span] = _score(value[span], theirs, known)
     if not read:
         return empty(SCORES)
@@ -97,14 +97,36 @@ def _shifts(known: Mapping[str, Any]) -> Iterable[tuple[int, float]]:
     return zip(known["members"], known["shifts"], strict=True)
 
 
-def _then(read: Readings, time: Ints) -> Array:
-    """What was `read` at each `time`, NaN where nothing was."""
-    theirs, value = read
-    first = np.searchsorted(theirs, time[:1]).sum()
-    if np.array_equal(theirs[first : first + len(time)], time):  # as most do
-        return value[first : first + len(time)]
-    place = np.minimum(np.searchsorted(theirs, time), len(theirs) - 1)
-    return np.where(theirs[place] == time, value[place], np.nan)
+class _Heard:
+    """What was `read` of series, at the times of another one."""
+
+    def __init__(self, read: Mapping[int, Readings]) -> None:
+        self._read = read
+        self._axis = np.unique(np.concatenate([time for time, _ in read.values()])) if read else np.array([], np.int64)
+        # On one axis where that is hardly longer than what was read: as most series of a network are.
+        self._even = len(self._axis) * len(read) <= 2 * sum(len(time) for time, _ in read.values())
+        self._places: dict[int, Ints] = {}
+        self._grids: dict[int, Array] = {}
+
+    def then(self, one: int, series: int, span: slice) -> Array:
+        """What was read of `one` at the times of the readings `span` of `series`; NaN where nothing was."""
+        if self._even:
+            return self._grid(one)[self._place(series)[span]]
+        (theirs, value), time = self._read[one], self._read[series][0][span]
+        place = np.minimum(np.searchsorted(theirs, time), len(theirs) - 1)
+        return np.where(theirs[place] == time, value[place], np.nan)
+
+    def _place(self, series: int) -> Ints:
+        if series not in self._places:
+            self._places[series] = np.searchsorted(self._axis, self._read[series][0])
+        return self._places[series]
+
+    def _grid(self, series: int) -> Array:
+        if series not in self._grids:
+            grid = np.full(len(self._axis), np.nan)
+            grid[self._place(series)] = self._read[series][1]
+            self._grids[series] = grid
+        return self._grids[series]
 
 
 def _score(value: Array, theirs: Sequence[Array], known: Mapping[str, Any]) -> Array:

@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from analytics import tables
-from analytics.frames import SCORES, TIME, conform, settle
+from analytics.detection._rows import floats, holding, in_order, known
+from analytics.frames import SCORES, conform, settle
 from analytics.parameters import Parameter
 
 NAME = "robust-seasonal"
@@ -87,18 +89,15 @@ def fit(
 
 def score(hours: pl.DataFrame, fits: pl.DataFrame) -> pl.DataFrame:
     """`frames.SCORES`, a row an hour: distance from the profile over the line, null where no fit holds or judges."""
-    learned = fits.select(
-        pl.col("subject").alias("series"),
-        pl.col("valid_from").alias("time").cast(TIME),
-        pl.col("blob").cast(pl.String).str.json_decode(_BLOB).alias("fit"),
-    ).unnest("fit")
-    rows = hours.sort("series", "time").join_asof(
-        learned.sort("series", "time"), on="time", by="series", strategy="backward", check_sortedness=False
-    )
-    distance = (pl.col("value") - pl.col("profile").list.get(_slot(), null_on_oob=True)).abs()
-    # By its reciprocal, as Polars divides where there is one fit alone: else the last bit would depend on how many.
-    share = distance * (1.0 / pl.col("line"))
-    made = rows.with_columns(pl.lit(NAME).alias("detector"), settle(share).alias("value"))
+    rows, learned = in_order(hours), known(fits, _BLOB)
+    which = holding(rows, learned)
+    profiles = np.full((learned.height + 1, SLOTS), np.nan)  # that of none is the last
+    for number, profile in enumerate(learned["profile"]):
+        profiles[number, : len(profile)] = profile.to_numpy()
+    lines = np.append(floats(learned, "line"), np.nan)
+    distance = np.abs(rows["value"].to_numpy() - profiles[which, rows.select(_slot()).to_series().to_numpy()])
+    share = pl.Series("value", distance * (1.0 / lines[which])).fill_nan(None)
+    made = rows.with_columns(share, pl.lit(NAME).alias("detector")).with_columns(settle(pl.col("value")))
     return conform(made, SCORES)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from analytics.detection import network
-from analytics.detection._rows import floats, since
+from analytics.detection._rows import floats, in_order, since
 from analytics.frames import SCORES, conform
 
 NAME = "slope"
@@ -26,7 +26,7 @@ def score(steps: pl.DataFrame, fits: pl.DataFrame) -> pl.DataFrame:
 
 def over(scores: pl.DataFrame) -> pl.DataFrame:
     """The same, of what `network` says."""
-    rows = scores.sort("series", "time", maintain_order=True)
+    rows = in_order(scores)
     value, time = floats(rows, "value").copy(), rows["time"].to_physical().to_numpy()
     beyond = np.flatnonzero(value >= 1)
     drifts = np.ones(len(beyond), dtype=bool)

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from analytics.detection import robust_seasonal
-from analytics.detection._rows import since
+from analytics.detection._rows import in_order, since
 from analytics.frames import SCORES, conform, settle
 
 NAME = "sustained"
@@ -31,7 +31,7 @@ def score(steps: pl.DataFrame, fits: pl.DataFrame) -> pl.DataFrame:
 
 def over(scores: pl.DataFrame) -> pl.DataFrame:
     """The same, of what robust-seasonal says."""
-    rows = scores.sort("series", "time", maintain_order=True)
+    rows = in_order(scores)
     whole = (pl.col("value").clip(0.0, MOST) * WHOLE).round().cast(pl.Int64).fill_null(0)
     sums = np.append(0, rows.select(whole.cum_sum()).to_series().to_numpy())
     stop, start = np.arange(rows.height) + 1, since(rows, REACH, open_=True)
