@@ -28,7 +28,9 @@ FEW = replace(PLAN, settings=replace(PLAN.settings, learn=(DAYS + 1) * 24))
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small trees of fewer leads; a past as long as there is."""
-    monkeypatch.setattr(foresee, "SHAPE", boosting.Shape(rounds=15, rate=0.3, rows=6000, leads=(1, 6, 24, 72)))
+    monkeypatch.setattr(
+        foresee, "SHAPE", boosting.Shape(rounds=15, rate=0.3, rows=6000, leads=(1, 6, 24, 72), networks=1, hidden=(16,))
+    )
     for module in (forecast, foresee):
         monkeypatch.setattr(module, "load_plan", lambda *_: FEW)
 

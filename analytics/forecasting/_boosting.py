@@ -1,16 +1,16 @@
-"""One gradient-boosted model a parameter over all its stations, direct by lead (scikit-learn, histogram trees).
+"""One model a parameter over all its stations: gradient-boosted trees, direct by lead, and small networks beside.
 
-It learns how what came differs from damped persistence around the wave of the day, on the scale of the parameter, three
-times: each time without every third block of weeks. There it is seen how far to trust it at each lead; and there,
-in the past that it was taught, it is tested by the one that was not taught that block, so that no test flatters it.
-What it says of later times is the mean of the three, between fitted leads by straight line. A fit is data: `pack` gives
-bytes (arrays and a manifest, nothing that runs), the same for the same panel and manifest.
+Both are scikit-learn's. They learn how what came differs from damped persistence around the wave of the day, on the
+scale of the parameter, three times: each time without every third block of weeks. There it is seen how far to trust
+either at each lead; and there, in the past that it was taught, it is tested by the one that was not taught that block,
+so that no test flatters it. Of later times the mean of the three is said, between fitted leads by straight line.
+A fit is data: `pack` gives bytes (arrays and a manifest, nothing that runs), the same for the same panel and manifest.
 """
 
 import io
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -21,8 +21,9 @@ import numpy.typing as npt
 import sklearn  # type: ignore[import-untyped]  # it has no types
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # nor has this
 
-from analytics.forecasting import _panel
-from analytics.forecasting._panel import Panel
+from analytics.forecasting import _network, _panel
+from analytics.forecasting._network import Network
+from analytics.forecasting._panel import Panel, Singles
 from analytics.forecasting._settings import Settings
 from analytics.skill import Array, Bools, Ints
 
@@ -33,6 +34,8 @@ _FOLDS = 3
 _PART = 60_000
 #: Forecasts that must be there to learn from, and to test on, in each of the three.
 _LEAST = 500
+#: The share of leads of which the truth must be there for a row to teach the network.
+_WHOLE = 0.7
 #: Bytes of a fit, unpacked.
 _LARGEST = 200_000_000
 
@@ -53,20 +56,25 @@ class Shape:
     least: int = 60
     columns: float = 0.3
     decay: float = 5.0
-    rows: int = 120_000
+    rows: int = 200_000
+    tree_rows: int = 80_000  # of these; a network learns of all in seconds
     seed: int = 7
     block: int = 28 * 24  # hours
+    hidden: tuple[int, ...] = (96, 48)
+    epochs: int = 3
+    networks: int = 4
     leads: tuple[int, ...] = LEADS
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """What was learned: `trees` by lead and fold, how much of each lead is the model's own, and from what."""
+    """What was learned: `trees` by lead and fold, `networks` by fold, their share in each lead, and from what."""
 
     manifest: Mapping[str, Any]
     start: Array  # [leads, folds]
     trees: tuple[tuple[tuple[Nodes, ...], ...], ...]
-    trust: Array  # [leads]
+    networks: tuple[tuple[Network, ...], ...]
+    trust: Array  # [leads, 2]: the shares of trees and network in what is added to the anchor
 
     @property
     def until(self) -> datetime:
@@ -77,7 +85,7 @@ class Fit:
 def shape_of(manifest: Mapping[str, Any]) -> Shape:
     """How the fit of a manifest was made, to make it again."""
     found = {field.name: manifest[field.name] for field in fields(Shape)}
-    return Shape(**{**found, "leads": tuple(found["leads"])})
+    return Shape(**{**found, "leads": tuple(found["leads"]), "hidden": tuple(found["hidden"])})
 
 
 def enough(panel: Panel, until: int, shape: Shape | None = None) -> bool:
@@ -89,8 +97,6 @@ def enough(panel: Panel, until: int, shape: Shape | None = None) -> bool:
 
 def learn(panel: Panel, until: int, settings: Settings, shape: Shape | None = None) -> Fit | None:
     """The fit of the rows of `panel` before `until`; None where there is too little to learn from and to test on."""
-    from sklearn.ensemble import HistGradientBoostingRegressor  # type: ignore[import-untyped]  # it has no types
-
     shape = shape or Shape()
     if not enough(panel, until, shape):
         return None
@@ -103,51 +109,94 @@ def learn(panel: Panel, until: int, settings: Settings, shape: Shape | None = No
     common = np.concatenate(
         [_panel.base(panel.at(some), origins[some], settings.fresh)[chosen[some]] for some in parts]
     )
+    when = np.broadcast_to(origins[:, None], chosen.shape)[chosen]
+    come = np.stack([(_came(seen, origins, lead) - known[:, n])[chosen] for n, lead in enumerate(shape.leads)], axis=1)
+    mine = [
+        np.concatenate([_panel.at_lead(panel.at(s), origins[s], lead, settings, known[s, n])[chosen[s]] for s in parts])
+        for n, lead in enumerate(shape.leads)
+    ]
+    taught = _taught_networks(panel.start, when, _everything(common, mine), come, shape)
+    if taught is None:
+        return None
+    networks, beside = taught
     starts, trees, trusts = [], [], []
+    drawn = np.random.default_rng(shape.seed).random(len(come)) * len(come) < shape.tree_rows
     for place, lead in enumerate(shape.leads):
-        come = _came(seen, origins, lead) - known[:, place]
-        own = [_panel.at_lead(panel.at(s), origins[s], lead, settings, known[s, place])[chosen[s]] for s in parts]
-        use = np.isfinite(come[chosen])
-        wide = np.concatenate([common, np.concatenate(own)], axis=-1)[use]
+        use = np.isfinite(come[:, place]) & drawn
+        wide = np.concatenate([common[use], mine[place][use]], axis=-1)
         wide[:, np.isnan(wide).all(axis=0)] = 0.0  # a column of nothing cannot be cut
-        target, told = come[chosen][use], np.zeros(use.sum())
-        when = np.broadcast_to(origins[:, None], chosen.shape)[chosen][use]
-        grown = []
-        for fold in range(_FOLDS):
-            # Neither its hours nor those it is about touch a block that it is tested on.
-            out = [_fold(panel.start, when + shift, shape.block) == fold for shift in (-lead, 0, lead)]
-            mine, test = ~np.any(out, axis=0), out[1]
-            if min(mine.sum(), test.sum()) < _LEAST:
-                return None
-            model = HistGradientBoostingRegressor(
-                max_iter=shape.rounds,
-                learning_rate=shape.rate,
-                max_leaf_nodes=shape.leaves,
-                min_samples_leaf=shape.least,
-                l2_regularization=shape.decay,
-                max_features=shape.columns,
-                early_stopping=False,
-                random_state=shape.seed + fold,
-            )
-            with threadpool_limits(1):
-                model.fit(wide[mine], target[mine])
-                told[test] = model.predict(wide[test])
-            grown.append((float(model._baseline_prediction.item()), _nodes(model)))
-        starts.append([start for start, _ in grown])
-        trees.append(tuple(nodes for _, nodes in grown))
-        trusts.append(_trust(told, target))
+        grown = _grown_trees(panel.start, when[use], wide, come[use, place], lead, shape)
+        if grown is None:
+            return None
+        starts.append(grown[0])
+        trees.append(grown[1])
+        trusts.append(_trust(grown[2], beside[use, place], come[use, place]))
     manifest = {
         **asdict(shape),
         "leads": list(shape.leads),
+        "hidden": list(shape.hidden),
         "until": (panel.start + timedelta(hours=until)).isoformat(),
         "series": panel.values.shape[1],
         "beside": sorted(panel.beside),
         "ahead": sorted(panel.ahead),
         "columns_read": int(wide.shape[1]),
-        "rows_read": int(use.sum()),
+        "widths": [len(networks[0][0].middle), *shape.hidden, len(shape.leads)],
+        "rows_read": len(come),
         "scikit-learn": sklearn.__version__,
     }
-    return Fit(manifest, np.array(starts), tuple(trees), np.array(trusts))
+    return Fit(manifest, np.array(starts), tuple(trees), tuple(networks), np.array(trusts))
+
+
+def _taught_networks(
+    start: datetime, when: Ints, rows: Singles, come: Array, shape: Shape
+) -> tuple[tuple[tuple[Network, ...], ...], Array] | None:
+    """The networks of each fold, and [rows, leads] what those say that were not taught a row; None: too few rows."""
+    networks, told = [], np.zeros_like(come)
+    whole = np.isfinite(come).mean(axis=1) > _WHOLE
+    for fold in range(_FOLDS):
+        taught, test = _apart(start, when, max(shape.leads), shape.block, fold)
+        use = taught & whole
+        if min(use.sum(), test.sum()) < _LEAST:
+            return None
+        seeds = range(shape.seed + fold * shape.networks, shape.seed + (fold + 1) * shape.networks)
+        with threadpool_limits(1):
+            mine = tuple(_network.learn(rows[use], come[use], shape.hidden, shape.epochs, seed) for seed in seeds)
+            told[test] = _mean(mine, rows[test])
+        networks.append(mine)
+    return tuple(networks), told
+
+
+def _grown_trees(
+    start: datetime, when: Ints, rows: Singles, come: Array, lead: int, shape: Shape
+) -> tuple[list[float], tuple[tuple[Nodes, ...], ...], Array] | None:
+    """Where the trees of each fold begin, the trees, and [rows] what those say that were not taught a row."""
+    from sklearn.ensemble import HistGradientBoostingRegressor  # type: ignore[import-untyped]  # it has no types
+
+    starts, trees, told = [], [], np.zeros(len(come))
+    for fold in range(_FOLDS):
+        taught, test = _apart(start, when, lead, shape.block, fold)
+        if min(taught.sum(), test.sum()) < _LEAST:
+            return None
+        model = HistGradientBoostingRegressor(
+            max_iter=shape.rounds,
+            learning_rate=shape.rate,
+            max_leaf_nodes=shape.leaves,
+            min_samples_leaf=shape.least,
+            l2_regularization=shape.decay,
+            max_features=shape.columns,
+            early_stopping=False,
+            random_state=shape.seed + fold,
+        )
+        with threadpool_limits(1):
+            model.fit(rows[taught], come[taught])
+            told[test] = model.predict(rows[test])
+        starts.append(float(model._baseline_prediction.item()))
+        trees.append(_nodes(model))
+    return starts, tuple(trees), told
+
+
+def _mean(networks: Sequence[Network], rows: Singles) -> Array:
+    return np.asarray(np.mean([_network.tell(network, rows) for network in networks], axis=0))
 
 
 def forecast(panel: Panel, origins: Ints, settings: Settings, fit: Fit) -> Array:
@@ -170,24 +219,47 @@ def _ahead(panel: Panel, origins: Ints, folds: Ints, settings: Settings, fit: Fi
     known = _panel.anchor(panel.values, origins, settings)
     common = _panel.base(panel, origins, settings.fresh)
     fitted = np.array(fit.manifest["leads"])
-    said = np.empty((len(fitted), *common.shape[:2]))
-    for place, lead in enumerate(fitted):
-        own = _panel.at_lead(panel, origins, int(lead), settings, known[:, lead - 1])
-        wide = np.concatenate([common, own], axis=-1)
-        if wide.shape[-1] != fit.manifest["columns_read"]:
-            raise ValueError(f"the fit reads {fit.manifest['columns_read']} columns, there are {wide.shape[-1]}")
-        told = np.zeros(common.shape[:2])
+    shape = common.shape[:2]
+    mine = [_panel.at_lead(panel, origins, int(lead), settings, known[:, lead - 1]) for lead in fitted]
+    if common.shape[-1] + mine[0].shape[-1] != fit.manifest["columns_read"]:
+        raise ValueError(f"the fit reads {fit.manifest['columns_read']} columns, the panel has others")
+    beside, said = np.zeros((len(fitted), *shape)), np.empty((len(fitted), *shape))
+    everything = _everything(common, mine)
+    for fold, networks in enumerate(fit.networks):
+        for rows, weight in _weights(folds, fold):
+            some = _mean(networks, everything[rows].reshape(-1, everything.shape[-1]))
+            beside[:, rows] += weight * some.T.reshape(len(fitted), -1, shape[1])
+    del everything
+    for place in range(len(fitted)):
+        wide = np.concatenate([common, mine[place]], axis=-1)
+        told = np.zeros(shape)
         for fold, (start, trees) in enumerate(zip(fit.start[place], fit.trees[place], strict=True)):
-            for rows, weight in ((folds == fold, 1.0), (folds < 0, 1 / _FOLDS)):
-                if rows.any():
-                    some = wide[rows].reshape(-1, wide.shape[-1]).astype(np.float64)
-                    told[rows] += weight * _grow(some, start, trees).reshape(-1, common.shape[1])
-        said[place] = fit.trust[place] * told
+            for rows, weight in _weights(folds, fold):
+                some = wide[rows].reshape(-1, wide.shape[-1]).astype(np.float64)
+                told[rows] += weight * _grow(some, start, trees).reshape(-1, shape[1])
+        said[place] = fit.trust[place, 0] * told + fit.trust[place, 1] * beside[place]
     leads = np.arange(1, settings.leads + 1)
     right = np.clip(np.searchsorted(fitted, leads), 1, len(fitted) - 1)
     low, high = fitted[right - 1], fitted[right]
     share = np.clip((leads - low) / (high - low), 0, 1)[:, None, None]
     return np.asarray(known + (said[right - 1] * (1 - share) + said[right] * share).swapaxes(0, 1))
+
+
+def _everything(common: Singles, by_lead: Sequence[Singles]) -> Singles:
+    """[..., columns] what the network reads: all of it, the clock once."""
+    return np.concatenate([common, by_lead[0], *(part[..., _panel.CLOCK :] for part in by_lead[1:])], axis=-1)
+
+
+def _weights(folds: Ints, fold: int) -> list[tuple[Bools, float]]:
+    """Which origins one of the three speaks of alone, and of which with the others."""
+    found = [(folds == fold, 1.0), (folds < 0, 1 / _FOLDS)]
+    return [(rows, weight) for rows, weight in found if rows.any()]
+
+
+def _apart(start: datetime, rows: Ints, lead: int, block: int, fold: int) -> tuple[Bools, Bools]:
+    """What a fold is taught and what it is tested on: neither hours nor those they are about touch a tested block."""
+    out = [_fold(start, rows + shift, block) == fold for shift in (-lead, 0, lead)]
+    return ~np.any(out, axis=0), out[1]
 
 
 def _sample(panel: Panel, until: int, settings: Settings, shape: Shape) -> tuple[Ints, Bools]:
@@ -215,10 +287,12 @@ def _came(values: Array, origins: Ints, lead: int) -> Array:
     return np.where(there[:, None], values[np.where(there, rows, 0)], np.nan)
 
 
-def _trust(told: Array, target: Array) -> float:
-    """The share of the model, to 0.05, with which the mean absolute error is least on what it was not taught."""
-    shares = np.linspace(0, 1, 21)
-    return float(shares[int(np.argmin([np.abs(target - share * told).mean() for share in shares]))])
+def _trust(trees: Array, network: Array, target: Array) -> tuple[float, float]:
+    """The shares of trees and network with which the mean absolute error is least on what neither was taught."""
+    shares = [(part * whole, (1 - part) * whole) for part in np.linspace(0, 1, 5) for whole in np.linspace(0, 1.2, 13)]
+    off = [np.abs(target - one * trees - other * network).mean() for one, other in shares]
+    one, other = shares[int(np.argmin(off))]
+    return float(one), float(other)
 
 
 def _nodes(model: Any) -> tuple[Nodes, ...]:
@@ -260,7 +334,8 @@ def pack(fit: Fit) -> bytes:
     said = json.dumps({**fit.manifest, "nodes": counts}, sort_keys=True).encode()
     every = np.concatenate([nodes for lead in fit.trees for fold in lead for nodes in fold])
     with io.BytesIO() as out:
-        for part in (np.frombuffer(said, np.uint8), fit.start, fit.trust, every.view(np.uint8)):
+        weights = np.array([[_network.flat(network) for network in fold] for fold in fit.networks])
+        for part in (np.frombuffer(said, np.uint8), fit.start, fit.trust, every.view(np.uint8), weights):
             np.save(out, part, allow_pickle=False)
         return zlib.compress(out.getvalue(), 6)
 
@@ -279,7 +354,7 @@ def _unpacked(blob: bytes) -> Fit:
     source = io.BytesIO(loose.decompress(blob, _LARGEST))
     if not loose.eof:
         raise ValueError("not a fit: it is cut, or too large")
-    said, start, trust, flat = (np.load(source, allow_pickle=False) for _ in range(4))
+    said, start, trust, flat, weights = (np.load(source, allow_pickle=False) for _ in range(5))
     manifest = json.loads(said.tobytes())
     every = np.frombuffer(flat.tobytes(), dtype=_NODE)
     counts, trees, at = manifest.pop("nodes"), [], 0
@@ -292,7 +367,8 @@ def _unpacked(blob: bytes) -> Fit:
             folds.append(tuple(every[a:b] for a, b in pairwise(ends)))
             at = int(ends[-1])
         trees.append(tuple(folds))
-    fit = Fit(manifest, start, tuple(trees), trust)
+    networks = tuple(tuple(_network.built(row, manifest["widths"]) for row in fold) for fold in weights)
+    fit = Fit(manifest, start, tuple(trees), networks, trust)
     _sound(fit, at == len(every))
     return fit
 
@@ -306,7 +382,8 @@ def _sound(fit: Fit, whole: bool) -> None:
     rising &= all(isinstance(name, str) for name in named)
     rising &= leads == sorted(set(leads)) and all(isinstance(lead, int) and lead > 0 for lead in leads)
     shapes = len(leads) == len(fit.trees) > 1 and all(len(folds) == _FOLDS for folds in fit.trees)
-    shapes &= (fit.start.shape, fit.trust.shape) == ((len(leads), _FOLDS), (len(leads),))
+    shapes &= (fit.start.shape, fit.trust.shape) == ((len(leads), _FOLDS), (len(leads), 2))
+    shapes &= len(fit.networks) == _FOLDS and len(fit.networks[0]) > 0 and fit.manifest["widths"][-1] == len(leads)
     if not (whole and rising and shapes and np.isfinite(fit.start).all() and np.isfinite(fit.trust).all()):
         raise ValueError("not a fit: its arrays do not fit together")
     for nodes in (nodes for folds in fit.trees for fold in folds for nodes in fold):

@@ -21,6 +21,8 @@ _MEANS = (3, 6, 12, 24, 72, 168, 720)
 _CHANGES = (3, 6, 24)
 _CALM = 1.5  # [m/s]
 _WEEK = 168
+#: Of the columns of a lead, so many first ones are the hour and the day.
+CLOCK = 7
 #: So many neighbours are read; the weight of one falls to 1/e within so many km.
 _NEIGHBOURS, _NEAR = 12, 20.0
 
