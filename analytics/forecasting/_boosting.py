@@ -3,7 +3,7 @@
 Both are scikit-learn's. They learn how what came differs from damped persistence around the wave of the day, on the
 scale of the parameter, three times: each time without every third block of weeks. There it is seen how far to trust
 either at each lead; and there, in the past that it was taught, it is tested by the one that was not taught that block,
-so that no test flatters it. Of later times the mean of the three is said, between fitted leads by straight line.
+so that no test flatters it. Of later times the mean of all is said, between fitted leads by straight line.
 A fit is data: `pack` gives bytes (arrays and a manifest, nothing that runs), the same for the same panel and manifest.
 """
 
@@ -56,7 +56,7 @@ class Shape:
     least: int = 60
     columns: float = 0.3
     decay: float = 5.0
-    rows: int = 200_000
+    rows: int = 250_000
     tree_rows: int = 80_000  # of these; a network learns of all in seconds
     seed: int = 7
     block: int = 28 * 24  # hours
@@ -68,7 +68,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """What was learned: `trees` by lead and fold, `networks` by fold, their share in each lead, and from what."""
+    """What was learned: `trees` by lead and fold, `networks` by fold and of all, the share of both, and from what."""
 
     manifest: Mapping[str, Any]
     start: Array  # [leads, folds]
@@ -150,13 +150,16 @@ def learn(panel: Panel, until: int, settings: Settings, shape: Shape | None = No
 def _taught_networks(
     start: datetime, when: Ints, rows: Singles, come: Array, shape: Shape
 ) -> tuple[tuple[tuple[Network, ...], ...], Array] | None:
-    """The networks of each fold, and [rows, leads] what those say that were not taught a row; None: too few rows."""
+    """The networks of each fold and of all rows, and [rows, leads] what those say that were not taught a row.
+
+    None: too few rows.
+    """
     networks, told = [], np.zeros_like(come)
     whole = np.isfinite(come).mean(axis=1) > _WHOLE
-    for fold in range(_FOLDS):
+    for fold in range(_FOLDS + 1):
         taught, test = _apart(start, when, max(shape.leads), shape.block, fold)
         use = taught & whole
-        if min(use.sum(), test.sum()) < _LEAST:
+        if use.sum() < _LEAST or (fold < _FOLDS and test.sum() < _LEAST):
             return None
         seeds = range(shape.seed + fold * shape.networks, shape.seed + (fold + 1) * shape.networks)
         with threadpool_limits(1):
@@ -226,7 +229,7 @@ def _ahead(panel: Panel, origins: Ints, folds: Ints, settings: Settings, fit: Fi
     beside, said = np.zeros((len(fitted), *shape)), np.empty((len(fitted), *shape))
     everything = _everything(common, mine)
     for fold, networks in enumerate(fit.networks):
-        for rows, weight in _weights(folds, fold):
+        for rows, weight in _weights(folds, fold, len(fit.networks)):
             some = _mean(networks, everything[rows].reshape(-1, everything.shape[-1]))
             beside[:, rows] += weight * some.T.reshape(len(fitted), -1, shape[1])
     del everything
@@ -234,7 +237,7 @@ def _ahead(panel: Panel, origins: Ints, folds: Ints, settings: Settings, fit: Fi
         wide = np.concatenate([common, mine[place]], axis=-1)
         told = np.zeros(shape)
         for fold, (start, trees) in enumerate(zip(fit.start[place], fit.trees[place], strict=True)):
-            for rows, weight in _weights(folds, fold):
+            for rows, weight in _weights(folds, fold, _FOLDS):
                 some = wide[rows].reshape(-1, wide.shape[-1]).astype(np.float64)
                 told[rows] += weight * _grow(some, start, trees).reshape(-1, shape[1])
         said[place] = fit.trust[place, 0] * told + fit.trust[place, 1] * beside[place]
@@ -250,9 +253,9 @@ def _everything(common: Singles, by_lead: Sequence[Singles]) -> Singles:
     return np.concatenate([common, by_lead[0], *(part[..., _panel.CLOCK :] for part in by_lead[1:])], axis=-1)
 
 
-def _weights(folds: Ints, fold: int) -> list[tuple[Bools, float]]:
-    """Which origins one of the three speaks of alone, and of which with the others."""
-    found = [(folds == fold, 1.0), (folds < 0, 1 / _FOLDS)]
+def _weights(folds: Ints, fold: int, speakers: int) -> list[tuple[Bools, float]]:
+    """Which origins a fold speaks of alone, and of which with all speakers."""
+    found = [(folds == fold, 1.0), (folds < 0, 1 / speakers)]
     return [(rows, weight) for rows, weight in found if rows.any()]
 
 
@@ -383,7 +386,7 @@ def _sound(fit: Fit, whole: bool) -> None:
     rising &= leads == sorted(set(leads)) and all(isinstance(lead, int) and lead > 0 for lead in leads)
     shapes = len(leads) == len(fit.trees) > 1 and all(len(folds) == _FOLDS for folds in fit.trees)
     shapes &= (fit.start.shape, fit.trust.shape) == ((len(leads), _FOLDS), (len(leads), 2))
-    shapes &= len(fit.networks) == _FOLDS and len(fit.networks[0]) > 0 and fit.manifest["widths"][-1] == len(leads)
+    shapes &= len(fit.networks) == _FOLDS + 1 and len(fit.networks[0]) > 0 and fit.manifest["widths"][-1] == len(leads)
     if not (whole and rising and shapes and np.isfinite(fit.start).all() and np.isfinite(fit.trust).all()):
         raise ValueError("not a fit: its arrays do not fit together")
     for nodes in (nodes for folds in fit.trees for fold in folds for nodes in fold):

@@ -35,7 +35,8 @@ def learn(rows: Singles, targets: Array, hidden: Sequence[int], epochs: int, see
     there = np.isfinite(rows)
     count = np.maximum(there.sum(axis=0), 1)
     middle = np.where(there, rows, 0.0).sum(axis=0, dtype=np.float64) / count
-    spread = np.sqrt((np.where(there, rows - middle, 0.0) ** 2).sum(axis=0) / count)
+    off = np.where(there, rows - middle.astype(np.float32), np.float32(0))
+    spread = np.sqrt((off**2).sum(axis=0, dtype=np.float64) / count)
     spread = np.where(spread > 1e-9, spread, 1.0)
     sizes = np.maximum(np.sqrt(np.nanmean(targets**2, axis=0)), 1e-9)
     plain = _plain(rows, middle, spread)
@@ -80,4 +81,5 @@ def built(numbers: Array, widths: Sequence[int]) -> Network:
 
 
 def _plain(rows: Singles, middle: Array, spread: Array) -> Singles:
-    return np.nan_to_num(np.clip((rows - middle) / spread, -_FAR, _FAR)).astype(np.float32)
+    off = (rows - middle.astype(np.float32)) / spread.astype(np.float32)
+    return np.nan_to_num(np.clip(off, -_FAR, _FAR))
