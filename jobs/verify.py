@@ -14,16 +14,15 @@ from analytics.store import registry, retention, verification
 from analytics.store.connection import Connection
 from jobs import console
 from jobs.foresee import load_plan
+from jobs.hours import Hours
 
 EXAMPLE = "Example: greenwatch evaluate forecast --days 30"
 
-_DAY = timedelta(days=1)
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 #: Days looked at for truth that came or changed; what is corrected later is scored by `--again`.
 LOOK = 30
 #: Quantities scored in one transaction: 1.7 million pairs of forecast and truth a day.
 BATCH = 1000
-#: A forecast reaches so far.
-_REACH = timedelta(hours=72)
 
 
 @dataclass(slots=True)
@@ -44,14 +43,14 @@ def run(conn: Connection, now: datetime, *, look: int = LOOK) -> Verified:
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     gone = retention.forgotten(conn, "forecast")
     for day in (midnight - number * _DAY for number in range(1, look + 1)):
-        if gone is not None and day < gone[0] + _REACH:
+        if gone is not None and day < gone[0] + verification.REACH * _HOUR:
             break  # forecasts of it were deleted: what they were scored is kept
         done.days += 1
         for some in _batches(voices):
             if changed := verification.changed(conn, day, some):
-                mine = some.filter(pl.col("voice").is_in(changed))
+                truth = Hours(conn, some, day + _DAY, verification.HOURS).grid(changed)
                 done.changed += len(changed)
-                done.scores += verification.score(conn, day, mine, plan.settings.groups)
+                done.scores += verification.score(conn, day, changed, truth, plan.settings.groups)
     done.seconds = time.perf_counter() - began
     return done
 

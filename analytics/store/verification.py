@@ -3,28 +3,34 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from analytics.store import terms
 from analytics.store.connection import Connection
 from analytics.store.packing import array
 
-_DAY = timedelta(days=1)
+Array = npt.NDArray[np.float64]
 
-#: The truth of each voice: hourly means of the series that speaks, else of its stand-in.
-_TRUTH = """
-    SELECT DISTINCT ON (w.voice, a.time) w.voice, a.time, a.value
-    FROM unnest(%(series)s::int4[], %(voice)s::int4[], %(rank)s::int4[]) AS w (series, voice, rank)
-    JOIN average a ON a.series = w.series AND a.averaging = %(hour)s AND a.value IS NOT NULL
-        AND a.time >= {start} AND a.time < %(day)s + interval '1 day'
-    ORDER BY w.voice, a.time, w.rank
-"""
+_HOUR = timedelta(hours=1)
+
+#: A forecast reaches so many hours.
+REACH = 72
+#: Hours of truth that a day is scored by: itself, those in which it was forecast, and the one before these.
+HOURS = 24 + REACH + 1
 
 
 def changed(conn: Connection, day: datetime, voices: pl.DataFrame) -> list[int]:
     """Those of `voices` (series, voice, rank) whose truth of that day is not the one their scores were made by."""
-    query = f"""
-        WITH truth AS ({_TRUTH.format(start="%(day)s")}),
+    query = """
+        WITH truth AS (
+            SELECT DISTINCT ON (w.voice, a.time) w.voice, a.time, a.value
+            FROM unnest(%(series)s::int4[], %(voice)s::int4[], %(rank)s::int4[]) AS w (series, voice, rank)
+            JOIN average a ON a.series = w.series AND a.averaging = %(hour)s AND a.value IS NOT NULL
+                AND a.time >= %(day)s AND a.time < %(day)s + interval '1 day'
+            ORDER BY w.voice, a.time, w.rank
+        ),
         come AS (SELECT voice, count(*) AS hours, sum(value ORDER BY time) AS total FROM truth GROUP BY voice),
         scored AS (
             SELECT DISTINCT ON (series) series, hours, total FROM forecast_score
@@ -38,49 +44,66 @@ def changed(conn: Connection, day: datetime, voices: pl.DataFrame) -> list[int]:
             ))
         ORDER BY 1
     """
-    return [int(str(row[0])) for row in conn.execute(query, _asked(conn, day, voices))]
+    (hour,) = terms.intern(conn, "averaging", ["hour"]).values()
+    asked = {name: array(voices[name].cast(pl.Int32)) for name in ("series", "voice", "rank")}
+    return [
+        int(str(row[0])) for row in conn.execute(query, {**asked, "day": day, "hour": hour, "reach": REACH * _HOUR})
+    ]
 
 
-def score(conn: Connection, day: datetime, voices: pl.DataFrame, groups: Sequence[int]) -> int:
-    """Rows of scores of `voices` (series, voice, rank) on that day, made anew; one transaction."""
-    asked = {**_asked(conn, day, voices), "groups": list(groups), "firsts": [1, *(last + 1 for last in groups[:-1])]}
+def score(conn: Connection, day: datetime, voices: Sequence[int], truth: Array, groups: Sequence[int]) -> int:
+    """Rows of scores of `voices` on that day, made anew by `truth` [HOURS, voices]: hourly means up to its end, NaN for
+    gaps. One transaction."""
+    asked = {
+        "day": day,
+        "voice": list(voices),
+        "truth": array(pl.Series(truth.T.ravel(), dtype=pl.Float64)),
+        "length": HOURS,
+        "reach": REACH * _HOUR,
+        "groups": list(groups),
+        "firsts": [1, *(last + 1 for last in groups[:-1])],
+    }
     with conn.transaction():
-        gone = "DELETE FROM forecast_score WHERE day = %(day)s AND series = ANY (%(voice)s::int4[])"
-        conn.execute(gone, asked)
+        conn.execute("DELETE FROM forecast_score WHERE day = %(day)s AND series = ANY (%(voice)s::int4[])", asked)
         return conn.execute(_SCORE, asked).rowcount
 
 
-_SCORE = f"""
-    WITH known AS MATERIALIZED ({_TRUTH.format(start="%(day)s - %(reach)s - interval '2 hours'")}),
-    said AS (
-        SELECT f.series, f.issued, f.start + (g.first + a.place - 2) * f.width AS time,
-               (g.first + a.place - 1)::int4 AS lead, f.level, f.wide, f.edge,
-               a.value, a.low, a.high, a.wide_low, a.wide_high, a.chance
-        FROM (SELECT DISTINCT voice FROM unnest(%(voice)s::int4[]) AS v (voice)) AS v
-        CROSS JOIN LATERAL (
-            SELECT o.*, make_interval(secs => o.step) AS width, o.limits[1] AS edge FROM forecast o
-            WHERE o.series = v.voice AND o.issued > %(day)s - %(reach)s AND o.issued < %(day)s + interval '1 day'
-        ) AS f
-        CROSS JOIN LATERAL (
-            SELECT greatest(ceil(extract(epoch FROM %(day)s - f.start) / f.step)::int4, 0) + 1 AS first,
-                   least(ceil(extract(epoch FROM %(day)s + interval '1 day' - f.start) / f.step)::int4,
-                         cardinality(f.value)) AS last
-        ) AS g
-        CROSS JOIN LATERAL unnest(
-            f.value[g.first:g.last], f.low[g.first:g.last], f.high[g.first:g.last],
-            f.wide_low[g.first:g.last], f.wide_high[g.first:g.last], f.chance[g.first:g.last]
-        ) WITH ORDINALITY AS a (value, low, high, wide_low, wide_high, chance, place)
-        WHERE g.first <= g.last
+#: Truth stands in an array a voice: to look a place up in it is the cheapest join of millions of pairs.
+_SCORE = """
+    WITH voice AS MATERIALIZED (
+        SELECT v.id, (%(truth)s::float8[])[(v.n - 1) * %(length)s + 1 : v.n * %(length)s] AS came
+        FROM unnest(%(voice)s::int4[]) WITH ORDINALITY AS v (id, n)
     ),
     pair AS (
-        SELECT s.*, t.value AS came, b.value AS stayed, width_bucket(s.lead, %(firsts)s::int4[]) AS part
-        FROM said s JOIN known t ON t.voice = s.series AND t.time = s.time
-        LEFT JOIN known b ON b.voice = s.series AND b.time = s.issued - interval '1 hour'
-        WHERE s.value IS NOT NULL AND s.low IS NOT NULL AND s.high IS NOT NULL
+        SELECT v.id AS series, a.came, nullif(f.stayed, 'NaN') AS stayed, f.level, f.wide, f.edge,
+               a.value, a.low, a.high, a.wide_low, a.wide_high, a.chance,
+               width_bucket((g.first + a.place - 1)::int4, %(firsts)s::int4[]) AS part
+        FROM voice v
+        CROSS JOIN LATERAL (
+            SELECT o.*, o.limits[1] AS edge, p.place, v.came[p.place] AS stayed
+            FROM forecast o
+            CROSS JOIN LATERAL (
+                -- Of the hour before it was issued; the place of its first hour is the next.
+                SELECT floor(extract(epoch FROM o.start - %(day)s + %(reach)s) / 3600)::int4 + 1 AS place
+            ) AS p
+            WHERE o.series = v.id AND o.step = 3600
+                AND o.issued > %(day)s - %(reach)s AND o.issued < %(day)s + interval '1 day'
+        ) AS f
+        CROSS JOIN LATERAL (
+            SELECT greatest(%(length)s - 23 - f.place, 1) AS first,
+                   least(%(length)s - f.place, cardinality(f.value)) AS last
+        ) AS g
+        CROSS JOIN LATERAL unnest(
+            v.came[f.place + g.first : f.place + g.last], f.value[g.first:g.last], f.low[g.first:g.last],
+            f.high[g.first:g.last], f.wide_low[g.first:g.last], f.wide_high[g.first:g.last], f.chance[g.first:g.last]
+        ) WITH ORDINALITY AS a (came, value, low, high, wide_low, wide_high, chance, place)
+        WHERE g.first <= g.last
+            AND a.came <> 'NaN' AND a.value IS NOT NULL AND a.low IS NOT NULL AND a.high IS NOT NULL
     ),
     day AS (
-        SELECT voice, count(*) AS hours, sum(value ORDER BY time) AS total FROM known
-        WHERE time >= %(day)s GROUP BY voice
+        SELECT v.id AS voice, count(*) AS hours, sum(u.value ORDER BY u.place) AS total
+        FROM voice v CROSS JOIN LATERAL unnest(v.came[%(length)s - 23 : %(length)s]) WITH ORDINALITY AS u (value, place)
+        WHERE u.value <> 'NaN' GROUP BY v.id
     )
     INSERT INTO forecast_score
     SELECT p.series, %(day)s, (%(groups)s::int4[])[p.part], count(*), sum(abs(came - value)), sum((came - value) ^ 2),
@@ -138,13 +161,3 @@ def load(conn: Connection, start: datetime, stop: datetime) -> pl.DataFrame:
         [start, stop],
     ).fetchall()
     return pl.DataFrame(rows, schema=SKILLS, orient="row")
-
-
-def _asked(conn: Connection, day: datetime, voices: pl.DataFrame) -> dict[str, object]:
-    (hour,) = terms.intern(conn, "averaging", ["hour"]).values()
-    return {
-        "day": day,
-        "hour": hour,
-        "reach": timedelta(hours=72),
-        **{name: array(voices[name].cast(pl.Int32)) for name in ("series", "voice", "rank")},
-    }

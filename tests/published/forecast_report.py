@@ -1,7 +1,8 @@
-"""How good forecasts are on published series: `python -m tests.published.forecast_report beijing|served|m4`, by hand.
+"""How good forecasts are on published series: `python -m tests.published.forecast_report NAME`, by hand. Names are:
 
 `beijing`: the model of a parameter over all stations, taught to 2016-02, scored at every hour after it that is shared.
 `served PARAMETER`: what is issued there, with the gate and the bands, and how the bands cover by month.
+`elsewhere`: what is issued for noise, water and soil, and how the bands cover.
 `m4`: H1-H207 of the hourly series of the M4 competition, each scaled by itself, without any column beside.
 """
 
@@ -121,13 +122,13 @@ def beijing(*parameters: str) -> None:
         )
 
 
-def served(parameter: str = "pm25", every: int = 71) -> None:
+def served(parameter: str = "pm25", every: str = "17") -> None:
     """Prints MAE of what is issued, by the gate and in the band, every so many hours; its coverage, and by month."""
     read, settings, asked = grids(), PLAN.settings, PLAN.subjects[parameter]
     values, mine = read[parameter], panel(read, parameter)
     fit = boosting.learn(mine, TAUGHT, settings)
     assert fit is not None
-    ends = np.arange(TAUGHT, len(values) - settings.leads + 1, every, dtype=np.int64)
+    ends = np.arange(TAUGHT, len(values) - settings.leads + 1, int(every), dtype=np.int64)
     tested = forecasting.origins(settings)
     columns = [Asked(number, asked, asked.models) for number in range(values.shape[1])]
     made = {name: np.full((len(ends), settings.leads, len(columns)), np.nan) for name in BANDS}
@@ -236,7 +237,54 @@ def _naive2(values: Array, horizon: int, season: int = 24) -> Array:
     return np.asarray(values[-1] / seasonal[-1] * ahead)
 
 
-REPORTS: Mapping[str, Callable[..., None]] = {"beijing": beijing, "served": served, "m4": m4}
+def elsewhere(every: int = 35) -> None:
+    """Prints MAE and coverage of what is issued for noise, water and soil, now and then in the newest three years."""
+    data = SHARED / "data"
+    laeq = pl.read_parquet(data / "noise-barcelona" / "sensor_496_hourly_2015-12_2022.parquet")
+    probe = pl.read_parquet(data / "swmp-apalachicola" / "apacpwq.parquet")
+    hours = (
+        probe.with_columns(pl.when(pl.col("f_do_mgl").str.starts_with("<-")).then(None).otherwise("do_mgl").alias("x"))
+        .sort("datetimestamp")
+        .group_by_dynamic("datetimestamp", every="1h")
+        .agg(pl.col("x").mean())
+        .upsample("datetimestamp", every="1h")
+    )
+    soil = pl.read_csv(
+        data / "kings-creek" / "kings_creek_2022-01_2023-06_hourly.csv.gz",
+        columns=["vwc_5cm"],
+        schema_overrides={"vwc_5cm": pl.Float64},
+    )
+    series = {
+        "laeq": laeq.select(pl.when(pl.col("filled_by_author").not_()).then("laeq_1h_db")).to_series(),
+        "dissolved_oxygen": hours["x"],
+        "soil_moisture": soil["vwc_5cm"],
+    }
+    settings = PLAN.settings
+    for parameter, column in series.items():
+        values = column.cast(pl.Float64).to_numpy()[-3 * 365 * 24 :, None]
+        subject = PLAN.subjects[parameter]
+        ends = np.arange(settings.history, len(values) - settings.leads + 1, every, dtype=np.int64)
+        made = {name: np.full((len(ends), settings.leads, 1), np.nan) for name in BANDS}
+        for first in range(0, len(ends), 100):
+            some = ends[first : first + 100]
+            known = np.concatenate([values[end - settings.history : end] for end in some], axis=1)
+            asked = [Asked(number, subject, subject.models) for number in range(len(some))]
+            issues = forecasting.issue(known, asked, settings)
+            for name, grid in made.items():
+                grid[first + issues["series"].to_numpy(), :, 0] = np.array(issues[name].to_list(), dtype=np.float64)
+        came = truth(values, ends, settings.leads)
+        print(f"{parameter}: {len(ends)} times of issue, MAE")
+        print(mae({**naive(_onto(values, parameter), ends, parameter), "served": made["value"]}, came))
+        # Twelve parts of the time stand for months.
+        parts = [f"part {12 * number // len(ends) + 1:2}" for number in range(len(ends))]
+        for low, high, level in (("low", "high", settings.level), ("wide_low", "wide_high", settings.wide)):
+            found = coverage(made[low], made[high], came, parts)
+            worst = found.filter(pl.col("month") != "all").select(pl.exclude("month").min())
+            print(f"coverage of the band of {level:.0%}: all of it, and the worst twelfth of the time")
+            print(pl.concat([found.filter(month="all").drop("month"), worst]), flush=True)
+
+
+REPORTS: Mapping[str, Callable[..., None]] = {"beijing": beijing, "served": served, "elsewhere": elsewhere, "m4": m4}
 
 
 def main() -> None:
