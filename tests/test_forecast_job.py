@@ -197,7 +197,7 @@ def test_beyond_the_budget_the_naive_are_served_in_the_order_of_the_table(
     forecast.run(conn, NOW)
     reasons = {row[0]: row[1] for row in conn.execute("SELECT series, reason FROM forecast")}
     assert reasons == {
-        found[0]: "beyond the budget of 1 fitted series a run",
+        found[0]: "beyond the budget of 1 fitted series a run; boosting has learned nothing of it yet",
         found[1]: "boosting has learned nothing of it yet",
     }
 

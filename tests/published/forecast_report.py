@@ -2,7 +2,8 @@
 
 `beijing`: the model of a parameter over all stations, taught to 2016-02, scored at every hour after it that is shared.
 `served PARAMETER`: what is issued there, with the gate and the bands, and how the bands cover by month.
-`elsewhere`: what is issued for noise, water and soil, and how the bands cover.
+`noise`: the model at one place, of two years.
+`elsewhere`: what is issued for noise, water and soil before anything is learned of them, and how the bands cover.
 `m4`: H1-H207 of the hourly series of the M4 competition, each scaled by itself, without any column beside.
 """
 
@@ -237,10 +238,28 @@ def _naive2(values: Array, horizon: int, season: int = 24) -> Array:
     return np.asarray(values[-1] / seasonal[-1] * ahead)
 
 
+def noise() -> None:
+    """Prints MAE of LAeq in 2022 at one place of Barcelona, taught the two years before; goal: 0.90 dB at 24 h."""
+    values, taught = _laeq().to_numpy()[-3 * 365 * 24 :, None], 2 * 365 * 24
+    start = datetime(2023, 1, 1, tzinfo=timezone(timedelta(hours=1))) - timedelta(hours=len(values))
+    mine = Panel(start, values, np.full((1, 2), np.nan))
+    fit = boosting.learn(mine, taught, PLAN.settings)
+    assert fit is not None
+    origins = np.arange(taught, len(values) - PLAN.settings.leads + 1, dtype=np.int64)
+    said = boosting.forecast(mine, origins, PLAN.settings, fit)
+    print(mae({**naive(values, origins, "laeq"), boosting.NAME: said}, truth(values, origins, PLAN.settings.leads)))
+
+
+def _laeq() -> pl.Series:
+    """[dB] by the hour; what its author filled in is a gap."""
+    found = pl.read_parquet(SHARED / "data" / "noise-barcelona" / "sensor_496_hourly_2015-12_2022.parquet")
+    measured = pl.when(pl.col("filled_by_author").not_()).then("laeq_1h_db")
+    return found.select(measured).to_series().cast(pl.Float64)
+
+
 def elsewhere(every: int = 35) -> None:
     """Prints MAE and coverage of what is issued for noise, water and soil, now and then in the newest three years."""
     data = SHARED / "data"
-    laeq = pl.read_parquet(data / "noise-barcelona" / "sensor_496_hourly_2015-12_2022.parquet")
     probe = pl.read_parquet(data / "swmp-apalachicola" / "apacpwq.parquet")
     hours = (
         probe.with_columns(pl.when(pl.col("f_do_mgl").str.starts_with("<-")).then(None).otherwise("do_mgl").alias("x"))
@@ -255,7 +274,7 @@ def elsewhere(every: int = 35) -> None:
         schema_overrides={"vwc_5cm": pl.Float64},
     )
     series = {
-        "laeq": laeq.select(pl.when(pl.col("filled_by_author").not_()).then("laeq_1h_db")).to_series(),
+        "laeq": _laeq(),
         "dissolved_oxygen": hours["x"],
         "soil_moisture": soil["vwc_5cm"],
     }
@@ -284,7 +303,13 @@ def elsewhere(every: int = 35) -> None:
             print(pl.concat([found.filter(month="all").drop("month"), worst]), flush=True)
 
 
-REPORTS: Mapping[str, Callable[..., None]] = {"beijing": beijing, "served": served, "elsewhere": elsewhere, "m4": m4}
+REPORTS: Mapping[str, Callable[..., None]] = {
+    "beijing": beijing,
+    "served": served,
+    "noise": noise,
+    "elsewhere": elsewhere,
+    "m4": m4,
+}
 
 
 def main() -> None:
