@@ -50,8 +50,8 @@ def load_plan(conn: Connection, now: datetime) -> Plan:
 
 
 def run(conn: Connection, now: datetime) -> Learned:
-    """What was learned of each parameter whose newest fit is older than `learn_every`, from the hours before the last
-    full day. A transaction a fit: killed, what was learned stays."""
+    """What was learned of each parameter whose newest fit is older than `learn_every` or cannot be read, from the hours
+    before the last midnight. A transaction a fit: killed, what was learned stays."""
     began, done, plan = time.perf_counter(), Learned(), load_plan(conn, now)
     voices = registry.load_voices(conn)
     read: dict[datetime, Hours] = {}
@@ -63,8 +63,8 @@ def run(conn: Connection, now: datetime) -> Learned:
         offset = int(str(mine["offset"].mode().min()))
         clock = now + timedelta(minutes=offset)
         stop = clock.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(minutes=offset)
-        newest = _newest(conn, parameter, now)
-        if newest is not None and stop - newest[0] < plan.settings.learn_every * _HOUR:
+        known = newest(conn, parameter, now)
+        if known is not None and stop - known.until < plan.settings.learn_every * _HOUR:
             done.fresh += 1
             continue
         fit = _learn(read.setdefault(stop, Hours(conn, voices, stop, plan.settings.learn)), plan, parameter)

@@ -111,6 +111,9 @@ def test_what_cannot_be_read_is_not_served_and_stops_nobody(conn: Connection, vo
     conn.execute("UPDATE fit SET blob = substr(blob, 1, 5000)")
     assert forecast.run(conn, NOW).new == 3
     assert "boosting has learned nothing of it yet" in served(conn, voices["B pm25"])[1]
+    conn.execute("UPDATE fit SET sha256 = ''")  # as of a version that kept fits in another form
+    assert foresee.run(conn, NOW + HOUR).fits == 1
+    assert foresee.newest(conn, "pm25", NOW) is not None
 
 
 def test_neither_batch_nor_what_is_issued_already_makes_a_difference(conn: Connection, voices: dict[str, int]) -> None:
