@@ -114,7 +114,7 @@ def run(conn: Connection, now: datetime, *, since: date | None = None) -> Irriga
         today = known.with_columns(today=(pl.lit(now, TIME) + pl.duration(minutes="offset")).dt.date())
         balance = _balance(conn, today, lands, since)
         written = zones.save_balance(conn, balance, now)
-        advice = _advise(conn, today, lands[-1][1], now)
+        advice = irrigation.news(_advise(conn, today, lands[-1][1], now), zones.load_advice(conn))
         return Irrigated(known.height, written, zones.save_advice(conn, advice), tuple(skipped))
 
 

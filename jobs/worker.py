@@ -50,10 +50,10 @@ GRACE = 15.0
 _LOCAL = timedelta(minutes=registry.DEFAULT_OFFSET)
 #: On every worker: whoever is first decides.
 WATCH = (Job("watch", watch.run, timedelta(seconds=2)),)
-#: On one worker. A forecast waits until the hour that is over was settled; advice is there before the crews are.
+#: On one worker. Forecast and advice wait until the hour that is over was settled.
 CLOCK = (
     Job("forecast", forecast.run, timedelta(hours=1), timedelta(minutes=4)),
-    Job("irrigate", irrigate.run, timedelta(days=1), timedelta(hours=5) - _LOCAL),
+    Job("irrigate", irrigate.run, timedelta(hours=1), timedelta(minutes=9)),
     Job("relearn", relearn.run, timedelta(weeks=1), timedelta(hours=3, minutes=30) - _LOCAL),
 )
 #: On one worker, beside the clock: a first archive of years takes its time, and so do models of all stations. What is

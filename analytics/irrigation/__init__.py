@@ -1,6 +1,6 @@
 """Soil water of irrigated zones, what the crews are told of it, and what was saved."""
 
-from analytics.irrigation.advice import advise
+from analytics.irrigation.advice import advise, news
 from analytics.irrigation.balance import DAYS, balance
 from analytics.irrigation.plan import LONG
 from analytics.irrigation.soil import (
@@ -22,6 +22,7 @@ __all__ = [
     "depletion",
     "depletion_fraction",
     "effective_rain",
+    "news",
     "percolation",
     "root_zone",
     "soil",

@@ -71,6 +71,18 @@ def advise(
     )
 
 
+#: So much another depth is another advice [mm].
+_OTHER = 1.0
+
+
+def news(made: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
+    """What of ADVICE `made` differs from that `before`: in its day, in whether and how much to water, in trust."""
+    told = before.select("zone", **{f"_{name}": name for name in ("day", "water", "depth", "trusted")})
+    same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"_{name}")) for name in ("day", "water", "trusted"))
+    near = ((pl.col("depth") - pl.col("_depth")).abs() <= _OTHER).fill_null(value=True)
+    return made.join(told, on="zone", how="left", maintain_order="left").filter(~(same & near)).select(*ADVICE)
+
+
 def _now(state: pl.DataFrame, land: Land) -> pl.DataFrame:
     """`state` with its depletion now: that of yesterday with what was used and what fell since, and the probe heard.
 

@@ -12,7 +12,7 @@ from analytics import standards
 from analytics.store import migrations
 from analytics.store.connection import Connection
 from jobs import irrigate
-from tests.irrigation.park import DAYS, MIDNIGHT, NOW, balance
+from tests.irrigation.park import DAYS, MIDNIGHT, NOW, balance, send
 from tests.register.drafts import facts
 
 
@@ -43,6 +43,7 @@ def test_another_edition_holds_from_its_day_on(site: Connection) -> None:
 
 def test_dashboards_read_zones_balance_and_the_newest_advice(site: Connection) -> None:
     irrigate.run(site, NOW)
+    send(site, "rain", lambda hour: 6.0, DAYS, DAYS)
     irrigate.run(site, NOW + timedelta(hours=1))
     with site.transaction():
         site.execute("SET LOCAL ROLE greenwatch_reader")

@@ -26,7 +26,9 @@ def test_every_day_up_to_yesterday_has_its_balance_and_twice_changes_nothing(sit
     before = snapshot(site, "water_balance", "advice")
     assert irrigate.run(site, NOW + timedelta(minutes=20)) == irrigate.Irrigated(2, 0, 0)
     assert snapshot(site, "water_balance", "advice") == before
-    assert irrigate.run(site, NOW + timedelta(hours=1)) == irrigate.Irrigated(2, 0, 2)
+    assert irrigate.run(site, NOW + timedelta(hours=1)) == irrigate.Irrigated(2, 0, 0)  # nobody need hear it again
+    send(site, "rain", lambda hour: 6.0, DAYS, DAYS)
+    assert irrigate.run(site, NOW + timedelta(hours=2)) == irrigate.Irrigated(2, 0, 2)
 
 
 def test_day_by_day_ends_in_the_same_rows_as_all_at_once(site: Connection) -> None:
