@@ -57,7 +57,7 @@ _NUMBERS: Mapping[str, Mapping[str, float | None]] = {
     "advice": {"ahead": None, "horizon": None, "cold": None},
     "plan": {
         **{"stress": 30.0, "visit": 1.0, "span": 3.0, "swing": 0.3, "doubt": 0.1},
-        **{"past": 90.0, "begin": 18.0, "end": 9.0},
+        **{"past": 90.0, "begin": 18.0, "end": 9.0, "night": 21.0, "morning": 6.0},
     },
 }
 _METHOD = "method_"

@@ -335,6 +335,20 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         " {risk:.0f} %): wait",
         "根区亏缺 {lost:.0f} mm，易利用水量 {raw:.0f} mm；预计有雨，灌溉可能浪费（明日前受旱概率 {risk:.0f}%）：请等待",
     ),
+    "advice_source": (
+        "The root zone has lost {lost:.0f} of {raw:.0f} mm, but the water of its source is of too bad a class: do not"
+        " water from it",
+        "根区亏缺 {lost:.0f} mm，易利用水量 {raw:.0f} mm，但水源水质类别不达要求：不得取用",
+    ),
+    "advice_none_left": (
+        "The root zone has lost {lost:.0f} of {raw:.0f} mm; supply {supply} ({daily:.0f} m³ a day) goes to zones in"
+        " greater need today",
+        "根区亏缺 {lost:.0f} mm，易利用水量 {raw:.0f} mm；水源 {supply}（每日 {daily:.0f} m³）今日优先供给更缺水的地块",
+    ),
+    "advice_short": (
+        " Supply {supply} ({daily:.0f} m³ a day) is short: this is its share.",
+        "水源 {supply}（每日 {daily:.0f} m³）不足：此为其应得份额。",
+    ),
     "advice_risk": (" Without, stress by tomorrow is {risk:.0f} % likely.", "若不灌溉，明日前受旱概率 {risk:.0f}%。"),
     "advice_unknown": (
         "There is neither weather nor a probe of the last days: nothing can be said.",

@@ -4,9 +4,13 @@ Derived by the clock from averages: the last week is made again each time, since
 goes on from the day before; rows that are equal stay. Running it twice changes nothing.
 """
 
+import csv
+import io
 import json
+import math
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Any
 
 import polars as pl
@@ -16,7 +20,7 @@ from rich.table import Table
 from analytics import crops, evapotranspiration, irrigation
 from analytics.crops import Land
 from analytics.frames import BALANCE, TIME, ZONES, empty, settle
-from analytics.store import derived, migrations, registry, weather, zones
+from analytics.store import derived, migrations, registry, supplies, weather, zones
 from analytics.store.connection import Connection
 from jobs import console
 
@@ -57,10 +61,20 @@ def main(
     since: Annotated[
         str | None, typer.Option("--since", help="Make the balance again from this local day: 2026-04-01.")
     ] = None,
+    entered: Annotated[
+        Path | None, typer.Option("--supplies", help="Enter where zones have their water from: a CSV of all supplies.")
+    ] = None,
     dsn: console.Dsn = None,
 ) -> None:
-    """Water or not, how much, by when, for every registered zone."""
+    """Water or not, how much, by when, for every registered zone.
+
+    A CSV of supplies has the columns supply, title, title_zh, daily (m³), night (yes or no), source (a water section),
+    worst (class 1 to 6), zones (codes, a space between).
+    """
+    given = None if entered is None else _supplies(entered)
     with console.store(dsn) as conn:
+        if given is not None and (unknown := supplies.save(conn, given)):
+            raise typer.BadParameter(f"nobody registered {', '.join(unknown[:9])}", param_hint="--supplies")
         now = console.now()
         done = run(conn, now, since=_day(since))
         rows = (
@@ -83,6 +97,38 @@ def _day(text: str | None) -> date | None:
         return None if text is None else date.fromisoformat(text)
     except ValueError:
         raise typer.BadParameter(f"{text!r} is no day: write 2026-04-01", param_hint="--since") from None
+
+
+#: A list of supplies may be so large [B].
+_MOST = 1_000_000
+
+
+def _supplies(path: Path) -> list[dict[str, Any]]:
+    """The rows of a file as store.supplies.save takes them."""
+    if path.stat().st_size > _MOST:
+        raise typer.BadParameter(f"{path} is larger than {_MOST} bytes", param_hint="--supplies")
+    found = []
+    try:
+        reader = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig")), skipinitialspace=True)
+        for row in reader:
+            cell = {name: (row.get(name) or "").strip() for name in _SUPPLY}
+            daily, worst = float(cell["daily"] or "inf"), int(cell["worst"] or 6)
+            if not cell["supply"] or cell["night"] not in ("", "yes", "no") or not daily >= 0 or not 1 <= worst <= 6:
+                raise ValueError(f"{row}")
+            found.append(
+                cell
+                | {"daily": None if math.isinf(daily) else daily, "worst": worst, "night": cell["night"] == "yes"}
+                | {"source": cell["source"] or None, "zones": cell["zones"].split()}
+            )
+    except (ValueError, csv.Error) as error:
+        raise typer.BadParameter(f"{path} line {len(found) + 2}: {error}", param_hint="--supplies") from None
+    codes = [row["supply"] for row in found]
+    if len(set(codes)) < len(codes):
+        raise typer.BadParameter(f"{path}: a supply stands there twice", param_hint="--supplies")
+    return found
+
+
+_SUPPLY = ("supply", "title", "title_zh", "daily", "night", "source", "worst", "zones")
 
 
 def table(rows: pl.DataFrame) -> Table:
@@ -340,6 +386,7 @@ def _advise(conn: Connection, today: pl.DataFrame, land: Land, now: datetime) ->
         issued,
         past=past,
         foretold=_foretold(conn, today, issued),
+        supplies=supplies.load(conn, now),
     )
 
 

@@ -1,6 +1,7 @@
 """What a balance says to the crews: water or not, how much, by when, and why."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,6 +25,7 @@ def advise(
     *,
     past: pl.DataFrame | None = None,
     foretold: pl.DataFrame | None = None,
+    supplies: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """ADVICE of `zones` (ZONES) at `issued`, a full hour; zones without a balance have none.
 
@@ -31,7 +33,8 @@ def advise(
     `irrigation` of today so far [mm], `moisture` of the root zone now [m³/m³] and `tmax` of yesterday [°C], each null
     where unknown. ET0 and Kc of the last days are taken to persist, spread evenly over the day. Rain comes as it is
     `foretold` (`zone`, `ahead` [d] of 24 h from `issued`, `rain` [mm]), else as it came in some week of the `past`
-    (`zone`, `day`, `effective` [mm]; without it: of `last`).
+    (`zone`, `day`, `effective` [mm]; without it: of `last`). `supplies` are as store.supplies.load gives them: what a
+    supply gives a day is shared, and none of it is used while it is closed.
     """
     rules, recent = land.rules["advice"], int(land.rules["balance"]["recent"])
     ordered = last.sort("zone", "day")
@@ -64,13 +67,23 @@ def advise(
         )
         .with_columns(_rate=pl.col("_rate") * pl.col("factor").fill_null(1.0))
     )
-    now = _now(state, land)
-    return conform(
-        _say(_decide(now, _plan(now, last if past is None else past, land, foretold), rules, issued), land.rules),
-        ADVICE,
-    )
+    now = _now(state, land).join(_NO_SUPPLY if supplies is None else supplies, on="zone", how="left")
+    ahead, shut = _ahead(now, last if past is None else past, land, foretold)
+    alone = plan.make(ahead, land.rules["plan"], shut)
+    made = replace(alone, depth=_shared(now, ahead, alone.depth, shut))
+    short = pl.Series(made.depth[:, 0] < alone.depth[:, 0] - _OTHER, dtype=pl.Boolean())
+    return conform(_say(_decide(now.with_columns(_short=short), made, rules, issued), land.rules), ADVICE)
 
 
+_NO_SUPPLY = pl.DataFrame(
+    schema={
+        "zone": pl.Int32(),
+        "supply": pl.String(),
+        "daily": pl.Float64(),
+        "night": pl.Boolean(),
+        "closed": pl.Boolean(),
+    }
+)
 #: So much another depth is another advice [mm].
 _OTHER = 1.0
 
@@ -108,8 +121,10 @@ def _now(state: pl.DataFrame, land: Land) -> pl.DataFrame:
     )
 
 
-def _plan(now: pl.DataFrame, past: pl.DataFrame, land: Land, foretold: pl.DataFrame | None) -> plan.Plan:
-    """What to do of the days ahead, zone by zone as in `now`."""
+def _ahead(
+    now: pl.DataFrame, past: pl.DataFrame, land: Land, foretold: pl.DataFrame | None
+) -> tuple[plan.Ahead, filter.Flags]:
+    """What is known of the days ahead, zone by zone as in `now`, and on which of them it may not be watered."""
     rules, places = land.rules["plan"], now.select("zone").with_row_index("_place")
     long = int(rules["past"])
     fallen = np.zeros((now.height, long))
@@ -125,8 +140,26 @@ def _plan(now: pl.DataFrame, past: pl.DataFrame, land: Land, foretold: pl.DataFr
     )
     demand = np.repeat(rate[:, None], plan.LONG, axis=1)
     shut = np.zeros(demand.shape, dtype=bool)
-    shut[:, 0] = (now["tmax"] < land.rules["advice"]["cold"]).fill_null(value=False).to_numpy()
-    return plan.make(plan.Ahead(lost, doubt, raw, taw, demand, plan.rains(fallen, said, land.rain)), rules, shut)
+    cold = (pl.col("tmax") < land.rules["advice"]["cold"]).fill_null(value=False)
+    shut[:, 0] = now.select(cold | pl.col("closed").fill_null(value=False)).to_series().to_numpy()
+    return plan.Ahead(lost, doubt, raw, taw, demand, plan.rains(fallen, said, land.rain)), shut
+
+
+def _shared(now: pl.DataFrame, ahead: plan.Ahead, wanted: filter.Numbers, shut: filter.Flags) -> filter.Numbers:
+    """`wanted` within what each supply gives: where one is short, shared by need."""
+    out = wanted.copy()
+    litres = (now["area"] / now["efficiency"]).to_numpy()
+    today = now["irrigation"].fill_null(0.0).to_numpy() * litres
+    limited = now.with_row_index("_place").filter(pl.col("daily").is_not_null())
+    for _, some in limited.group_by("supply", maintain_order=True):
+        places = some["_place"].to_numpy()
+        left = np.full(plan.LONG, 1000 * float(some["daily"][0]))
+        left[0] = max(left[0] - today[places].sum(), 0)
+        if ((wanted[places] * litres[places, None]).sum(axis=0) > left).any():
+            names = ("lost", "doubt", "raw", "taw", "demand", "rain")
+            few = plan.Ahead(*(getattr(ahead, name)[places] for name in names))
+            out[places] = plan.share(few, wanted[places], litres[places], left, shut[places])
+    return out
 
 
 def _decide(state: pl.DataFrame, made: plan.Plan, rules: Mapping[str, float], issued: datetime) -> pl.DataFrame:
@@ -170,17 +203,25 @@ def _decide(state: pl.DataFrame, made: plan.Plan, rules: Mapping[str, float], is
 def _say(decided: pl.DataFrame, every: Mapping[str, Mapping[str, float]]) -> pl.DataFrame:
     """`decided` with the hour from which to water, and the reason in words."""
     rules, hours = every["advice"], every["plan"]
-    decided = decided.with_columns(begin=_begin(hours["begin"], hours["end"]))
+    decided = decided.with_columns(
+        begin=pl.when(pl.col("night").fill_null(value=False))
+        .then(_begin(hours["night"], hours["morning"], wait=True))
+        .otherwise(_begin(hours["begin"], hours["end"]))
+    )
     lost, raw = pl.col("depletion"), pl.col("raw")
     key = (
         pl.when(~pl.col("_known"))
         .then(pl.lit("advice_unknown"))
+        .when(pl.col("closed").fill_null(value=False) & (pl.col("_hours") <= rules["ahead"]).fill_null(value=False))
+        .then(pl.lit("advice_source"))
         .when(pl.col("_cold") & (pl.col("_hours") <= rules["ahead"]).fill_null(value=False))
         .then(pl.lit("advice_cold"))
         .when((lost >= raw) & pl.col("water"))
         .then(pl.lit("advice_now"))
         .when("water")
         .then(pl.lit("advice_soon"))
+        .when(pl.col("_short") & ~pl.col("water"))
+        .then(pl.lit("advice_none_left"))
         .when("_rain")
         .then(pl.lit("advice_rain"))
         .when(pl.col("latest").is_not_null())
@@ -189,7 +230,20 @@ def _say(decided: pl.DataFrame, every: Mapping[str, Mapping[str, float]]) -> pl.
         .then(pl.lit("advice_wet"))
         .otherwise(pl.lit("advice_enough"))
     )
-    fields = ["_key", "depletion", "raw", "_rate", "_hours", "tmax", "_trusted", "_metered", "risk", "water"]
+    fields = [
+        "_key",
+        "depletion",
+        "raw",
+        "_rate",
+        "_hours",
+        "tmax",
+        "_trusted",
+        "_metered",
+        "risk",
+        "_short",
+        "supply",
+        "daily",
+    ]
     facts = decided.with_columns(_key=key).select(pl.struct(fields).alias("facts"))["facts"]
     words = {
         name: [_reason(row, language, rules) for row in facts]
@@ -198,12 +252,17 @@ def _say(decided: pl.DataFrame, every: Mapping[str, Mapping[str, float]]) -> pl.
     return decided.with_columns(*(pl.Series(name, found, pl.String()) for name, found in words.items()))
 
 
-def _begin(begin: float, end: float) -> pl.Expr:
-    """From when to water: now within the hours of the day when least is lost, and where it cannot wait for them."""
+def _begin(begin: float, end: float, *, wait: bool = False) -> pl.Expr:
+    """From when to water: within the hours of the day when least is lost, or at once where it cannot wait for them.
+
+    With `wait` it has to.
+    """
     hour = (pl.col("issued") + pl.duration(minutes="offset")).dt.hour()
     within = (hour >= begin) | (hour < end) if begin > end else hour.is_between(begin, end, closed="left")
     opens = pl.col("issued") + pl.duration(hours=(begin - hour) % 24)
-    return pl.when("water").then(pl.when(within | (opens > pl.col("latest"))).then("issued").otherwise(opens))
+    return pl.when("water").then(
+        pl.when(within if wait else within | (opens > pl.col("latest"))).then("issued").otherwise(opens)
+    )
 
 
 def _reason(facts: Mapping[str, Any], language: Language, rules: Mapping[str, float]) -> str:
@@ -220,6 +279,8 @@ def _reason(facts: Mapping[str, Any], language: Language, rules: Mapping[str, fl
         cold=rules["cold"],
         horizon=int(rules["horizon"]),
         risk=100 * (facts["risk"] or 0.0),
+        supply=facts["supply"] or "",
+        daily=facts["daily"] or 0.0,
     )
     if facts["_key"] == "advice_unknown":
         return words
@@ -227,4 +288,6 @@ def _reason(facts: Mapping[str, Any], language: Language, rules: Mapping[str, fl
     doubted = "" if facts["_trusted"] in (True, None) else text("advice_distrusted", language)
     risky = facts["_key"] == "advice_soon"
     without = text("advice_risk", language, risk=100 * facts["risk"]) if risky else ""
-    return words + text(basis, language) + without + doubted
+    part = facts["_short"] and facts["_key"] in ("advice_now", "advice_soon")
+    shared = text("advice_short", language, supply=facts["supply"], daily=facts["daily"]) if part else ""
+    return words + text(basis, language) + without + shared + doubted

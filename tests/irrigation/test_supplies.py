@@ -1,0 +1,104 @@
+"""What a supply lets: its quota, its nights, the class of its water."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from analytics.store.connection import Connection
+from jobs import irrigate
+from tests.irrigation.park import MIDNIGHT, NOW
+from tests.register.drafts import facts
+
+HEAD = "supply,title,title_zh,daily,night,source,worst,zones\n"
+
+
+def enter(conn: Connection, dsn: str, path: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = path / "supplies.csv"
+    file.write_text(HEAD + text, encoding="utf-8")
+    monkeypatch.setattr("jobs.console.now", lambda: NOW)
+    irrigate.main(as_json=True, entered=file, dsn=dsn)
+
+
+def said(conn: Connection) -> dict[str, dict[str, Any]]:
+    names = ("zone", "water", "volume", "begin", "reason", "reason_zh")
+    rows = facts(conn, f"SELECT {', '.join(names)} FROM report.advice ORDER BY 1")
+    return {row[0]: dict(zip(names, row, strict=True)) for row in rows}
+
+
+def test_a_quota_is_kept_and_shared(
+    site: Connection, dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    irrigate.run(site, NOW)
+    alone = said(site)
+    wanted = sum(row["volume"] for row in alone.values())
+    assert wanted > 400
+    site.execute("TRUNCATE advice")
+    enter(site, dsn, tmp_path, "well,Well,井,400,no,,,Z01 Z02\n", monkeypatch)
+    shared = said(site)
+    assert sum(row["volume"] for row in shared.values()) == pytest.approx(400, abs=0.1)
+    plans = facts(site, "SELECT day, sum(volume) FROM report.watering_plan GROUP BY 1")
+    assert all(volume <= 400.1 for _, volume in plans)
+    assert any("Supply well (400 m³ a day) is short" in row["reason"] for row in shared.values())
+    assert any("不足" in row["reason_zh"] or "优先供给" in row["reason_zh"] for row in shared.values())
+    site.execute("TRUNCATE advice")
+    enter(site, dsn, tmp_path, "well,,,0,,,,Z01\n", monkeypatch)
+    none = said(site)
+    assert none["Z01"]["water"] is False
+    assert "goes to zones in greater need" in none["Z01"]["reason"]
+    assert none["Z02"]["volume"] == alone["Z02"]["volume"]  # it has another supply now
+
+
+def test_a_supply_for_the_night_waits_for_it(
+    site: Connection, dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enter(site, dsn, tmp_path, "river,,,,yes,,,Z01\n", monkeypatch)
+    irrigate.run(site, NOW + timedelta(days=1, hours=12))  # noon of the day after
+    noon = MIDNIGHT + timedelta(days=1, hours=12)
+    found = said(site)
+    assert found["Z01"]["begin"] == noon + timedelta(hours=9)
+    assert found["Z02"]["begin"] == noon
+
+
+def test_water_of_a_bad_class_is_not_used(
+    site: Connection, dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.execute(
+        """
+        INSERT INTO term (kind, name) VALUES ('standard', 'gb3838-test'), ('averaging', 'hour') ON CONFLICT DO NOTHING;
+        INSERT INTO assessment (time, known, station, averaging, standard, class, count)
+        SELECT '2026-03-08 14:00Z', now(), s.id, g.id, d.id, 5, 9 FROM station s, term g, term d
+        WHERE s.code = 'S01' AND g.kind = 'averaging' AND g.name = 'hour' AND d.name = 'gb3838-test'
+        """
+    )
+    enter(site, dsn, tmp_path, "river,,,,,S01,5,Z01\n", monkeypatch)
+    assert said(site)["Z01"]["water"] is True
+    site.execute("TRUNCATE advice")
+    enter(site, dsn, tmp_path, "river,,,,,S01,4,Z01\n", monkeypatch)
+    found = said(site)
+    assert found["Z01"]["water"] is False
+    assert "too bad a class" in found["Z01"]["reason"]
+    assert found["Z02"]["water"] is True
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("well,,,-1,,,,Z01\n", "line 2"),
+        ("well,,,nan,,,,Z01\n", "line 2"),
+        ("well,,,,maybe,,,Z01\n", "line 2"),
+        ("well,,,,,,9,Z01\n", "line 2"),
+        (",,,,,,,Z01\n", "line 2"),
+        ("well,,,,,,,Z01\nwell,,,,,,,Z02\n", "twice"),
+        ("well,,,,,,,Z09\n", "nobody registered Z09"),
+        ("well,,,,,S09,,Z01\n", "nobody registered S09"),
+    ],
+)
+def test_a_list_that_cannot_be_is_refused(
+    site: Connection, dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, reason: str
+) -> None:
+    with pytest.raises(typer.BadParameter, match=reason):
+        enter(site, dsn, tmp_path, text, monkeypatch)
+    assert facts(site, "SELECT count(*) FROM supply") == [(0,)]
