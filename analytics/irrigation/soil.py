@@ -43,6 +43,11 @@ def effective_rain(rain: pl.Expr, bands: tuple[tuple[float, float], ...]) -> pl.
     return rain * share
 
 
+def effective_rain_month(rain: pl.Expr) -> pl.Expr:
+    """What of a month's `rain` [mm] reaches the roots, by USDA's rule, as schedules are drawn up with."""
+    return pl.when(rain <= 250).then(rain * (125 - 0.2 * rain) / 125).otherwise(125 + 0.1 * rain)
+
+
 def root_zone(readings: pl.DataFrame, by: list[str]) -> pl.DataFrame:
     """`by`, `moisture` [m³/m³]: mean of the root zone of probes at `depth` [m] with `value` [m³/m³].
 

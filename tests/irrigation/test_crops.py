@@ -193,6 +193,11 @@ def test_rain_counts_by_its_band(rain: float, counts: float) -> None:
     assert number(irrigation.effective_rain(pl.lit(float(rain)), LAND.rain)) == pytest.approx(counts)
 
 
+@pytest.mark.parametrize("vector", PUBLISHED["effective_rain"]["vectors_usda"])
+def test_rain_of_a_month_counts_by_the_rule_of_the_paper(vector: dict[str, float]) -> None:
+    assert number(irrigation.effective_rain_month(pl.lit(float(vector["p"])))) == pytest.approx(vector["expected"])
+
+
 @pytest.mark.parametrize(
     ("probes", "root", "expected"),
     [

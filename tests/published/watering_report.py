@@ -4,7 +4,8 @@ Rain and reference evapotranspiration are those of Manhattan (Kansas, USCRN), Ki
 are made up: four kinds, each five times with another true use, a probe with noise and an offset, and rain that counts
 otherwise than our tables say. Ours knows tables, weather up to yesterday, meters and probes. The rival waters every
 seventh day by the month: usual ET0 x Kc, times the least factor that gave this very zone no more days of stress than
-ours in five other years, or as few as any; `plain` is the same times 1. The planner knows all that will come and fills
+ours in five other years, or as few as any; `plain` is the same times 1, `less` that scaled schedule drawn up less the
+usual rain that counts (USDA's rule), scaled anew. The planner knows all that will come and fills
 up what is beyond RAW, day by day: the least there is.
 """
 
@@ -18,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from analytics import crops
+from analytics import crops, irrigation
 from analytics import evapotranspiration as et
 from analytics.irrigation import filter, plan
 from analytics.irrigation.filter import DEPLETION, LOSS, ZONE, Ground, Numbers
@@ -211,15 +212,24 @@ def traces(rain: Numbers, day: int) -> Numbers:
     return np.stack([rain[start : start + plan.LONG] for start in starts])
 
 
-def fixed(zones: Park, year: Weather, weekly: Numbers, scale: Numbers) -> Season:
-    """A season by the schedule: `weekly` (12,) usual ET0 [mm/d] by month, `scale` (n,)."""
+@dataclass(frozen=True)
+class Usual:
+    """ET0 and rain that counts [mm/d] of a usual day of each month, (12,)."""
+
+    et0: Numbers
+    rain: Numbers
+
+
+def fixed(zones: Park, year: Weather, weekly: Usual, scale: Numbers) -> Season:
+    """A season by the schedule: what is usual of a month, `scale` (n,)."""
     number = zones.kc.size
     true, water, stress, times = 0.2 * zones.ground.taw, np.zeros(number), np.zeros(number), np.zeros(number)
     for day in range(SHUT):
         give = np.zeros(number)
         if day >= OPEN and (day - OPEN) % 7 == 0:
-            give = scale * zones.kc * 7 * weekly[min(day // 30, 11)]
-        true = truly(true, zones, float(year.et0[day]), float(year.rain[day]), np.minimum(give, 1e9))
+            month = min(day // 30, 11)
+            give = scale * 7 * np.maximum(zones.kc * weekly.et0[month] - weekly.rain[month], 0)
+        true = truly(true, zones, float(year.et0[day]), float(year.rain[day]), give)
         if day >= OPEN:
             water, times, stress = water + give, times + (give > 0), stress + (true > zones.raw)
     return Season(water, stress, times)
@@ -236,7 +246,7 @@ def foreseen(zones: Park, year: Weather) -> Season:
     return Season(water, np.zeros(number), np.zeros(number))
 
 
-def scaled(zones: Park, years: Sequence[Weather], weekly: Numbers, allowed: Numbers) -> Numbers:
+def scaled(zones: Park, years: Sequence[Weather], weekly: Usual, allowed: Numbers) -> Numbers:
     """The least factor of each zone whose days of stress over `years` are no more than `allowed` (n,), or than those of
     the factor that has fewest."""
     factors = np.arange(0.2, 3.01, 0.05)
@@ -249,10 +259,13 @@ def scaled(zones: Park, years: Sequence[Weather], weekly: Numbers, allowed: Numb
     return np.asarray(factors[np.argmax(dry <= np.maximum(allowed, dry.min(axis=0)), axis=0)])
 
 
-def usual(years: Sequence[Weather]) -> Numbers:
-    """Mean ET0 [mm/d] of a month, by who counts 30 days to each."""
-    mean = np.mean([year.et0 for year in years], axis=0)
-    return np.array([mean[30 * month : 30 * (month + 1) if month < 11 else 365].mean() for month in range(12)])
+def usual(years: Sequence[Weather], *, rain: bool = False) -> Usual:
+    """Means of a month, by who counts 30 days to each; with `rain` what counts of it, else none."""
+    et0, fell = (np.mean([getattr(year, name) for year in years], axis=0) for name in ("et0", "rain"))
+    days = [slice(30 * month, 30 * (month + 1) if month < 11 else 365) for month in range(12)]
+    sums = pl.DataFrame({"rain": [float(fell[day].sum()) for day in days]})
+    counts = sums.select(irrigation.effective_rain_month(pl.col("rain"))).to_series().to_numpy() / 30
+    return Usual(np.array([et0[day].mean() for day in days]), counts if rain else np.zeros(12))
 
 
 def rows(rules: Mapping[str, float], known: int = 0) -> Iterator[dict[str, Any]]:
@@ -263,10 +276,13 @@ def rows(rules: Mapping[str, float], known: int = 0) -> Iterator[dict[str, Any]]
         weekly, zones = usual(past), park(place)
         allowed = np.sum([ours(zones, year, 7, rules, known).stress for year in past], axis=0)
         scale = scaled(zones, past, weekly, allowed)
+        drawn = usual(past, rain=True)
+        finer = scaled(zones, past, drawn, allowed)
         for number in looked:
             year = read[site][number]
             season, best = ours(zones, year, 11, rules, known), foreseen(zones, year)
             rival, plain = fixed(zones, year, weekly, scale), fixed(zones, year, weekly, np.ones(scale.size))
+            less = fixed(zones, year, drawn, finer)
             for kind, (name, *_) in enumerate(KINDS):
                 of = zones.kind == kind
                 yield {
@@ -275,10 +291,12 @@ def rows(rules: Mapping[str, float], known: int = 0) -> Iterator[dict[str, Any]]
                     "kind": name,
                     "ours": season.water[of].mean(),
                     "rival": rival.water[of].mean(),
+                    "less": less.water[of].mean(),
                     "plain": plain.water[of].mean(),
                     "planner": best.water[of].mean(),
                     "stress": season.stress[of].mean(),
                     "of rival": rival.stress[of].mean(),
+                    "of less": less.stress[of].mean(),
                     "of plain": plain.stress[of].mean(),
                     "times": season.times[of].mean(),
                 }
@@ -287,25 +305,31 @@ def rows(rules: Mapping[str, float], known: int = 0) -> Iterator[dict[str, Any]]
 def table(found: pl.DataFrame, by: list[str]) -> pl.DataFrame:
     sums = found.group_by(by, maintain_order=True).agg(pl.selectors.numeric().exclude("year").mean())
     return sums.with_columns(
-        saved=100 * (1 - pl.col("ours") / pl.col("rival")), above=100 * (pl.col("ours") / pl.col("planner") - 1)
+        saved=100 * (1 - pl.col("ours") / pl.col("rival")),
+        thrift=100 * (1 - pl.col("ours") / pl.col("plain")),
+        above=100 * (pl.col("ours") / pl.col("planner") - 1),
     )
 
 
 def main() -> None:
     rules = crops.load().rules["plan"]
-    pl.Config(tbl_rows=80, tbl_cols=20, tbl_width_chars=140, float_precision=1)
+    pl.Config(tbl_rows=80, tbl_cols=20, tbl_width_chars=180, float_precision=1)
     pl.Config(tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True)
     for known, words in ((0, "no forecast of rain"), (3, "rain of three days foretold, its amount within a half")):
         found = pl.DataFrame(list(rows(rules, known)))
         years = table(found, ["site", "year"])
-        print(f"Water [mm] of a season and days of stress of a zone, saved and above the planner [%]: {words}")
+        print(f"Water [mm] of a season and days of stress of a zone: {words}")
+        print("saved beside the rival, thrift beside plain, above the planner [%]; less and plain leave more stress")
         print(years)
         print(table(found, ["kind"]))
         whole = table(found.with_columns(all=pl.lit("ten years")), ["all"]).row(0, named=True)
         few = years.filter(pl.col("saved") < 20)["year"].to_list()
         more = years.filter(pl.col("stress") > pl.col("of rival"))["year"].to_list()
         print(f"All: saved {whole['saved']:.1f} %, above the planner {whole['above']:.1f} %, days of stress")
-        print(f"{whole['stress']:.2f} (rival {whole['of rival']:.2f}, plain {whole['of plain']:.1f}).")
+        print(
+            f"{whole['stress']:.2f} (rival {whole['of rival']:.2f}, less {whole['of less']:.2f}, plain"
+            f" {whole['of plain']:.1f}); beside plain saved {100 * (1 - whole['ours'] / whole['plain']):.1f} %."
+        )
         print(f"Years with less than 20 % saved: {few}; with more days of stress than the rival: {more}")
 
 
