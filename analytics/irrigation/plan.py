@@ -45,6 +45,8 @@ class Plan:
     rain: Flags
 
 
+#: Nobody is sent for less [mm].
+_LEAST = 0.5
 #: How much of what was foretold may come.
 _SHARES = np.array([0.0, 0.5, 1.0, 1.5])
 
@@ -177,4 +179,4 @@ def share(ahead: Ahead, wanted: Numbers, area: Numbers, supply: Numbers, shut: F
     if found.x is None:
         raise RuntimeError(f"no plan within the supply: {found.message}")
     made = np.diff(found.x[:size].reshape(wanted.shape), axis=1, prepend=0.0)
-    return np.asarray(np.maximum(made, 0), dtype=float)
+    return np.asarray(np.where(made < _LEAST, 0.0, made), dtype=float)
