@@ -31,5 +31,21 @@ CROSS JOIN LATERAL (SELECT * FROM advice WHERE zone = z.id ORDER BY issued DESC 
 CROSS JOIN LATERAL unnest(a.plan) WITH ORDINALITY AS d (volume, number)
 JOIN station w ON w.id = z.weather;
 
-GRANT SELECT ON report.zone, report.water_balance, report.advice, report.watering_plan
+-- Where zones have their water from, a row a local day of the last 90 and of the plan: what meters saw, what is planned
+-- of days to come, what it gives a day [m³].
+CREATE OR REPLACE VIEW report.supply_day AS
+WITH seen AS (
+    SELECT z.supply, b.day, sum(b.irrigation * z.area / 1000) AS used, NULL::float8 AS planned
+    FROM zone z JOIN water_balance b ON b.zone = z.id
+    WHERE z.supply IS NOT NULL AND b.day > current_date - 90 GROUP BY 1, 2
+), ahead AS (
+    SELECT z.supply, p.day, NULL::float8 AS used, sum(p.volume) AS planned
+    FROM zone z JOIN report.watering_plan p ON p.zone = z.code WHERE z.supply IS NOT NULL GROUP BY 1, 2
+)
+SELECT s.code AS supply, s.title, s.title_zh, d.day, max(d.used) AS used, max(d.planned) AS planned, s.daily,
+       s.night, q.code AS source, s.worst
+FROM supply s JOIN (SELECT * FROM seen UNION ALL SELECT * FROM ahead) AS d ON d.supply = s.code
+LEFT JOIN station q ON q.id = s.source GROUP BY s.code, d.day, q.code;
+
+GRANT SELECT ON report.supply_day, report.zone, report.water_balance, report.advice, report.watering_plan
     TO greenwatch_reader, greenwatch_duty, greenwatch_writer, greenwatch_admin;

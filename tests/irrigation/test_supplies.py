@@ -41,6 +41,9 @@ def test_a_quota_is_kept_and_shared(
     assert sum(row["volume"] for row in shared.values()) == pytest.approx(400, abs=0.1)
     plans = facts(site, "SELECT day, sum(volume) FROM report.watering_plan GROUP BY 1")
     assert all(volume <= 400.1 for _, volume in plans)
+    burnt = facts(site, "SELECT day, used, planned, daily FROM report.supply_day ORDER BY day")
+    assert [(day, planned) for day, _, planned, _ in burnt if planned is not None] == sorted(plans)
+    assert {daily for *_, daily in burnt} == {400.0}
     assert any("Supply well (400 m³ a day) is short" in row["reason"] for row in shared.values())
     assert any("不足" in row["reason_zh"] or "优先供给" in row["reason_zh"] for row in shared.values())
     site.execute("TRUNCATE advice")
@@ -49,6 +52,17 @@ def test_a_quota_is_kept_and_shared(
     assert none["Z01"]["water"] is False
     assert "goes to zones in greater need" in none["Z01"]["reason"]
     assert none["Z02"]["volume"] == alone["Z02"]["volume"]  # it has another supply now
+
+
+def test_what_meters_saw_counts_against_the_quota(
+    site: Connection, dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enter(site, dsn, tmp_path, "well,,,400,no,,,Z01 Z02\n", monkeypatch)
+    site.execute("DELETE FROM water_balance WHERE day < (SELECT max(day) FROM water_balance)")
+    site.execute("UPDATE water_balance SET day = current_date - 1, irrigation = 2")
+    areas = facts(site, "SELECT sum(area) FROM zone")[0][0]
+    used = facts(site, "SELECT used, daily FROM report.supply_day WHERE day = current_date - 1")
+    assert used == [(pytest.approx(2 * areas / 1000), 400.0)]
 
 
 def test_a_supply_for_the_night_waits_for_it(
