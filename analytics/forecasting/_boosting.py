@@ -348,7 +348,16 @@ def unpack(blob: bytes) -> Fit:
     its array or reads a column that is not there."""
     try:
         return _unpacked(blob)
-    except (zlib.error, EOFError, KeyError, TypeError, AttributeError, OverflowError, UnicodeDecodeError) as problem:
+    except (
+        zlib.error,
+        EOFError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        MemoryError,
+        UnicodeDecodeError,
+    ) as problem:
         raise ValueError(f"not a fit: {problem}") from problem
 
 
@@ -357,7 +366,7 @@ def _unpacked(blob: bytes) -> Fit:
     source = io.BytesIO(loose.decompress(blob, _LARGEST))
     if not loose.eof:
         raise ValueError("not a fit: it is cut, or too large")
-    said, start, trust, flat, weights = (np.load(source, allow_pickle=False) for _ in range(5))
+    said, start, trust, flat, weights = (np.lib.format.read_array(source, allow_pickle=False) for _ in range(5))
     manifest = json.loads(said.tobytes())
     every = np.frombuffer(flat.tobytes(), dtype=_NODE)
     counts, trees, at = manifest.pop("nodes"), [], 0
