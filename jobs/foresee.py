@@ -8,7 +8,6 @@ from math import ceil
 
 import numpy as np
 import polars as pl
-import sklearn  # type: ignore[import-untyped]  # it has no types
 import structlog
 
 from analytics import forecasting
@@ -22,7 +21,7 @@ _HOUR = timedelta(hours=1)
 SHAPE = boosting.Shape()
 #: The subject of a fit that is about no series by itself.
 _ALL = 0
-_VERSIONS = {"greenwatch": version("greenwatch"), "scikit-learn": sklearn.__version__, "numpy": np.__version__}
+_VERSIONS = {name: version(name) for name in ("greenwatch", "scikit-learn", "numpy")}
 
 log = structlog.get_logger()
 

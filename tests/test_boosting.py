@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 
 from analytics import forecasting
 from analytics.forecasting import FORECASTERS, Array, Fit, Panel, Shape, _panel, boosting
+from analytics.forecasting._boosting.blocks import fold as fold_of
+from analytics.forecasting._boosting.trees import NODE
 from analytics.skill import truth
 
 SETTINGS = forecasting.load().settings
@@ -106,7 +108,7 @@ def test_no_column_reads_a_row_from_the_origin_on(origin: int, seed: int) -> Non
 
 def test_a_past_that_it_was_taught_is_told_by_what_was_not_taught_it(panel: Panel, fit: Fit) -> None:
     """Each origin by one of three; of what one was taught, nothing within a lead of the block it is tested on."""
-    blocks = boosting._fold(panel.start, np.arange(HOURS), SHAPE.block)
+    blocks = fold_of(panel.start, np.arange(HOURS), SHAPE.block)
     for fold in range(3):
         mine = np.flatnonzero(blocks[:TAUGHT] == fold)[::200]
         spoiled = tuple(
@@ -228,7 +230,7 @@ def spoiled(blob: bytes, change: Callable[[list[Any]], None]) -> bytes:
     source = io.BytesIO(zlib.decompress(blob))
     parts: list[Any] = [np.load(source) for _ in range(5)]
     parts[0] = json.loads(parts[0].tobytes())
-    parts[3] = parts[3].view(boosting._NODE).copy()
+    parts[3] = parts[3].view(NODE).copy()
     change(parts)
     parts[0] = np.frombuffer(json.dumps(parts[0], sort_keys=True).encode(), np.uint8)
     parts[3] = parts[3].view(np.uint8)
@@ -289,4 +291,4 @@ def test_garbage_is_refused(garbage: bytes, at: int, squeezed: bool) -> None:
 
 
 def test_times_are_times() -> None:
-    assert boosting._fold(datetime(1970, 1, 1, tzinfo=UTC), np.array([0, 671, 672, 2016]), 672).tolist() == [0, 0, 1, 0]
+    assert fold_of(datetime(1970, 1, 1, tzinfo=UTC), np.array([0, 671, 672, 2016]), 672).tolist() == [0, 0, 1, 0]

@@ -3,7 +3,7 @@
 Nothing here reads a row from an origin on, but for the calendar and for `ahead`, which was issued by then.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
@@ -22,9 +22,11 @@ _CHANGES = (3, 6, 24)
 _CALM = 1.5  # [m/s]
 _WEEK = 168
 #: Of the columns of a lead, so many first ones are the hour and the day.
-CLOCK = 7
+_CLOCK = 7
 #: So many neighbours are read; the weight of one falls to 1/e within so many km.
 _NEIGHBOURS, _NEAR = 12, 20.0
+#: Rows of columns worked on at once: some hundred numbers each.
+_PART = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,11 @@ class Panel:
     def at(self, some: slice) -> "Panel":
         """The same for `some` of the origins that `ahead` is about."""
         return replace(self, ahead={name: grid[some] for name, grid in self.ahead.items()})
+
+    def parts(self, count: int) -> list[slice]:
+        """`count` origins in parts of a bounded number of rows."""
+        step = max(_PART // max(self.values.shape[1], 1), 1)
+        return [slice(first, first + step) for first in range(0, count, step)]
 
 
 def anchor(values: Array, origins: Ints, settings: Settings) -> Array:
@@ -129,6 +136,11 @@ def at_lead(panel: Panel, origins: Ints, lead: int, settings: Settings, known: A
     for _, grid in sorted(panel.ahead.items()):
         found += [grid[:, lead - 1], *(_mean(grid[:, max(lead - span, 0) : lead], axis=1) for span in (6, 24, lead))]
     return np.stack(found, axis=-1).astype(np.float32)
+
+
+def every_lead(common: Singles, by_lead: Sequence[Singles]) -> Singles:
+    """[..., columns] all that `base` and `at_lead` of each lead give, the clock once."""
+    return np.concatenate([common, by_lead[0], *(part[..., _CLOCK:] for part in by_lead[1:])], axis=-1)
 
 
 def _at(values: Array, rows: Ints) -> Array:

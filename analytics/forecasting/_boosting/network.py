@@ -58,6 +58,11 @@ def tell(network: Network, rows: Singles) -> Array:
     return np.asarray(found * network.sizes)
 
 
+def mean(networks: Sequence[Network], rows: Singles) -> Array:
+    """[rows, leads] what `networks` tell of `rows` on the whole."""
+    return np.asarray(np.mean([tell(network, rows) for network in networks], axis=0))
+
+
 def flat(network: Network) -> Array:
     """Its numbers, one after the other."""
     layers = [part.ravel() for layer in network.layers for part in layer]
