@@ -19,9 +19,9 @@ from jobs.facts import Facts, inside, joined
 from jobs.rules import Rules, by_rules
 
 _HOUR, _INSTANT = timedelta(hours=1), timedelta(microseconds=1)
-#: How far beyond a changed window, and beyond what is bridged there, quiet is looked for at first; where there is none,
-#: each time twice as far.
-MARGIN = timedelta(hours=12)
+#: How far beyond a changed window, and beyond what is bridged there, quiet is looked for at first; and how many times
+#: as far each time where there is none: a look costs more than the rows that it reads.
+MARGIN, FARTHER = timedelta(hours=12), 3
 _SUBJECT = ["station", "rule"]
 
 
@@ -96,7 +96,7 @@ class _Around:
                 return pl.concat(some for some, _ in settled), pl.concat(some for _, some in settled)
             # A window that reaches on meets the quiet around those that are settled before it meets their changes.
             known = rows.join(found.select("window"), on="window", how="semi").drop("window")
-            margin *= 2
+            margin *= FARTHER
             early, late = found.filter("before"), found.filter("beyond")
             pieces = pl.concat(
                 [

@@ -190,7 +190,9 @@ class Facts:
                     ),
                 ]
             )
-        asked = {name: each for name, each in rule.episodes.items() if not self.names or name in self.names}
+        # Values are shared by rules; a look costs by the rules that are still looked for, not by all of them.
+        wanted = set(pieces["rule"])
+        asked = {name: each for name, each in rule.episodes.items() if name in wanted}
         return episodes.conditions(values, self.stations, asked, events)
 
 
