@@ -13,7 +13,7 @@ from rich.text import Text
 from analytics import standards
 from analytics.store.connection import Connection
 from analytics.store.observations import Counts
-from analytics.texts import TEXTS, Language, choose, text
+from analytics.texts import SUBJECTS, TEXTS, Language, choose, text
 from jobs import board, chain, summary
 from jobs.summary import Facts, Run
 from jobs.summary.calendar import calendar
@@ -264,6 +264,10 @@ def test_an_empty_store_says_what_to_do() -> None:
     assert any("greenwatch demo" in line for line in lines)
     assert any("greenwatch ingest --register" in line for line in lines)
     assert any("greenwatch settle" in line for line in drawn(replace(made, days=made.days.clear())))
+
+
+def test_no_two_subjects_say_the_same_key() -> None:
+    assert sum(len(subject.WORDS) for subject in SUBJECTS) == len(TEXTS)
 
 
 @pytest.mark.parametrize("key", TEXTS)

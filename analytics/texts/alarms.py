@@ -1,0 +1,83 @@
+"""Alarms, planned events, and what other rules would have told."""
+
+from collections.abc import Mapping
+
+WORDS: Mapping[str, tuple[str, str]] = {
+    # why an alarm changed (alarms.REASONS)
+    "alarm_begun": ("holds, to be confirmed", "达到条件，待确认"),
+    "alarm_fired": ("holds at the live edge", "实时数据达到条件"),
+    "alarm_passed": ("passed before it was confirmed", "确认前已消失"),
+    "alarm_removed": ("what it stood on was corrected away", "所依据的数据已被更正"),
+    "alarm_silent": ("no live values", "实时数据中断"),
+    "alarm_seen": ("live values again", "实时数据恢复"),
+    "alarm_quiet": ("back below the line, to be confirmed", "已回落，待确认"),
+    "alarm_again": ("holds again", "再次达到条件"),
+    "alarm_cleared": ("below the line for long enough", "持续低于解除线"),
+    "alarm_raised": ("a higher level", "级别升高"),
+    "alarm_lowered": ("a lower level", "级别降低"),
+    "alarm_told": ("still holds, and is held back no more", "仍在持续，不再抑制，现予告警"),
+    "alarm_escalated": ("on for long: told more loudly", "持续过久，告警升级"),
+    # greenwatch alarms
+    "alarm_column_subject": ("subject", "对象"),
+    "alarm_column_rule": ("rule", "规则"),
+    "alarm_column_state": ("state", "状态"),
+    "alarm_column_level": ("level", "级别"),
+    "alarm_column_since": ("since", "自"),
+    "alarm_column_told": ("told", "告警级别"),
+    "alarm_column_incident": ("incident", "事件"),
+    "planned_planned": ("number", "编号"),
+    "planned_scope": ("covers", "范围"),
+    "planned_name": ("name", "名称"),
+    "planned_start": ("from", "开始"),
+    "planned_stop": ("to", "结束"),
+    "planned_author": ("author", "登记人"),
+    "planned_reason": ("reason", "原因"),
+    "planned_kind": ("kind", "类型"),
+    "planned_ended": ("ended", "提前终止"),
+    "planned_ended_by": ("by", "终止人"),
+    "planned_ended_for": ("because", "终止原因"),
+    "planned_scope_all": ("all", "全部"),
+    "planned_scope_station": ("station", "站点"),
+    "planned_scope_district": ("district", "区"),
+    "planned_scope_source": ("source", "数据源"),
+    "planned_scope_parameter": ("parameter", "参数"),
+    "plan_rule": ("rule", "规则"),
+    "plan_severity": ("severity", "告警级别"),
+    "plan_now": ("rules now", "现行规则"),
+    "plan_then": ("with the file", "按此文件"),
+    "plan_difference": ("difference", "差值"),
+    "plan_subjects": ("stations or districts", "站点或区"),
+    "plan_longest": ("longest [h]", "最长[小时]"),
+    "plan_when": ("told at", "告警时间"),
+    "plan_apart": (
+        "not replayed, since neither means nor readings say it: {rules}",
+        "不由均值或读数得出，未重演：{rules}",
+    ),
+    "plan_assumes_means": (
+        "means are those kept now: what was corrected later counts as known from the start",
+        "均值取现存值：事后更正视为当时已知",
+    ),
+    "plan_assumes_arrival": (
+        "an hour counts from when its live readings had come; one that came late or by backfill tells nobody",
+        "每小时自其实时数据到齐起计；迟到或补录的小时不触发告警",
+    ),
+    "plan_assumes_archived": (
+        "hours whose readings were archived, and those of derived series, count as live and in time",
+        "原始读数已归档的小时及衍生序列视为实时且准时",
+    ),
+    "plan_assumes_look": (
+        "somebody looks once an hour, 5 minutes after its end; rules and registry are those of today",
+        "每小时结束5分钟后判定一次；规则与登记信息以今日为准",
+    ),
+    "plan_assumes_readings": (
+        "hard limits: readings as kept now, from when they came, looked at once a minute; archived ones tell nothing",
+        "硬限值：读数取现存值，自其到达起计，每分钟判定一次；已归档的读数不触发告警",
+    ),
+    "plan_assumes_held": (
+        "planned events and regions hold back; outages of sources do not; what is latched was acknowledged",
+        "计划事件与区域告警参与抑制；数据源中断不参与；锁存告警视为已确认",
+    ),
+    "alarm_told_nobody": ("nobody", "未告警"),
+    "alarm_told_ticket": ("ticket", "工单"),
+    "alarm_told_page": ("page", "呼叫"),
+}
