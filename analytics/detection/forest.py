@@ -8,8 +8,7 @@ miss (of 247 events of Logan River 25 at its best line, with 275 false ones).
 """
 
 import base64
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,9 +16,9 @@ import numpy.typing as npt
 import polars as pl
 
 from analytics import tables
-from analytics.detection._residual import NORMAL, wanted
-from analytics.detection._rows import Array, Ints, Readings, by_series, cadence, together
-from analytics.frames import SCORES, TIME, conform, empty, settle
+from analytics.detection import _station
+from analytics.detection._residual import NORMAL
+from analytics.detection._rows import Array, Ints, cadence
 from analytics.parameters import Parameter
 
 NAME = "forest"
@@ -30,12 +29,10 @@ SETTING: Mapping[str, Any] = {
     "source": str,
     "confidence": str,
 }
-#: Readings before a row that its score reads: the greatest `change` that a fit may ask for.
-REACH = 12
-#: Fewest series of a station that have anything to say about one another.
-LEAST = 3
 #: Rows that walk together: what they need at once stays small.
 _PART = 20_000
+#: `change` reaches so far back at most.
+REACH = _station.REACH
 _BLOB = pl.Struct(
     {
         "members": pl.List(pl.Int32),
@@ -52,53 +49,20 @@ _KINDS: Mapping[str, Any] = {"feature": np.int16, "cut": np.float32, "depth": np
 def fit(
     steps: pl.DataFrame, voices: pl.DataFrame, parameters: Mapping[str, Parameter], setting: Mapping[str, Any]
 ) -> pl.DataFrame:
-    """`subject` (the first series of a station in `voices`), `blob`: members, centre and scale of each, and the trees.
-
-    Where `voices` has no `station`, nobody is related."""
-    made = []
-    if "station" in voices.columns:
-        rows = wanted(steps, voices, parameters, setting).join(voices.select("series", "station"), on="series")
-        first = dict(voices.group_by("station").agg(pl.col("series").min()).iter_rows())
-        for (station,), part in rows.sort("station", "time", "series").group_by("station", maintain_order=True):
-            if (blob := _learn(part, setting)) is not None:
-                made.append((first[station], json.dumps(blob).encode()))
-    return pl.DataFrame(made, schema={"subject": pl.Int32(), "blob": pl.Binary()}, orient="row").sort("subject")
+    """`subject`, `blob` (`_station.fits`): members, centre and scale of each, and the trees."""
+    return _station.fits(steps, voices, parameters, setting, _learn)
 
 
 def score(steps: pl.DataFrame, fits: pl.DataFrame) -> pl.DataFrame:
     """`frames.SCORES`, a row a time at which all members of a fit were read, at the member farthest out."""
-    learned = fits.select(
-        "subject",
-        pl.col("valid_from").cast(TIME).to_physical(),
-        pl.col("blob").cast(pl.String).str.json_decode(_BLOB).alias("fit"),
-    ).unnest("fit")
-    until = pl.col("valid_from").shift(-1).over("subject", order_by="valid_from").alias("until")
-    read, parts = by_series(steps), []
-    for known in learned.with_columns(until).sort("subject", "valid_from").iter_rows(named=True):
-        if all(member in read for member in known["members"]):
-            parts.append(_score([read[member] for member in known["members"]], known))
-    if not parts:
-        return empty(SCORES)
-    series, time, value = (np.concatenate(part) for part in zip(*parts, strict=True))
-    made = pl.DataFrame({"series": series, "time": time, "value": value}).with_columns(
-        pl.col("time").cast(TIME), settle(pl.col("value")), pl.lit(NAME).alias("detector")
-    )
-    return conform(made, SCORES)
+    return _station.scores(NAME, steps, fits, _BLOB, _judge)
 
 
-def _learn(part: pl.DataFrame, setting: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What is kept of a station; None where too few series have enough readings."""
+def _learn(members: list[int], time: Ints, values: Array, setting: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What is kept of a station; None where too few of its readings stand together."""
     # Imported here: it takes a second that a command which learns nothing should not wait for.
     from sklearn.ensemble import IsolationForest  # type: ignore[import-untyped]  # it has no types
 
-    counts = part.group_by("series").agg(pl.len(), (pl.col("value") == pl.col("value").median()).mean().alias("same"))
-    members = counts.filter(pl.col("len") >= setting["least"], pl.col("same") < 1)["series"].sort().to_list()
-    if len(members) < LEAST:
-        return None
-    read = by_series(part)
-    time, values = together([read[member] for member in members])
-    if len(time) < setting["least"]:
-        return None
     centre = np.median(values, axis=0)
     spread = NORMAL * np.median(np.abs(values - centre), axis=0)
     scale = np.round(np.where(spread > 0, spread, np.maximum(values.std(axis=0), 1e-6)), 9)
@@ -184,20 +148,13 @@ def _depth(rows: npt.NDArray[np.float32], forest: Mapping[str, npt.NDArray[Any]]
     return out
 
 
-def _score(read: Sequence[Readings], known: Mapping[str, Any]) -> tuple[npt.NDArray[np.int32], Ints, Array]:
-    """Series, time and score of the readings of all members that the fit judges."""
-    start = known["valid_from"]
-    stop = np.iinfo(np.int64).max if known["until"] is None else known["until"]
-    low = int(start - REACH * known["cadence"])
-    inside = [(time, value, *np.searchsorted(time, [low, stop])) for time, value in read]
-    time, values = together([(time[a:b], value[a:b]) for time, value, a, b in inside])
+def _judge(time: Ints, values: Array, known: Mapping[str, Any]) -> tuple[npt.NDArray[np.bool_], Array, Array]:
+    """As `_station.scores` asks for."""
     scaled = (values - np.array(known["centre"])) / np.array(known["scale"])
     rows = _rows(time, scaled, known["change"], known["cadence"])
-    judged = np.isfinite(rows).all(axis=1) & (time >= start)
+    judged = np.logical_and.reduce(np.isfinite(rows), axis=1)
     forest = {
         name: np.frombuffer(base64.b64decode(known[name]), kind).reshape(known["trees"], -1)
         for name, kind in _KINDS.items()
     }
-    farthest = np.abs(scaled[judged]).argmax(axis=1) if judged.any() else np.array([], dtype=np.int64)
-    value = known["usual"] / _depth(rows[judged], forest) / known["line"]
-    return np.array(known["members"], dtype=np.int32)[farthest], time[judged], value
+    return judged, known["usual"] / _depth(rows[judged], forest) / known["line"], scaled[judged]

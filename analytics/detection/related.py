@@ -7,8 +7,7 @@ out by that are left out, and it is learned once more: an event must not hide th
 series that is farthest out.
 """
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,9 +15,9 @@ import numpy.typing as npt
 import polars as pl
 
 from analytics import tables
-from analytics.detection._residual import NORMAL, wanted
-from analytics.detection._rows import Array, Ints, Readings, by_series, cadence, together
-from analytics.frames import SCORES, TIME, conform, empty, settle
+from analytics.detection import _station
+from analytics.detection._residual import NORMAL
+from analytics.detection._rows import Array, Ints, cadence
 from analytics.parameters import Parameter
 
 NAME = "related"
@@ -29,12 +28,10 @@ SETTING: Mapping[str, Any] = {
     "source": str,
     "confidence": str,
 }
-#: Readings before a row that its score reads: the greatest `smooth` that a fit may ask for.
-REACH = 12
-#: Fewest series of a station that have anything to say about one another.
-LEAST = 3
 #: Robust standard deviations beyond which a past reading counts as no more than this.
 CLIP = 8.0
+#: `smooth` reaches so far back at most.
+REACH = _station.REACH
 _BLOB = pl.Struct(
     {
         "members": pl.List(pl.Int32),
@@ -49,50 +46,17 @@ _BLOB = pl.Struct(
 def fit(
     steps: pl.DataFrame, voices: pl.DataFrame, parameters: Mapping[str, Parameter], setting: Mapping[str, Any]
 ) -> pl.DataFrame:
-    """`subject` (the first series of a station in `voices`), `blob`: members, centre and scale of each, axes and lines.
-
-    Where `voices` has no `station`, nobody is related."""
-    made = []
-    if "station" in voices.columns:
-        rows = wanted(steps, voices, parameters, setting).join(voices.select("series", "station"), on="series")
-        first = dict(voices.group_by("station").agg(pl.col("series").min()).iter_rows())
-        for (station,), part in rows.sort("station", "time", "series").group_by("station", maintain_order=True):
-            if (blob := _learn(part, setting)) is not None:
-                made.append((first[station], json.dumps(blob).encode()))
-    return pl.DataFrame(made, schema={"subject": pl.Int32(), "blob": pl.Binary()}, orient="row").sort("subject")
+    """`subject`, `blob` (`_station.fits`): members, centre and scale of each, axes and lines."""
+    return _station.fits(steps, voices, parameters, setting, _learn)
 
 
 def score(steps: pl.DataFrame, fits: pl.DataFrame) -> pl.DataFrame:
     """`frames.SCORES`, a row a time at which all members of a fit were read, at the member farthest out."""
-    learned = fits.select(
-        "subject",
-        pl.col("valid_from").cast(TIME).to_physical(),
-        pl.col("blob").cast(pl.String).str.json_decode(_BLOB).alias("fit"),
-    ).unnest("fit")
-    until = pl.col("valid_from").shift(-1).over("subject", order_by="valid_from").alias("until")
-    read, parts = by_series(steps), []
-    for known in learned.with_columns(until).sort("subject", "valid_from").iter_rows(named=True):
-        if all(member in read for member in known["members"]):
-            parts.append(_score([read[member] for member in known["members"]], known))
-    if not parts:
-        return empty(SCORES)
-    series, time, value = (np.concatenate(part) for part in zip(*parts, strict=True))
-    made = pl.DataFrame({"series": series, "time": time, "value": value}).with_columns(
-        pl.col("time").cast(TIME), settle(pl.col("value")), pl.lit(NAME).alias("detector")
-    )
-    return conform(made, SCORES)
+    return _station.scores(NAME, steps, fits, _BLOB, _judge)
 
 
-def _learn(part: pl.DataFrame, setting: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What is kept of a station; None where too few series have enough readings."""
-    counts = part.group_by("series").agg(pl.len(), (pl.col("value") == pl.col("value").median()).mean().alias("same"))
-    members = counts.filter(pl.col("len") >= setting["least"], pl.col("same") < 1)["series"].sort().to_list()
-    if len(members) < LEAST:
-        return None
-    read = by_series(part)
-    time, values = together([read[member] for member in members])
-    if len(time) < setting["least"]:
-        return None
+def _learn(members: list[int], time: Ints, values: Array, setting: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What is kept of a station; None where too few of its readings stand together."""
     step = cadence(time)
     values = _smooth(time, values, setting["smooth"], step)
     values = values[np.isfinite(values).all(axis=1)]
@@ -166,18 +130,12 @@ def _smooth(time: Ints, values: Array, count: int, step: float) -> Array:
     return out
 
 
-def _score(read: Sequence[Readings], known: Mapping[str, Any]) -> tuple[npt.NDArray[np.int32], Ints, Array]:
-    """Series, time and score of the readings of all members that the fit judges."""
-    start = known["valid_from"]
-    stop = np.iinfo(np.int64).max if known["until"] is None else known["until"]
-    low = int(start - REACH * known["cadence"])
-    inside = [(time, value, *np.searchsorted(time, [low, stop])) for time, value in read]
-    time, values = together([(time[a:b], value[a:b]) for time, value, a, b in inside])
+def _judge(time: Ints, values: Array, known: Mapping[str, Any]) -> tuple[npt.NDArray[np.bool_], Array, Array]:
+    """As `_station.scores` asks for."""
     values = _smooth(time, values, known["smooth"], known["cadence"])
-    judged = np.isfinite(values).all(axis=1) & (time >= start)
-    time, values = time[judged], values[judged]
+    judged = np.logical_and.reduce(np.isfinite(values), axis=1)
+    values = values[judged]
     centre, scale = np.array(known["centre"]), np.array(known["scale"])
     along, off = _distances(values, (centre, scale, np.array(known["spread"]), np.array(known["axes"])))
-    farthest = np.abs((values - centre) / scale).argmax(axis=1) if len(values) else np.array([], dtype=np.int64)
     value = np.maximum(along * (1.0 / known["along"]), off * (1.0 / known["off"]))
-    return np.array(known["members"], dtype=np.int32)[farthest], time, value
+    return judged, value, (values - centre) / scale
