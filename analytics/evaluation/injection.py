@@ -79,8 +79,11 @@ KINDS: Mapping[str, Kind] = {
 LOCAL = [name for name in KINDS if name != "regional"]
 
 
-def inject(rows: pl.DataFrame, seed: int, sizes: Sequence[float] = SIZES) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """`rows` (station, parameter, series, time, value, label) with a fault or an event in each slot, and `TRUTH`.
+def inject(
+    rows: pl.DataFrame, seed: int, sizes: Sequence[float] = SIZES, spread: str = "day"
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """`rows` (station, parameter, series, time, value, label) with a fault or an event in each slot, and `TRUTH`;
+    sizes count the robust standard deviations of one of `SPREADS`.
 
     `label` is true inside of what was injected, null where it was true before (what really happened there is not asked
     for) and false elsewhere. A slot stays empty where rows are missing or labelled, or hardly anything would change.
@@ -91,7 +94,7 @@ def inject(rows: pl.DataFrame, seed: int, sizes: Sequence[float] = SIZES) -> tup
     networks = set(stations.filter(pl.col("station") >= STATIONS).select("parameter", "slot").iter_rows())
     parts, truth = [rows.clear()], []
     for part in rows.partition_by("series", maintain_order=True):
-        series = _Series(part)
+        series = _Series(part, SPREADS[spread])
         truth += [
             (part["series"][0], kind, KINDS[kind].group, start, stop, size)
             for number in series.slots()
@@ -123,12 +126,21 @@ def found(
     return joined.select(*truth.columns, pl.col("time").is_not_null().alias("found"), hours.alias("delay"), "said")
 
 
-def spread(value: Array, time: Ints) -> float:
+def of_day(value: Array, time: Ints) -> float:
     """Robust standard deviation of values within their day; the plain one where most days stand still."""
-    day = time // (24 * HOUR)
-    frame = pl.DataFrame({"day": day, "value": value})
+    frame = pl.DataFrame({"day": time // (24 * HOUR), "value": value})
     off = frame.select((pl.col("value") - pl.col("value").median().over("day")).abs().median() * NORMAL).item()
     return float(off) if off > 0 else float(np.std(value))
+
+
+def of_series(value: Array, time: Ints) -> float:
+    """Robust standard deviation of all values; the plain one where most are the same."""
+    off = float(np.median(np.abs(value - np.median(value)))) * NORMAL
+    return off if off > 0 else float(np.std(value))
+
+
+#: What a size is counted in: a series scatters less within a day than over its seasons.
+SPREADS: Mapping[str, Callable[[Array, Ints], float]] = {"day": of_day, "series": of_series}
 
 
 class _Plan(NamedTuple):
@@ -169,7 +181,7 @@ def _span(draw: np.random.Generator, kind: str, number: int) -> tuple[int, float
 class _Series:
     """A series that takes what is planned for it, where it can."""
 
-    def __init__(self, rows: pl.DataFrame) -> None:
+    def __init__(self, rows: pl.DataFrame, spread: Callable[[Array, Ints], float]) -> None:
         self.time, self.before = rows["time"].to_physical().to_numpy(), rows["value"].to_numpy()
         self.value, self.inside = self.before.copy(), np.zeros(len(rows), dtype=np.bool_)
         self.busy = rows["label"].fill_null(value=True).to_numpy()

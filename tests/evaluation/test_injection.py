@@ -45,7 +45,7 @@ TOWN = rows("a", "b", "c", "d")
 
 def sigma(series: str) -> float:
     part = TOWN.filter(series=series)
-    return injection.spread(part["value"].to_numpy(), part["time"].to_physical().to_numpy())
+    return injection.of_day(part["value"].to_numpy(), part["time"].to_physical().to_numpy())
 
 
 def inside(made: pl.DataFrame, one: dict[str, object]) -> pl.DataFrame:

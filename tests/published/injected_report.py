@@ -1,8 +1,10 @@
 """Faults and events injected into real series, and those of the made-up district: what detectors make of them.
 
-    python -m tests.published.injected_report [--seed N] [--sets NAME...] [--detector NAME...] [--rivals]
+    python -m tests.published.injected_report [--seed N] [--sets NAME...] [--spread NAME...] [--detector NAME...]
+        [--rivals]
 
-A row a kind: the share found at the line 1.0, by size in robust standard deviations within a day; in how many the
+A row a kind: the share found at the line 1.0, by size in robust standard deviations, of the whole series and of values
+within their day (where days differ it is a fraction of the other, and 2 of them are ordinary weather); in how many the
 first alarm said `event` or `fault` rightly, of those that said either; the median delay; and for all of them together
 the alarms where nothing was injected, a station-week (what really happened in the series counts against a detector,
 unless somebody labelled it). `beijing` is PM2.5 and ozone of twelve stations by the hour, `district` the simulated one
@@ -13,7 +15,7 @@ import argparse
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import pairwise, product
 
 import polars as pl
 from rich.console import Console
@@ -21,7 +23,7 @@ from rich.table import Table
 
 from analytics import ingest, quality
 from analytics.evaluation import SCORED, events, injection, sets
-from analytics.evaluation.injection import KINDS, SIZES, TRUTH
+from analytics.evaluation.injection import KINDS, SIZES, SPREADS, TRUTH
 from analytics.synthetic import District
 from tests.published.detection_report import detectors
 from tests.published.detectors import OURS, PARAMETERS, Detector
@@ -38,7 +40,7 @@ _NEAR = {"series": pl.String(), "near": pl.List(pl.String())}
 GRACE = timedelta(hours=1)
 
 
-def beijing(seed: int) -> Told:
+def beijing(seed: int, spread: str) -> Told:
     """PM2.5 and ozone of twelve stations, 2013 to 2016, and what was injected."""
     cells = pl.concat(
         batch.cells
@@ -53,7 +55,7 @@ def beijing(seed: int) -> Told:
         "value",
         pl.lit(value=False).alias("label"),
     )
-    told, truth = injection.inject(rows, seed)
+    told, truth = injection.inject(rows, seed, spread=spread)
     places = [(name, *place) for name, place in PLACES.items()]
     return near(told, pl.DataFrame(places, schema=["station", "longitude", "latitude"], orient="row")), truth
 
@@ -71,12 +73,12 @@ def near(rows: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
     return rows.join(lists, on="series", how="left", maintain_order="left")
 
 
-def labelled(name: str) -> Callable[[int], Told]:
+def labelled(name: str) -> Callable[[int, str], Told]:
     """What was injected into a labelled set; its own labels are not asked for."""
-    return lambda seed: injection.inject(sets.read(name).drop("set"), seed)
+    return lambda seed, spread: injection.inject(sets.read(name).drop("set"), seed, spread=spread)
 
 
-def district(seed: int) -> Told:
+def district(seed: int, _spread: str) -> Told:
     """Hourly means of half a year of the made-up district, and its own events and faults of values."""
     made = District(seed)
     parts = [made.readings(START, STOP, cadence) for cadence in (600, 14_400)]
@@ -130,7 +132,8 @@ def _labels(rows: pl.DataFrame, spans: pl.DataFrame) -> pl.Series:
     return said.select(label).to_series()
 
 
-SOURCES: Mapping[str, Callable[[int], Told]] = {
+#: Of a seed, and what sizes are counted in.
+SOURCES: Mapping[str, Callable[[int, str], Told]] = {
     "beijing": beijing,
     "logan-river": labelled("logan-river"),
     "swmp-apalachicola": labelled("swmp-apalachicola"),
@@ -152,15 +155,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.published.injected_report")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--sets", nargs="*", choices=list(SOURCES), default=list(SOURCES), metavar="NAME")
+    parser.add_argument("--spread", nargs="*", choices=list(SPREADS), default=list(SPREADS), metavar="NAME")
     parser.add_argument("--detector", nargs="*", choices=list(OURS), default=list(OURS), metavar="NAME")
     parser.add_argument("--rivals", action="store_true", help=", ".join(RIVALS))
     parser.add_argument("--ioos", metavar="PYTHON", help="interpreter with tests/compare/requirements.lock installed")
     wanted = parser.parse_args()
     out = Console(highlight=False, width=120)
-    for name in wanted.sets:
-        told = SOURCES[name](wanted.seed)
+    for name, spread in product(wanted.sets, wanted.spread):
+        # The district's events have sizes of their own.
+        if name == "district" and spread != wanted.spread[0]:
+            continue
+        told = SOURCES[name](wanted.seed, spread)
         for title, detector in detectors(wanted.detector, wanted.rivals, wanted.ioos).items():
-            out.print(_table(f"{title} on {name}, seed {wanted.seed}", *tell(told, detector)))
+            out.print(_table(f"{title} on {name}, seed {wanted.seed}, sizes by {spread}", *tell(told, detector)))
 
 
 def _table(title: str, found: pl.DataFrame, figures: events.Figures) -> Table:

@@ -85,7 +85,7 @@ def district(seed: int) -> Made:
 
 def beijing(seed: int) -> Made:
     """PM2.5 and ozone of twelve stations, 2013 to 2016, with what was injected."""
-    rows, truth = injected_report.beijing(seed)
+    rows, truth = injected_report.beijing(seed, "series")
     named = [(name, *place, "") for name, place in PLACES.items()]
     places = pl.DataFrame(named, schema=["station", "longitude", "latitude", "zone"], orient="row")
     parts = pl.col("series").str.split("/")
