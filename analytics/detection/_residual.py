@@ -32,6 +32,8 @@ SETTING: Mapping[str, Any] = {
     "source": str,
     "confidence": str,
 }
+#: Domains that it is for, where not all; and from when on a series counts as skewed, where not from `SKEW`.
+MAY: Mapping[str, Any] = {"domains": list, "skew": tables.NUMBER}
 Fit = Callable[[pl.DataFrame, pl.DataFrame, Mapping[str, Parameter], Mapping[str, Any]], pl.DataFrame]
 Score = Callable[[pl.DataFrame, pl.DataFrame], pl.DataFrame]
 #: Of a normal distribution: standard deviation over median absolute deviation.
@@ -94,9 +96,14 @@ def score(steps: pl.DataFrame, fits: pl.DataFrame, lags: Sequence[int], name: st
 def wanted(
     steps: pl.DataFrame, voices: pl.DataFrame, parameters: Mapping[str, Parameter], setting: Mapping[str, Any]
 ) -> pl.DataFrame:
-    """The `steps` of series whose parameter has one of the kinds of mean that `setting` wants."""
-    names = [name for name, parameter in parameters.items() if parameter.mean in setting["means"]]
+    """The `steps` of series that `setting` wants."""
+    names = [name for name, parameter in parameters.items() if asked(parameter, setting)]
     return steps.join(voices.filter(pl.col("parameter").is_in(names)), on="series", how="semi")
+
+
+def asked(parameter: Parameter, setting: Mapping[str, Any]) -> bool:
+    """Whether `setting` wants the kind of mean of `parameter`, and its domain where it names some."""
+    return parameter.mean in setting["means"] and parameter.domain in setting.get("domains", [parameter.domain])
 
 
 def middle(values: Sequence[Array]) -> Array:
@@ -131,7 +138,7 @@ def _learn(value: Array, setting: Mapping[str, Any], lags: Sequence[int]) -> tup
     low, mid, high = np.quantile(value, [0.01, 0.5, 0.99])
     if np.mean(value == mid) > CONSTANT or np.mean(value == low) > CONSTANT:
         return None
-    skewed = low >= 0 and high - mid > SKEW * (mid - low)
+    skewed = low >= 0 and high - mid > setting.get("skew", SKEW) * (mid - low)
     foot = float(max(mid, setting["share"] * (high - mid))) if skewed else None
     usual, smooth = _residuals(value, lags), _residuals(_filtered(value), lags)
     scale = np.maximum(usual[1], 0) + foot if foot is not None else np.ones(len(usual[0]))

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from analytics.detection import network, one_step, related, robust_seasonal, shift, slope, stuck, sustained
+from analytics.detection import network, one_step, related, robust_seasonal, shift, slope, stuck, sustained, swing
 from analytics.detection._replay import Fit, fits_of
 from analytics.detection._rows import back_of, floats, greatest, in_order, places, since
 from analytics.frames import SCORES, TIME, conform
@@ -22,6 +22,7 @@ from analytics.parameters import Parameter
 #: What is learned, by the name of its fit and of its block in the table.
 LEARN: Mapping[str, Fit] = {
     one_step.NAME: one_step.fit,
+    swing.NAME: swing.fit,
     related.NAME: related.fit,
     stuck.NAME: stuck.fit,
     network.NAME: network.fit,
@@ -53,6 +54,7 @@ class Member(NamedTuple):
 #: A jump back is about as far as the jump: no news.
 MEMBERS: Mapping[str, Member] = {
     one_step.NAME: Member(one_step.score, one_step.NAME, one_step.REACH, True, timedelta(hours=1), 1.1, FAULT),
+    swing.NAME: Member(swing.score, swing.NAME, swing.REACH, True, timedelta(days=1), 1.0, FAULT),
     stuck.NAME: Member(stuck.score, stuck.NAME, stuck.REACH, True, timedelta(hours=1), 1.0, FAULT),
     related.NAME: Member(related.score, related.NAME, related.REACH, True, timedelta(0), 1.0, EVENT),
     shift.NAME: Member(shift.over, network.NAME, shift.REACH, False, timedelta(days=1), 1.0, FAULT, network.NAME),

@@ -3,5 +3,5 @@
 from analytics.detection import _residual
 
 NAME = "one-step"
-SETTING, REACH = _residual.SETTING, _residual.REACH
+SETTING, MAY, REACH = _residual.SETTING, _residual.MAY, _residual.REACH
 fit, score = _residual.behind(NAME, lags=(1,))

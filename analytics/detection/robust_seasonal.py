@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from analytics import tables
+from analytics.detection._residual import asked
 from analytics.detection._rows import floats, holding, in_order, known
 from analytics.frames import SCORES, conform, settle
 from analytics.parameters import Parameter
@@ -120,7 +121,7 @@ def _floors(voices: pl.DataFrame, parameters: Mapping[str, Parameter], setting: 
     floors = {
         name: setting["floor"] * (span[1] - span[0])
         for name, parameter in parameters.items()
-        if parameter.mean in setting["means"] and ("domains" not in setting or parameter.domain in setting["domains"])
+        if asked(parameter, setting)
         for span in [parameter.quality.get("gross_range", {}).get("suspect", (0.0, 0.0))]
     }
     known = voices.filter(pl.col("parameter").is_in(list(floors))).unique("series")

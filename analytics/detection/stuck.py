@@ -26,6 +26,8 @@ SETTING: Mapping[str, Any] = {
     "source": str,
     "confidence": str,
 }
+#: What is other for a domain.
+MAY: Mapping[str, Any] = {"air": dict}
 #: The longest run that is told from longer ones [cadences].
 MOST = 96
 REACH = MOST
@@ -39,15 +41,17 @@ def fit(
     """`subject`, `blob`: the line [readings], cadence [µs] and number of readings of each series, as JSON."""
     made = []
     rows = wanted(steps, voices, parameters, setting).sort("series", "time")
+    domains = {series: parameters[name].domain for series, name in voices.select("series", "parameter").iter_rows()}
     for (series,), part in rows.group_by("series", maintain_order=True):
         if part.height < setting["least"]:
             continue
+        mine = dict(setting) | setting.get(domains[int(str(series))], {})
         time, value = part["time"].to_physical().to_numpy(), part["value"].to_numpy()
         step = cadence(time)
         run = _runs(time, value, np.zeros(len(time), dtype=np.int64), np.full(len(time), step))
         _, days = np.unique(time // DAY, return_index=True)
         usual = float(np.quantile(np.maximum.reduceat(run, days), setting["quantile"]))
-        line = max(float(setting["shortest"]), setting["margin"] * usual)
+        line = max(float(mine["shortest"]), mine["margin"] * usual)
         if line <= MOST:
             blob = {"line": round(line, 6), "cadence": step, "count": len(time)}
             made.append((series, json.dumps(blob).encode()))

@@ -81,11 +81,24 @@ def test_a_spike_is_a_fault_told_once() -> None:
     assert MEMBERS["one-step"].group == "fault"
 
 
+def test_a_jump_on_a_clear_day_is_told_by_its_level_where_haze_jumps_as_far() -> None:
+    # Every four days haze of ten times as much, and ten times the scatter.
+    haze = [5.5 - 4.5 * math.cos(n / 384 * 2 * math.pi) for n in range(17 * 96)]
+    values: list[float | None] = [round((value or 0.0) * some, 2) for value, some in zip(calm(17), haze, strict=True)]
+    assert alarms(values) == []
+    values[1536] = 120.0  # of 60
+    assert alarms(values) == [(1536, "swing")]
+    assert alarms(values, "conductivity") == []
+    assert MEMBERS["swing"].group == "fault"
+
+
 def test_a_sensor_that_stands_still_is_told_once_when_it_has_stood_for_long() -> None:
     values = calm(17)
     values[1500:1560] = [values[1499]] * 60  # the third part of a day: it is as high as it may be all the time
-    (told,) = [n for n, by in alarms(values) if by == "stuck"]
+    (told,) = [n for n, by in alarms(values, "conductivity") if by == "stuck"]
     assert 1499 + 11 <= told <= 1499 + 20  # at the earliest the twelfth reading in a row
+    (sooner,) = [n for n, by in alarms(values) if by == "stuck"]
+    assert sooner == 1499 + 7  # of air the eighth
     judged = judged_of(values).filter(pl.col("n").is_between(1520, 1559))
     assert (judged["level"] >= 1).all()  # it is still stuck, though that is no news
     assert "stuck" not in judged["by"].to_list()
