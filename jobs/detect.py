@@ -84,10 +84,12 @@ class _Around:
         settled = []
         while True:
             rows = inside(_with(known, self.facts.conditions(pieces)), windows)
+            # Where all that a rule must know is nowhere on that side, nothing is in force there: it is quiet.
+            early, late = (
+                pl.col(end).is_between("first", "last", closed="none").fill_null(value=False) for end in ("low", "high")
+            )
             found = episodes.borders(rows, windows).with_columns(
-                # Where all that a rule must know is nowhere on that side, nothing is in force there: it is quiet.
-                (pl.col("after").is_null() & pl.col("low").is_between("first", "last", closed="none")).alias("before"),
-                (pl.col("until").is_null() & pl.col("high").is_between("first", "last", closed="none")).alias("beyond"),
+                (pl.col("after").is_null() & early).alias("before"), (pl.col("until").is_null() & late).alias("beyond")
             )
             open_ = pl.col("before") | pl.col("beyond")
             settled.append(_between(rows, found.filter(~open_)))
@@ -97,13 +99,11 @@ class _Around:
             # A window that reaches on meets the quiet around those that are settled before it meets their changes.
             known = rows.join(found.select("window"), on="window", how="semi").drop("window")
             margin *= FARTHER
-            early, late = found.filter("before"), found.filter("beyond")
-            pieces = pl.concat(
-                [
-                    early.select(*_SUBJECT, (pl.col("low") - margin).alias("start"), pl.col("low").alias("stop")),
-                    late.select(*_SUBJECT, pl.col("high").alias("start"), (pl.col("high") + margin).alias("stop")),
-                ]
+            more = (
+                found.filter("before").select(*_SUBJECT, start=pl.col("low") - margin, stop="low"),
+                found.filter("beyond").select(*_SUBJECT, start="high", stop=pl.col("high") + margin),
             )
+            pieces = pl.concat(more)
             wider = found.with_columns(
                 pl.when("before").then(pl.col("low") - margin).otherwise("low").alias("low"),
                 pl.when("beyond").then(pl.col("high") + margin).otherwise("high").alias("high"),
@@ -124,21 +124,10 @@ class _Around:
         """window, station, rule, start, stop: what changed; low, high: what is loaded; first, last: where all is that
         the rule must know, null where there is no such time."""
         extent = observations.extent(self.take.conn, self.facts.heard["series"].unique().to_list())
-        bounds = (
-            self.facts.heard.join(extent, on="series")
-            .group_by(_SUBJECT)
-            .agg(
-                pl.col("start").min().alias("first"),
-                pl.col("stop").max().alias("last"),
-                pl.col("back", "bridge").first(),
-            )
-        )
-        changed = self.take.affected.rename({"subject": "station"})
+        asking = self.facts.heard.select(*_SUBJECT, "back", "bridge").unique()
         there = (
-            bounds.join(changed, on="station")
-            .filter(pl.col("start") < pl.col("last"), pl.col("stop") > pl.col("first"))
+            asking.join(self.take.affected.rename({"subject": "station"}), on="station")
             .with_columns(pl.col("stop") + pl.col("back"))
-            .drop("first", "last")
             .join(self.facts.extent(extent), on=_SUBJECT, how="left")
         )
         return joined(

@@ -64,11 +64,14 @@ class Facts:
             spoken.append(rows)
         if asked.is_empty():
             return pl.DataFrame(schema=dict(episodes.CONDITIONS))
+        around = asked.filter(averaging=episodes.BACKGROUND)
+        ahead = pieces.join(heard.filter(averaging=episodes.EXPECTED), on=_SUBJECT)
         values = pl.concat(
             [
                 speak(self._over(pl.concat([empty(AVERAGES), *spoken])), heard.unique("series")),
-                self._background(asked.filter(averaging=episodes.BACKGROUND)),
-                self._expected(asked.filter(averaging=episodes.EXPECTED)),
+                _of(self._background(around), around),
+                # Where the first of its hours are not loaded, no day is known.
+                _of(self._expected(asked.filter(averaging=episodes.EXPECTED)), ahead),
             ]
         )
         self.said.append(values)
@@ -78,12 +81,13 @@ class Facts:
         return inside(marked, asked_for).drop("window")
 
     def extent(self, own: pl.DataFrame) -> pl.DataFrame:
-        """station, rule, first, last: within which times all that a rule must know is there; none of those of which it
-        is nowhere. `own` has the extents (series, start, stop) of the series that are `heard`."""
-        asking = {name: item for each in self.rules for name, item in each.episodes.items()}
-        must = [(name, *fact) for name, item in asking.items() for fact in sorted(item.must)]
+        """station, rule, first, last: within which times all that an edition of the rule must know is there; none of
+        those of which it is nowhere. `own` has the extents (series, start, stop) of the series that are `heard`."""
+        asking = {(name, tuple(sorted(item.must))) for each in self.rules for name, item in each.episodes.items()}
+        must = [(number, name, *fact) for number, (name, facts) in enumerate(sorted(asking)) for fact in facts]
         columns = ("rule", "parameter", "averaging")
-        wanted = pl.DataFrame(must, schema=dict.fromkeys(columns, pl.String()), orient="row")
+        schema = {"edition": pl.Int64(), **dict.fromkeys(columns, pl.String())}
+        wanted = pl.DataFrame(must, schema=schema, orient="row").with_columns(needs=pl.len().over("edition"))
         around = pl.col("averaging") == episodes.BACKGROUND
         mine = self.heard.select(*columns, "station", "series").join(own, on="series").filter(~around)
         asked = self.heard.filter(around).select("station", "parameter").unique()
@@ -107,14 +111,13 @@ class Facts:
         )
         every = pl.concat([part.select(*columns, "station", "start", "stop") for part in (mine, theirs)])
         facts = every.group_by("station", *columns).agg(pl.col("start").min(), pl.col("stop").max())
-        counts = wanted.group_by("rule").agg(pl.len().alias("needs"))
         return (
-            facts.join(wanted, on=list(columns), how="semi")
+            facts.join(wanted, on=list(columns))
+            .group_by(*_SUBJECT, "edition")
+            .agg(pl.col("start").max(), pl.col("stop").min(), pl.col("needs").first() == pl.len())
+            .filter("needs")
             .group_by(_SUBJECT)
-            .agg(pl.col("start").max().alias("first"), pl.col("stop").min().alias("last"), pl.len().alias("there"))
-            .join(counts, on="rule")
-            .filter(pl.col("there") == pl.col("needs"))
-            .select(*_SUBJECT, "first", "last")
+            .agg(pl.col("start").min().alias("first"), pl.col("stop").max().alias("last"))
         )
 
     def shares(self, made: pl.DataFrame) -> pl.DataFrame:
@@ -217,6 +220,14 @@ def inside(marked: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
         .filter(pl.col("time") < pl.col("high"))
         .drop("high")
     )
+
+
+def _of(values: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
+    """The `values` (station, parameter, time) in one of the `windows` (station, parameter, start, stop). Beside them
+    lies what was loaded for others, of which not all is there."""
+    names = windows.select("station", "parameter").unique().with_row_index("subject").cast({"subject": pl.Int32})
+    spans = ledger.merge(windows.join(names, on=["station", "parameter"]).select(*ledger.WINDOWS))
+    return ledger.inside(values.join(names, on=["station", "parameter"]), spans, "subject").select(values.columns)
 
 
 def speak(averages: pl.DataFrame, voices: pl.DataFrame) -> pl.DataFrame:

@@ -1,5 +1,6 @@
 """What rules ask for beside their station's averages: its surroundings, what is expected, and what is planned."""
 
+import json
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
@@ -8,9 +9,10 @@ import polars as pl
 import pytest
 
 from analytics.forecasting import Asked
-from analytics.store import connection, forecasts, ledger, planned
+from analytics.store import connection, forecasts, ledger, planned, registry
 from analytics.store.connection import Connection
 from jobs import chain, forecast, relearn
+from jobs.facts import Facts
 from tests import world
 from tests.commands.terminal import DONE, greenwatch
 from tests.conftest import NOW, Databases
@@ -84,6 +86,58 @@ def test_neighbours_that_come_later_make_the_same_tables(store: Connection, data
         world.send(other, [row for number in range(1, 6) for row in hours(number)])
         world.settle(other)
         assert world.picture(store) == world.picture(other)
+
+
+def test_haze_is_seen_where_nobody_measures_any_more_in_whatever_pieces_it_comes(
+    store: Connection, databases: Databases
+) -> None:
+    """Law 2: A fell silent at hour 30; haze lies over the others twenty hours later."""
+    foul = {(number, h): 100.0 for number in range(2, 6) for h in range(50, 70)}
+    rows = [
+        (n, h, foul.get((n, h), CLEAN) + h % 5, 0, None) for n in range(1, 6) for h in range(1, 30 if n == 1 else 96)
+    ]
+    for early in (True, False):
+        world.send(store, [row for row in rows if (row[1] < 31) is early])
+        world.settle(store)
+    assert {station for station, *_ in found(store, "haze")} == {*CODES}
+    with closing(connection.connect(databases.copy("five near", "apache", tell))) as other:
+        world.send(other, rows)
+        world.settle(other)
+        assert world.picture(store) == world.picture(other)
+
+
+def test_what_is_known_of_an_hour_is_the_same_however_little_is_looked_at(store: Connection) -> None:
+    """The mean of a day whose first hours were not loaded, and that of neighbours of whom some were: evidence rests on
+    neither."""
+    world.send(store, [row for number in range(1, 6) for row in hours(number)])
+    world.settle(store)
+    stations = registry.load_stations(store).join(registry.load_places(store), on="station", how="left")
+    voices = registry.load_series(store).join(registry.load_authorities(store), on="series")
+    facts = Facts(store, NOW, chain.load_rules(store), stations, voices)
+    rules = ["pm25_day", "pm25_local", "drift_pm25"]
+    schema = {"station": pl.Int32(), "rule": pl.String(), **dict.fromkeys(("start", "stop"), ledger.WINDOWS["start"])}
+    for first in (60, 48, 24):
+        spans = [(s, rule, T0 + (first + s) * HOUR, T0 + (first + 12 + s) * HOUR) for s in (1, 3) for rule in rules]
+        facts.conditions(pl.DataFrame(spans, schema=schema, orient="row"))
+    said = pl.concat(facts.said).unique()
+    assert {"expected_day", "background", "hour"} <= set(said["averaging"])
+    assert said.group_by("station", "parameter", "averaging", "time").len()["len"].max() == 1
+
+
+def test_a_rule_that_asked_for_less_is_followed_by_what_it_asked_for_then(store: Connection) -> None:
+    """The newest edition of a rule asks for ozone, which nobody measures; what came before is still made again."""
+    world.send(store, [(1, h, 200.0 if h < 40 else CLEAN, 0, None) for h in range(1, DAYS)])
+    world.settle(store)
+    assert found(store, "pm25_24h") == [("A", 19, 56)]
+    ozone = {"parameter": "o3", "averaging": "hour", "direction": "above", "level": 5, "off": 2}
+    store.execute(
+        "INSERT INTO edition (name, sha256, valid_from, known, rows) SELECT name, 'x', %s, known,"
+        " jsonb_set(rows, '{pm25_24h,also}', %s::jsonb) FROM edition WHERE name = 'episodes'",
+        [T0 + 60 * HOUR, json.dumps([ozone])],
+    )
+    world.send(store, [(1, h, CLEAN, 1, None) for h in range(1, 40)])
+    world.settle(store)
+    assert found(store, "pm25_24h") == []
 
 
 def test_windows_that_were_lost_come_back(store: Connection) -> None:
