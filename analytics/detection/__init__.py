@@ -25,7 +25,6 @@ from datetime import timedelta
 from typing import Any
 
 from analytics import tables
-from analytics.detection._combine import calibrate, combine, on_line, onsets
 from analytics.detection._replay import fits_of
 from analytics.detection._rows import back_of
 from analytics.detection._shipped import (
@@ -57,13 +56,9 @@ __all__ = [
     "TOGETHER",
     "back",
     "cadences",
-    "calibrate",
-    "combine",
     "fits_of",
     "judge",
     "learn",
-    "on_line",
-    "onsets",
     "parse",
     "reach",
     "replay",
