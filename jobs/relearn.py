@@ -246,8 +246,11 @@ def _survey(conn: Connection, rules: Rules, voices: pl.DataFrame, now: datetime)
         .filter(pl.col("start") < pl.col("stop"))
     )
     ledger.mark(conn, chain.STAGES["compare"][0], ledger.merge(windows), now)
+    # What is around a station matters as long as anybody measures, be it silent itself.
     stations = registry.load_series(conn).select(subject="series", station="station")
-    held = windows.join(stations, on="subject").select(pl.col("station").alias("subject"), "start", "stop")
+    last = pl.min_horizontal("stop", pl.lit(extent["end"].max(), TIME)).alias("stop")
+    held = new.join(stations, on="subject").select(pl.col("station").alias("subject"), "start", last)
+    held = held.filter(pl.col("start") < pl.col("stop"))
     ledger.mark(conn, chain.STAGES["detect"][0], ledger.merge(held), now)
     return new.height
 

@@ -106,6 +106,19 @@ def test_haze_is_seen_where_nobody_measures_any_more_in_whatever_pieces_it_comes
         assert world.picture(store) == world.picture(other)
 
 
+def test_a_new_map_is_followed_where_the_station_itself_is_silent(store: Connection) -> None:
+    """A fell silent at hour 30; in the haze over the others it is moved far away, and from the next midnight on nobody
+    is around it."""
+    rows = [(n, h, (100.0 if 50 <= h < 70 else CLEAN) + h % 5, 0, None) for n in range(1, 6) for h in range(1, DAYS)]
+    world.send(store, [row for row in rows if row[0] > 1 or row[1] < 30])
+    world.settle(store)
+    assert ("A", 50, 70) in found(store, "haze")
+    store.execute("UPDATE station SET latitude = 20 WHERE code = 'A'")
+    relearn.run(store, T0 + 65 * HOUR)
+    world.settle(store)
+    assert [row for row in found(store, "haze") if row[0] == "A"] == [("A", 50, 64)]
+
+
 def test_what_is_known_of_an_hour_is_the_same_however_little_is_looked_at(store: Connection) -> None:
     """The mean of a day whose first hours were not loaded, and that of neighbours of whom some were: evidence rests on
     neither."""
