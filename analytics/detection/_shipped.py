@@ -19,7 +19,19 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from analytics.detection import network, one_step, related, robust_seasonal, shift, slope, stuck, sustained, swing
+from analytics.detection import (
+    meals,
+    network,
+    night,
+    one_step,
+    related,
+    robust_seasonal,
+    shift,
+    slope,
+    stuck,
+    sustained,
+    swing,
+)
 from analytics.detection._replay import Fit, fits_of
 from analytics.detection._rows import back_of, floats, greatest, in_order, places, since
 from analytics.frames import SCORES, TIME, conform
@@ -33,6 +45,8 @@ LEARN: Mapping[str, Fit] = {
     stuck.NAME: stuck.fit,
     network.NAME: network.fit,
     robust_seasonal.NAME: robust_seasonal.fit,
+    night.NAME: night.fit,
+    meals.NAME: meals.fit,
 }
 #: Of these, those of a station as a whole: the fit stands at its first series.
 TOGETHER = [related.NAME]
@@ -72,6 +86,9 @@ MEMBERS: Mapping[str, Member] = {
     sustained.NAME: Member(
         sustained.over, robust_seasonal.NAME, sustained.REACH, True, None, 1.0, EVENT, robust_seasonal.NAME
     ),
+    # They judge once a day: what is as high as the day before is no news.
+    night.NAME: Member(night.score, night.NAME, night.REACH, True, timedelta(days=2), 1.0, EVENT),
+    meals.NAME: Member(meals.score, meals.NAME, meals.REACH, True, timedelta(days=2), 1.0, EVENT),
 }
 #: What is judged: `by` is the first member whose alarm is at the line, null where there is none.
 JUDGED: Mapping[str, pl.DataType] = {
