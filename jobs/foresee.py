@@ -1,7 +1,7 @@
 """What forecasts are made by is learned: a dated fit a parameter over all stations, by the clock or with `relearn`."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from importlib.metadata import version
 from math import ceil
@@ -11,7 +11,7 @@ import polars as pl
 import structlog
 
 from analytics import forecasting
-from analytics.forecasting import Fit, Panel, Plan, boosting
+from analytics.forecasting import Fit, Plan, boosting
 from analytics.frames import TIME
 from analytics.store import fits, migrations, registry
 from analytics.store.connection import Connection
@@ -97,9 +97,7 @@ def _learn(hours: Hours, plan: Plan, parameter: str) -> Fit | None:
         names += ["wind_east", "wind_north"] if "wind_speed" in names else []
     panel = hours.panel(plan, parameter, chosen, names)
     beside = {name: grid for name, grid in panel.beside.items() if np.isfinite(grid).any()}
-    return boosting.learn(
-        Panel(panel.start, panel.values, panel.places, beside), plan.settings.learn, plan.settings, SHAPE
-    )
+    return boosting.learn(replace(panel, beside=beside), plan.settings.learn, plan.settings, SHAPE)
 
 
 def _newest(conn: Connection, parameter: str, at: datetime) -> tuple[datetime, bytes] | None:

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics import forecasting
-from analytics.forecasting import FORECASTERS, Array, Fit, Panel, Shape, _panel, boosting
+from analytics.forecasting import FORECASTERS, Array, Fit, Panel, Shape, Subject, _panel, boosting
+from analytics.forecasting._boosting import learning
 from analytics.forecasting._boosting.blocks import fold as fold_of
 from analytics.forecasting._boosting.trees import NODE
 from analytics.skill import truth
@@ -223,6 +224,25 @@ def test_neighbours_are_read_by_distance_and_upwind() -> None:
     around, upwind = _panel._around(Panel(START, values, places, wind), values[:1], np.array([50]), 6)
     assert (around[0, 1], upwind[0, 1]) == (pytest.approx(5), pytest.approx(-10))
     assert math.isnan(upwind[0, 0])  # nobody lies to the west of it
+
+
+def test_the_slope_of_a_panel_is_told() -> None:
+    """Two more a kilometre to the east, one less to the north, a gap passed over; of four in a line nothing."""
+    places = np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 3.0], [5.0, 5.0], [2.0, 9.0], [NAN, NAN]])
+    values = np.tile(7 + 2 * places[:, 0] - places[:, 1], (2, 1))
+    values[0, 4], values[:, 5] = NAN, 1e6
+    assert np.allclose(np.stack(_panel._slope(values, places)), np.array([2.0, -1.0])[:, None, None])
+    line = np.array([[0.0, 0.0], [1.0, 1.0], [2.0, 2.0], [3.0, 3.0]])
+    assert np.isnan(_panel._slope(values[:, :4], line)).all()
+
+
+def test_what_is_trusted_is_what_errs_least_in_units() -> None:
+    """On the scale of roots a model that is right of low values alone seems good; in units the other one is."""
+    anchors, come = np.tile([1.0, 10.0], 50), np.tile([1.0, 1.0], 50)
+    low, high = np.where(anchors < 5, come, 0.15), np.where(anchors > 5, come, 0.1)
+    plain, root = (learning._trust(low, high, come, anchors, Subject("", scale)) for scale in ("none", "root"))
+    assert root[1] > root[0]
+    assert plain != root
 
 
 def spoiled(blob: bytes, change: Callable[[list[Any]], None]) -> bytes:

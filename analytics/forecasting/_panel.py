@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analytics.forecasting._grid import last, mean_before
+from analytics.forecasting._scale import Subject
 from analytics.forecasting._settings import Settings
 from analytics.skill import Array, Ints
 
@@ -19,12 +20,15 @@ Singles = npt.NDArray[np.float32]
 _LAGS = (2, 3, 4, 6, 9, 12, 18, 24, 36, 48)
 _MEANS = (3, 6, 12, 24, 72, 168, 720)
 _CHANGES = (3, 6, 24)
+#: So many rows back what the panel says on the whole, and its slope, has changed.
+_BACK = (2, 4, 7)
 _CALM = 1.5  # [m/s]
 _WEEK = 168
 #: Of the columns of a lead, so many first ones are the hour and the day.
 _CLOCK = 7
 #: So many neighbours are read; the weight of one falls to 1/e within so many km.
 _NEIGHBOURS, _NEAR = 12, 20.0
+_PLAIN = Subject("")
 #: Rows of columns worked on at once: some hundred numbers each.
 _PART = 60_000
 
@@ -35,7 +39,8 @@ class Panel:
 
     `places` [series, 2] are east and north [km], NaN where unknown. `beside` has grids like `values` by name; wind as
     `wind_east` and `wind_north`, where it goes to, and `wind_speed` [m/s]. `ahead` has [origins, leads, series] by
-    name: what was issued for the leads of each origin by then. `free` are days on which nobody works.
+    name: what was issued for the leads of each origin by then. `free` are days on which nobody works. `subject` has the
+    scale, so that what is off can be counted in units.
     """
 
     start: datetime
@@ -44,6 +49,7 @@ class Panel:
     beside: Mapping[str, Array] = field(default_factory=dict)
     ahead: Mapping[str, Array] = field(default_factory=dict)
     free: frozenset[date] = frozenset()
+    subject: Subject = _PLAIN
 
     def at(self, some: slice) -> "Panel":
         """The same for `some` of the origins that `ahead` is about."""
@@ -104,10 +110,13 @@ def base(panel: Panel, origins: Ints, fresh: int) -> Singles:
     found += [now - city, *(np.broadcast_to(city - _at(middle, origins - lag), shape) for lag in (2, 3, 6, 12, 24))]
     found += [np.broadcast_to(city - mean_before(middle, origins, rows, 1), shape) for rows in (6, 24, 168)]
     found += _around(panel, now, origins, fresh)
+    found += _sloping(panel, now, origins, fresh)
     for name, grid in sorted(panel.beside.items()):
         here, _ = last(grid, origins, fresh)
         found += [here, *(here - _at(grid, origins - rows) for rows in _CHANGES)]
-        found += [mean_before(grid, origins, 24, 6), np.broadcast_to(_mean(here)[:, None], shape)]
+        whole, middle = _mean(here)[:, None], _mean(grid)[:, None]
+        whole_of_it = [whole, *(whole - _at(middle, origins - rows) for rows in _BACK[:2]), *_slope(here, panel.places)]
+        found += [mean_before(grid, origins, 24, 6), *(np.broadcast_to(part, shape) for part in whole_of_it)]
         if name == "wind_speed":
             found.append(_calm(grid, origins))
     return np.stack(found, axis=-1).astype(np.float32)
@@ -173,6 +182,40 @@ def _around(panel: Panel, now: Array, origins: Ints, fresh: int) -> list[Array]:
         cosine = np.divide(toward, length, out=np.zeros_like(toward), where=length > 1e-9)
         found.append(_weighted(theirs, near * np.maximum(cosine, 0.0)) - now)
     return found
+
+
+def _sloping(panel: Panel, now: Array, origins: Ints, fresh: int) -> list[Array]:
+    """The slope of the panel and how it has changed; what the wind brings by it, where there is wind."""
+    east, north = _slope(now, panel.places)
+    found = [east, north]
+    for rows in _BACK[1:]:
+        before = _slope(_at(panel.values, origins - rows), panel.places)
+        found += [east - before[0], north - before[1]]
+    if {"wind_east", "wind_north"} <= panel.beside.keys():
+        winds = [last(panel.beside[name], origins, fresh)[0] for name in ("wind_east", "wind_north")]
+        found += [-(east * winds[0] + north * winds[1])]
+    return [np.broadcast_to(part, now.shape) for part in found]
+
+
+def _slope(values: Array, places: Array) -> tuple[Array, Array]:
+    """[origins, 1] twice: how much more there is a kilometre to the east, and to the north, by least squares over the
+    series; NaN where fewer than four are there, or they lie in a line."""
+    there = np.isfinite(values) & np.isfinite(places).all(axis=1)
+    count = np.maximum(there.sum(axis=1, keepdims=True), 1)
+
+    def mean(part: Array) -> Array:
+        return np.asarray(np.where(there, part, 0.0).sum(axis=1, keepdims=True) / count)
+
+    x, y = (np.broadcast_to(axis, values.shape) for axis in places.T)
+    x, y, off = x - mean(x), y - mean(y), values - mean(values)
+    xx, xy, yy, xv, yv = mean(x * x), mean(x * y), mean(y * y), mean(x * off), mean(y * off)
+    whole = xx * yy - xy**2
+    good = (there.sum(axis=1, keepdims=True) >= 4) & (whole > 1e-3 * xx * yy)
+    east, north = (
+        np.divide(part, whole, out=np.full(whole.shape, np.nan), where=good)
+        for part in (xv * yy - yv * xy, yv * xx - xv * xy)
+    )
+    return east, north
 
 
 def _nearest(places: Array) -> tuple[Array, Array, Ints]:

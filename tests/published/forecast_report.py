@@ -69,7 +69,7 @@ def panel(read: Mapping[str, Array], parameter: str) -> Panel:
         for name, values in read.items()
         if name != parameter
     }
-    return Panel(START, _onto(read[parameter], parameter), places(), beside)
+    return Panel(START, _onto(read[parameter], parameter), places(), beside, subject=PLAN.subjects[parameter])
 
 
 def _onto(values: Array, parameter: str) -> Array:
@@ -137,7 +137,7 @@ def served(parameter: str = "pm25", every: str = "17") -> None:
     for place, end in enumerate(ends):
         seen = slice(int(end) - settings.history, int(end))
         beside = {name: grid[seen] for name, grid in mine.beside.items()}
-        recent = Panel(START + timedelta(hours=seen.start), mine.values[seen], mine.places, beside)
+        recent = replace(mine, start=START + timedelta(hours=seen.start), values=mine.values[seen], beside=beside)
         told = {boosting.NAME: boosting.forecast(recent, tested, settings, fit)}
         issues = forecasting.issue(values[seen], columns, settings, told)
         for name, grid in made.items():

@@ -32,6 +32,7 @@ class Shape:
     least: int = 60
     columns: float = 0.3
     decay: float = 5.0
+    loss: str = "absolute_error"
     rows: int = 250_000
     tree_rows: int = 80_000  # of these; a network learns of all in seconds
     seed: int = 7
@@ -39,6 +40,7 @@ class Shape:
     hidden: tuple[int, ...] = (96, 48)
     epochs: int = 3
     networks: int = 4
+    pull: float = 0.2  # of its standard deviation: what lies farther off pulls a network no harder
     leads: tuple[int, ...] = LEADS
 
 

@@ -15,6 +15,7 @@ from analytics.forecasting._boosting.fit import Fit, Shape
 from analytics.forecasting._boosting.network import Network
 from analytics.forecasting._boosting.trees import Nodes, kept
 from analytics.forecasting._panel import Panel, Singles
+from analytics.forecasting._scale import Subject, back
 from analytics.forecasting._settings import Settings
 from analytics.skill import Array, Bools, Ints, truth
 
@@ -68,7 +69,8 @@ def learn(panel: Panel, until: int, settings: Settings, shape: Shape | None = No
             return None
         starts.append(grown[0])
         trees.append(grown[1])
-        trusts.append(_trust(grown[2], beside[use, place], come[use, place]))
+        anchors = np.concatenate([known[s, place][chosen[s]] for s in parts])[use]
+        trusts.append(_trust(grown[2], beside[use, place], come[use, place], anchors, panel.subject))
     manifest = {
         **asdict(shape),
         "leads": list(shape.leads),
@@ -101,7 +103,9 @@ def _taught_networks(
             return None
         seeds = range(shape.seed + fold * shape.networks, shape.seed + (fold + 1) * shape.networks)
         with threadpool_limits(1):
-            mine = tuple(network.learn(rows[use], come[use], shape.hidden, shape.epochs, seed) for seed in seeds)
+            mine = tuple(
+                network.learn(rows[use], come[use], shape.hidden, shape.epochs, shape.pull, seed) for seed in seeds
+            )
             told[test] = network.mean(mine, rows[test])
         networks.append(mine)
     return tuple(networks), told
@@ -119,6 +123,7 @@ def _grown_trees(
         if min(taught.sum(), test.sum()) < _LEAST:
             return None
         model = HistGradientBoostingRegressor(
+            loss=shape.loss,
             max_iter=shape.rounds,
             learning_rate=shape.rate,
             max_leaf_nodes=shape.leaves,
@@ -146,9 +151,14 @@ def _sample(panel: Panel, until: int, settings: Settings, shape: Shape) -> tuple
     return origins, rng.random((count, series)) < share
 
 
-def _trust(trees: Array, network: Array, target: Array) -> tuple[float, float]:
-    """The shares of trees and network with which the mean absolute error is least on what neither was taught."""
+def _trust(trees: Array, network: Array, come: Array, anchors: Array, subject: Subject) -> tuple[float, float]:
+    """The shares of trees and network with which the mean absolute error [unit] is least on what neither was taught."""
     shares = [(part * whole, (1 - part) * whole) for part in np.linspace(0, 1, 5) for whole in np.linspace(0, 1.2, 13)]
-    off = [np.abs(target - one * trees - other * network).mean() for one, other in shares]
+
+    def units(beyond: Array) -> Array:
+        return back((anchors + beyond)[:, None], [subject])
+
+    true = units(come)
+    off = [np.abs(true - units(one * trees + other * network)).mean() for one, other in shares]
     one, other = shares[int(np.argmin(off))]
     return float(one), float(other)

@@ -28,8 +28,12 @@ class Network:
     layers: tuple[tuple[Array, Array], ...]
 
 
-def learn(rows: Singles, targets: Array, hidden: Sequence[int], epochs: int, seed: int) -> Network:
-    """What `targets` [rows, leads] were, by `rows` of columns; a target that is NaN counts as nothing to tell."""
+def learn(rows: Singles, targets: Array, hidden: Sequence[int], epochs: int, pull: float, seed: int) -> Network:
+    """What `targets` [rows, leads] were, by `rows` of columns; a target that is NaN teaches nothing.
+
+    Huber's loss: what lies farther off than `pull` standard deviations of its lead pulls no harder, so that in the end
+    the middle is told, of which the mean absolute error is least, and not the mean.
+    """
     from sklearn.neural_network import MLPRegressor  # type: ignore[import-untyped]  # it has no types
 
     there = np.isfinite(rows)
@@ -40,12 +44,17 @@ def learn(rows: Singles, targets: Array, hidden: Sequence[int], epochs: int, see
     spread = np.where(spread > 1e-9, spread, 1.0)
     sizes = np.maximum(np.sqrt(np.nanmean(targets**2, axis=0)), 1e-9)
     plain = _plain(rows, middle, spread)
-    told = np.nan_to_num(targets / sizes).astype(np.float32)
+    true = (targets / sizes).astype(np.float32)
     model: Any = MLPRegressor(
-        hidden_layer_sizes=tuple(hidden), alpha=_WEIGHT, batch_size=_BATCH, learning_rate_init=_RATE, random_state=seed
+        hidden_layer_sizes=tuple(hidden), alpha=_WEIGHT, learning_rate_init=_RATE, random_state=seed
     )
+    rng = np.random.default_rng(seed)
     for _ in range(max(epochs, -(-_STEPS * _BATCH // len(rows)))):
-        model.partial_fit(plain, told)
+        for some in np.array_split(rng.permutation(len(rows)), -(-len(rows) // _BATCH)):
+            # scikit-learn has the squared loss alone: of a target that is drawn near it has Huber's gradient.
+            told = model.predict(plain[some]) if hasattr(model, "coefs_") else np.zeros_like(true[some])
+            near = told + np.nan_to_num(np.clip(true[some] - told, -pull, pull))
+            model.set_params(batch_size=len(some)).partial_fit(plain[some], near)
     layers = zip(model.coefs_, model.intercepts_, strict=True)
     return Network(middle, spread, sizes, tuple((w.astype(np.float64), b.astype(np.float64)) for w, b in layers))
 
