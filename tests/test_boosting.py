@@ -102,7 +102,7 @@ def test_no_column_reads_a_row_from_the_origin_on(origin: int, seed: int) -> Non
     read = []
     for past in (one, other):
         known = _panel.anchor(past.values, at, SETTINGS)
-        columns = _panel.base(past, at, 6), _panel.at_lead(past, at, 30, SETTINGS, known[:, 29])
+        columns = _panel.base(past, at, 6), *_panel.at_leads(past, at, [30], SETTINGS, known)
         read.append(np.concatenate([known.ravel(), *(part.ravel() for part in columns)]))
     assert np.array_equal(read[0], read[1], equal_nan=True)
 
@@ -224,6 +224,24 @@ def test_neighbours_are_read_by_distance_and_upwind() -> None:
     around, upwind = _panel._around(Panel(START, values, places, wind), values[:1], np.array([50]), 6)
     assert (around[0, 1], upwind[0, 1]) == (pytest.approx(5), pytest.approx(-10))
     assert math.isnan(upwind[0, 0])  # nobody lies to the west of it
+
+
+def test_weather_ahead_is_read_by_its_origin(panel: Panel, fit: Fit) -> None:
+    """The wind of the next day tells a day ahead; asked of two origins it says what it says of each."""
+    wind = panel.beside["wind_speed"]
+    knows = replace(panel, ahead={"wind_speed": lambda origins: truth(wind, origins, SETTINGS.leads)})
+    taught = learned(knows)
+    origins = np.arange(TAUGHT, HOURS - 72)
+    came = truth(panel.values, origins, 72)[:, 23]
+    mae = [
+        np.abs(boosting.forecast(one, origins, SETTINGS, of)[:, 23] - came).mean()
+        for one, of in ((knows, taught), (panel, fit))
+    ]
+    assert mae[0] < 0.7 * mae[1]
+    apart = [ahead(knows, taught, origin)[0] for origin in (2000, TAUGHT)]
+    assert np.allclose(ahead(knows, taught, 2000, TAUGHT), apart)
+    with pytest.raises(ValueError, match="ahead"):
+        ahead(panel, taught, HOURS)
 
 
 def test_the_slope_of_a_panel_is_told() -> None:

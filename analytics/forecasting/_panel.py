@@ -3,8 +3,8 @@
 Nothing here reads a row from an origin on, but for the calendar and for `ahead`, which was issued by then.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 import numpy as np
@@ -33,27 +33,26 @@ _PLAIN = Subject("")
 _PART = 60_000
 
 
+Ahead = Callable[[Ints], Array]
+
+
 @dataclass(frozen=True, slots=True)
 class Panel:
     """`values` [hours, series] on their scale, from `start` on, whose zone is that of the clocks; NaN is a gap.
 
     `places` [series, 2] are east and north [km], NaN where unknown. `beside` has grids like `values` by name; wind as
-    `wind_east` and `wind_north`, where it goes to, and `wind_speed` [m/s]. `ahead` has [origins, leads, series] by
-    name: what was issued for the leads of each origin by then. `free` are days on which nobody works. `subject` has the
-    scale, so that what is off can be counted in units.
+    `wind_east` and `wind_north`, where it goes to, and `wind_speed` [m/s]. `ahead` tells by name, of any origins,
+    [origins, leads, series]: what was issued for the leads of each by then. `free` are days on which nobody works.
+    `subject` has the scale, so that what is off can be counted in units.
     """
 
     start: datetime
     values: Array
     places: Array
     beside: Mapping[str, Array] = field(default_factory=dict)
-    ahead: Mapping[str, Array] = field(default_factory=dict)
+    ahead: Mapping[str, Ahead] = field(default_factory=dict)
     free: frozenset[date] = frozenset()
     subject: Subject = _PLAIN
-
-    def at(self, some: slice) -> "Panel":
-        """The same for `some` of the origins that `ahead` is about."""
-        return replace(self, ahead={name: grid[some] for name, grid in self.ahead.items()})
 
     def parts(self, count: int) -> list[slice]:
         """`count` origins in parts of a bounded number of rows."""
@@ -122,9 +121,16 @@ def base(panel: Panel, origins: Ints, fresh: int) -> Singles:
     return np.stack(found, axis=-1).astype(np.float32)
 
 
-def at_lead(panel: Panel, origins: Ints, lead: int, settings: Settings, known: Array) -> Singles:
-    """[origins, series, columns] what belongs to a lead: its hour and day, what is now and what the same hour was, both
-    beyond what the anchor has as `known` [origins, series], and what is ahead."""
+def at_leads(panel: Panel, origins: Ints, leads: Sequence[int], settings: Settings, known: Array) -> list[Singles]:
+    """[origins, series, columns] what belongs to each of `leads`: its hour and day, what is now and what the same hour
+    was, both beyond what the anchor has as `known` [origins, leads, series], and what is ahead."""
+    ahead = [tell(origins) for _, tell in sorted(panel.ahead.items())]
+    return [_at_lead(panel, origins, lead, settings, known[:, lead - 1], ahead) for lead in leads]
+
+
+def _at_lead(
+    panel: Panel, origins: Ints, lead: int, settings: Settings, known: Array, ahead: Sequence[Array]
+) -> Singles:
     rows = origins + lead - 1
     hours = rows + panel.start.hour
     days = panel.start.date().toordinal() + hours // 24
@@ -142,7 +148,7 @@ def at_lead(panel: Panel, origins: Ints, lead: int, settings: Settings, known: A
         _mean(np.stack(same, axis=-1)),
         week,
     ]
-    for _, grid in sorted(panel.ahead.items()):
+    for grid in ahead:
         found += [grid[:, lead - 1], *(_mean(grid[:, max(lead - span, 0) : lead], axis=1) for span in (6, 24, lead))]
     return np.stack(found, axis=-1).astype(np.float32)
 

@@ -40,20 +40,20 @@ def learn(panel: Panel, until: int, settings: Settings, shape: Shape | None = No
     origins, chosen = _sample(panel, until, settings, shape)
     seen = panel.values[:until]
     parts = panel.parts(len(origins))
-    known = np.concatenate(
-        [_panel.anchor(seen, origins[some], settings)[:, np.array(shape.leads) - 1] for some in parts]
-    )
-    common = np.concatenate(
-        [_panel.base(panel.at(some), origins[some], settings.fresh)[chosen[some]] for some in parts]
-    )
+    known = np.empty((len(origins), len(shape.leads), seen.shape[1]))
+    by_part = []
+    for some in parts:
+        anchors = _panel.anchor(seen, origins[some], settings)
+        known[some] = anchors[:, np.array(shape.leads) - 1]
+        columns = _panel.at_leads(panel, origins[some], shape.leads, settings, anchors)
+        by_part.append([part[chosen[some]] for part in columns])
+    mine = [np.concatenate(of_lead) for of_lead in zip(*by_part, strict=True)]
+    del by_part
+    common = np.concatenate([_panel.base(panel, origins[some], settings.fresh)[chosen[some]] for some in parts])
     when = np.broadcast_to(origins[:, None], chosen.shape)[chosen]
     come = np.stack(
         [(truth(seen, origins + lead - 1, 1)[:, 0] - known[:, n])[chosen] for n, lead in enumerate(shape.leads)], axis=1
     )
-    mine = [
-        np.concatenate([_panel.at_lead(panel.at(s), origins[s], lead, settings, known[s, n])[chosen[s]] for s in parts])
-        for n, lead in enumerate(shape.leads)
-    ]
     taught = _taught_networks(panel.start, when, _panel.every_lead(common, mine), come, shape)
     if taught is None:
         return None
@@ -69,8 +69,8 @@ def learn(panel: Panel, until: int, settings: Settings, shape: Shape | None = No
             return None
         starts.append(grown[0])
         trees.append(grown[1])
-        anchors = np.concatenate([known[s, place][chosen[s]] for s in parts])[use]
-        trusts.append(_trust(grown[2], beside[use, place], come[use, place], anchors, panel.subject))
+        anchor = known[:, place][chosen][use]
+        trusts.append(_trust(grown[2], beside[use, place], come[use, place], anchor, panel.subject))
     manifest = {
         **asdict(shape),
         "leads": list(shape.leads),

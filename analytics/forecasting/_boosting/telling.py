@@ -21,12 +21,13 @@ def forecast(panel: Panel, origins: Ints, settings: Settings, fit: Fit) -> Array
     Raises `ValueError` where the fit reads other columns than the panel has.
     """
     if (sorted(panel.beside), sorted(panel.ahead)) != (fit.manifest["beside"], fit.manifest["ahead"]):
-        raise ValueError(f"the fit reads {fit.manifest['beside']} beside, the panel has {sorted(panel.beside)}")
+        had = f"{sorted(panel.beside)} and {sorted(panel.ahead)}"
+        raise ValueError(f"the fit reads {fit.manifest['beside']} beside and {fit.manifest['ahead']} ahead, not {had}")
     out = np.empty((len(origins), settings.leads, panel.values.shape[1]))
     taught = np.array([panel.start + timedelta(hours=int(origin)) < fit.until for origin in origins])
     folds = np.where(taught, fold_of(panel.start, origins, fit.manifest["block"]), -1)
     for some in panel.parts(len(origins)):
-        out[some] = _ahead(panel.at(some), origins[some], folds[some], settings, fit)
+        out[some] = _ahead(panel, origins[some], folds[some], settings, fit)
     return out
 
 
@@ -35,7 +36,7 @@ def _ahead(panel: Panel, origins: Ints, folds: Ints, settings: Settings, fit: Fi
     common = _panel.base(panel, origins, settings.fresh)
     fitted = np.array(fit.manifest["leads"])
     shape = common.shape[:2]
-    mine = [_panel.at_lead(panel, origins, int(lead), settings, known[:, lead - 1]) for lead in fitted]
+    mine = _panel.at_leads(panel, origins, fitted.tolist(), settings, known)
     if common.shape[-1] + mine[0].shape[-1] != fit.manifest["columns_read"]:
         raise ValueError(f"the fit reads {fit.manifest['columns_read']} columns, the panel has others")
     beside, said = np.zeros((len(fitted), *shape)), np.empty((len(fitted), *shape))
