@@ -9,6 +9,51 @@ RETURN trim_scale(round(value::numeric, 2))::text;
 CREATE OR REPLACE FUNCTION report.clock(moment timestamptz, ahead int) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN to_char(moment AT TIME ZONE 'UTC' + make_interval(mins => ahead), 'YYYY-MM-DD HH24:MI');
 
+-- What a parameter and averaging are called, by the newest editions: `called` has those of parameters, averagings and words.
+CREATE OR REPLACE FUNCTION report.fact_words(called jsonb, parameter text, averaging text, chinese boolean) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN CASE WHEN chinese THEN concat(
+    coalesce(called->'parameters'->parameter->>'title_zh', parameter),
+    coalesce(called->'averagings'->averaging->>'title_zh', called->'words'->'said'->averaging->>'title_zh', averaging)
+) ELSE format('%s (%s)',
+    coalesce(called->'parameters'->parameter->>'title', parameter),
+    coalesce(called->'averagings'->averaging->>'title', called->'words'->'said'->averaging->>'title', averaging)
+) END;
+
+-- What a term of a rule of episodes looks at: `asked` is its record.
+CREATE OR REPLACE FUNCTION report.term_words(called jsonb, asked jsonb, chinese boolean) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN chinese THEN concat(
+    report.fact_words(called, asked->>'parameter', asked->>'averaging', true),
+    '减' || report.fact_words(called, split_part(asked->>'minus', '/', 1), split_part(asked->>'minus', '/', 2), true),
+    '与' || report.fact_words(called, split_part(asked->>'per', '/', 1), split_part(asked->>'per', '/', 2), true) || '之比',
+    CASE WHEN asked->>'measure' <> 'value' THEN concat(
+        asked->>'window', '小时', coalesce(called->'words'->'measure'->(asked->>'measure')->>'title_zh', asked->>'measure')) END
+) ELSE concat(
+    CASE WHEN asked->>'measure' <> 'value'
+        THEN coalesce(called->'words'->'measure'->(asked->>'measure')->>'title', asked->>'measure') || ' of ' END,
+    report.fact_words(called, asked->>'parameter', asked->>'averaging', false),
+    ' minus ' || report.fact_words(called, split_part(asked->>'minus', '/', 1), split_part(asked->>'minus', '/', 2), false),
+    ' per ' || report.fact_words(called, split_part(asked->>'per', '/', 1), split_part(asked->>'per', '/', 2), false),
+    CASE WHEN asked->>'measure' <> 'value' THEN format(' in %s h', asked->>'window') END
+) END;
+
+-- What each term of each rule looks at, in words; the newest editions.
+CREATE OR REPLACE VIEW report.term_title AS
+WITH called AS (
+    SELECT jsonb_object_agg(name, rows) AS called
+    FROM (SELECT DISTINCT ON (name) name, rows FROM edition WHERE name IN ('parameters', 'averagings', 'words')
+          ORDER BY name, valid_from DESC, id DESC) AS newest
+)
+SELECT r.key AS rule, t.term, report.term_words(c.called, t.asked, false) AS words,
+       report.term_words(c.called, t.asked, true) AS words_zh
+FROM called c,
+     jsonb_each((SELECT rows FROM edition WHERE name = 'episodes' ORDER BY valid_from DESC, id DESC LIMIT 1)) AS r
+CROSS JOIN LATERAL (
+    SELECT 0 AS term, r.value AS asked
+    UNION ALL SELECT a.number::int, a.asked FROM jsonb_array_elements(r.value->'also') WITH ORDINALITY AS a (asked, number)
+) AS t;
+
 -- `expected`: the line of its level 1 and of the one it reached (`reached`); null where its station is in no place that has
 -- one. `seen`: its peak, of what its rule looks at (`by`). `besides`: what else had to hold, as it was then.
 CREATE OR REPLACE VIEW report.episode_explanation AS
@@ -17,11 +62,14 @@ WITH line AS (
            coalesce(r.value->>'direction', 'above') AS direction
     FROM jsonb_each((SELECT rows FROM edition WHERE name = 'episodes' ORDER BY valid_from DESC, id DESC LIMIT 1)) AS r
     LEFT JOIN LATERAL jsonb_each(r.value->'places') AS p ON true
+), words AS MATERIALIZED (
+    SELECT rule, term, words, words_zh FROM report.term_title
 ), said AS (
     SELECT t.code AS station, r.name AS rule, e.time, e.stop, e.closed, e.level, e.peak AS seen, e.peak_time,
            d.parameter, d.averaging, d.unit, d.title, d.title_zh, coalesce(d.about, 'event') AS about,
            (l.levels->>0)::float8 AS expected, (l.levels->>(e.level - 1))::float8 AS reached, l.direction,
-           x.words AS by, b.besides, n.around, a.background, a.share, g.name AS region, g.stations, g."order", g.arrival,
+           x.words AS by, coalesce(w.words, x.words) AS what, coalesce(w.words_zh, x.words) AS what_zh,
+           b.besides, b.also, b.also_zh, n.around, a.background, a.share, g.name AS region, g.stations, g."order", g.arrival,
            g.core, t.utc_offset AS ahead, nullif(concat_ws(' ', t.code, nullif(t.title, '')), '') AS place,
            coalesce(nullif(t.title_zh, ''), t.code) AS place_zh
     FROM episode e JOIN station t ON t.id = e.station JOIN term r ON r.id = e.rule
@@ -33,9 +81,12 @@ WITH line AS (
         WHERE l.rule = r.name AND (l.place IS NULL OR m.station IS NOT NULL) ORDER BY m.since DESC LIMIT 1
     ) AS l ON true
     LEFT JOIN episode_evidence x ON x.station = e.station AND x.rule = e.rule AND x.time = e.time AND x.term = 0
+    LEFT JOIN words w ON w.rule = r.name AND w.term = 0
     LEFT JOIN LATERAL (
-        SELECT string_agg(format('%s %s', v.words, report.figure(v.worst)), '; ' ORDER BY v.term) AS besides
-        FROM episode_evidence v
+        SELECT string_agg(format('%s %s', v.words, report.figure(v.worst)), '; ' ORDER BY v.term) AS besides,
+               string_agg(concat(coalesce(o.words, v.words), ' ', report.figure(v.worst)), '; ' ORDER BY v.term) AS also,
+               string_agg(concat(coalesce(o.words_zh, v.words), report.figure(v.worst)), '；' ORDER BY v.term) AS also_zh
+        FROM episode_evidence v LEFT JOIN words o ON o.rule = r.name AND o.term = v.term
         WHERE v.station = e.station AND v.rule = e.rule AND v.time = e.time AND v.term > 0 AND v.worst IS NOT NULL
     ) AS b ON true
     LEFT JOIN episode_share a ON a.station = e.station AND a.rule = e.rule AND a.time = e.time
@@ -55,12 +106,12 @@ SELECT station, rule, time, stop, closed, level, parameter, averaging, unit, abo
        concat_ws(' ',
            format('%s at %s from %s %s: %s %s %s at %s%s.', title, place, report.clock(time, ahead),
                CASE WHEN closed THEN 'to ' || report.clock(stop, ahead) ELSE 'on, not over yet' END,
-               coalesce(by, parameter), CASE direction WHEN 'below' THEN 'fell to' ELSE 'reached' END,
+               coalesce(what, parameter), CASE direction WHEN 'below' THEN 'fell to' ELSE 'reached' END,
                concat_ws(' ', report.figure(seen), nullif(unit, '1')), report.clock(peak_time, ahead),
                CASE WHEN expected IS NOT NULL THEN format(', where %s is the line', report.figure(expected))
                     || CASE WHEN level > 1 THEN format(' and %s that of level %s', report.figure(reached), level) ELSE '' END
                     ELSE '' END),
-           'Besides: ' || besides || '.',
+           'Besides: ' || also || '.',
            CASE WHEN share IS NOT NULL THEN format('%s around had %s on average; %s %% of what was here lay above them: %s.',
                around, concat_ws(' ', report.figure(background), unit), round(share * 100),
                CASE WHEN share >= 0.5 THEN 'mostly its own' ELSE 'mostly what all had' END) END,
@@ -71,12 +122,12 @@ SELECT station, rule, time, stop, closed, level, parameter, averaging, unit, abo
        concat(
            format('%s%s：%s%s，%s%s%s（%s）%s。', place_zh, title_zh, report.clock(time, ahead),
                CASE WHEN closed THEN '至' || report.clock(stop, ahead) ELSE '起，尚未结束' END,
-               coalesce(by, parameter), CASE direction WHEN 'below' THEN '最低' ELSE '最高' END,
+               coalesce(what_zh, parameter), CASE direction WHEN 'below' THEN '最低' ELSE '最高' END,
                concat_ws(' ', report.figure(seen), nullif(unit, '1')), report.clock(peak_time, ahead),
                CASE WHEN expected IS NOT NULL THEN format('，起始限值%s', report.figure(expected))
                     || CASE WHEN level > 1 THEN format('，%s级限值%s', level, report.figure(reached)) ELSE '' END
                     ELSE '' END),
-           '同时：' || besides || '。',
+           '同时：' || also_zh || '。',
            CASE WHEN share IS NOT NULL THEN format('周边站点%s平均%s，本站%s%%高于周边：%s。',
                around, concat_ws(' ', report.figure(background), unit), round(share * 100),
                CASE WHEN share >= 0.5 THEN '以本地为主' ELSE '以区域背景为主' END) END,
@@ -86,14 +137,16 @@ SELECT station, rule, time, stop, closed, level, parameter, averaging, unit, abo
        ) AS sentence_zh
 FROM said;
 
--- `seen`: the hour's mean; `expected`: what is usual at that hour of the week, and how far off it (`line`) is a score of 1.0,
--- where the detector goes by that; `background`: the median of the stations `around` in that hour.
+-- `seen`: the hour's mean; `expected`: what is usual at that hour of the week, or the hour before, where the detector goes by
+-- that, and how far off it (`line`) is a score of 1.0; `background`: the median of the stations `around` in that hour.
 CREATE OR REPLACE VIEW report.score_explanation AS
 WITH said AS (
     SELECT t.code AS station, s.parameter, s.position, c.time, d.name AS detector, c.value, v.value AS seen,
-           (f.fit->'profile'->>(extract(hour FROM l.clock)::int + CASE WHEN extract(isodow FROM l.clock) > 5 THEN 24 ELSE 0 END)
-           )::float8 AS expected,
-           (f.fit->>'line')::float8 AS line, n.around, n.background, p.unit, p.title, p.title_zh, t.utc_offset AS ahead,
+           coalesce(b.value, (f.fit->'profile'->>(
+               extract(hour FROM l.clock)::int + CASE WHEN extract(isodow FROM l.clock) > 5 THEN 24 ELSE 0 END
+           ))::float8) AS expected,
+           coalesce(abs(v.value - b.value) / nullif(c.value, 0), (f.fit->>'line')::float8) AS line,
+           b.value IS NOT NULL AS jumps, coalesce(k.title, d.name) AS by, coalesce(k.title_zh, d.name) AS by_zh, n.around, n.background, p.unit, p.title, p.title_zh, t.utc_offset AS ahead,
            nullif(concat_ws(' ', t.code, nullif(t.title, '')), '') AS place, coalesce(nullif(t.title_zh, ''), t.code) AS place_zh
     FROM score c JOIN series s ON s.id = c.series JOIN station t ON t.id = s.station
     JOIN term d ON d.id = c.detector AND d.name <> 'alarm' -- it repeats the score of the one that has the news
@@ -109,6 +162,15 @@ WITH said AS (
         WHERE series = c.series AND time = c.time
             AND averaging = (SELECT id FROM term WHERE kind = 'averaging' AND name = 'hour') LIMIT 1
     ) AS v ON true
+    LEFT JOIN LATERAL (
+        SELECT value FROM average
+        WHERE d.name IN ('one-step', 'swing') AND series = c.series AND time = c.time - interval '1 hour'
+            AND averaging = (SELECT id FROM term WHERE kind = 'averaging' AND name = 'hour') LIMIT 1
+    ) AS b ON true
+    LEFT JOIN LATERAL (
+        SELECT rows->'detector'->d.name->>'title' AS title, rows->'detector'->d.name->>'title_zh' AS title_zh
+        FROM edition WHERE name = 'words' ORDER BY valid_from DESC, id DESC LIMIT 1
+    ) AS k ON true
     LEFT JOIN LATERAL (
         SELECT convert_from(blob, 'UTF8')::jsonb AS fit FROM fit
         WHERE kind = d.name AND kind = 'robust-seasonal' AND subject = c.series AND valid_from <= c.time
@@ -132,18 +194,18 @@ SELECT station, parameter, position, time, detector, value, unit, expected, line
        concat_ws(' ',
            format('%s at %s, %s: %s%s.', title, place, report.clock(time, ahead),
                coalesce(concat_ws(' ', report.figure(seen), unit), 'not known any more'),
-               CASE WHEN expected IS NOT NULL THEN format(', where %s is usual at that hour and %s off it is the line',
-                   report.figure(expected), report.figure(line)) ELSE '' END),
-           format('%s times the line of %s.', report.figure(value), detector),
+               CASE WHEN expected IS NOT NULL THEN format(', where %s %s and %s off it is the line', report.figure(expected),
+                   CASE WHEN jumps THEN 'was the hour before' ELSE 'is usual at that hour' END, report.figure(line)) ELSE '' END),
+           format('%s times the line of: %s.', report.figure(value), by),
            CASE WHEN background IS NOT NULL THEN format('%s around had %s.', around,
                concat_ws(' ', report.figure(background), unit)) END
        ) AS sentence,
        concat(
            format('%s%s，%s：%s%s。', place_zh, title_zh, report.clock(time, ahead),
                coalesce('实测' || concat_ws(' ', report.figure(seen), unit), '实测值已不存'),
-               CASE WHEN expected IS NOT NULL THEN format('，该时段通常为%s，偏离%s即为异常',
-                   report.figure(expected), report.figure(line)) ELSE '' END),
-           format('为%s界限的%s倍。', detector, report.figure(value)),
+               CASE WHEN expected IS NOT NULL THEN format('，%s%s，偏离%s即为异常',
+                   CASE WHEN jumps THEN '前一小时为' ELSE '该时段通常为' END, report.figure(expected), report.figure(line)) ELSE '' END),
+           format('为“%s”界限的%s倍。', by_zh, report.figure(value)),
            CASE WHEN background IS NOT NULL THEN format('周边站点%s中位数%s。', around,
                concat_ws(' ', report.figure(background), unit)) END
        ) AS sentence_zh

@@ -1,6 +1,7 @@
 """Why there is an episode or a score, as data and in words."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import polars as pl
 import pytest
 
+from analytics import detection, episodes, tables
+from analytics.episodes.measures import MEASURES
 from analytics.store import connection, fits
 from analytics.store.connection import Connection
 from jobs import relearn
@@ -57,13 +60,13 @@ def sentences(conn: Connection, query: str) -> tuple[str, str]:
 def test_what_is_its_own_is_said(store: Connection) -> None:
     english, chinese = sentences(store, "by = 'o3_1h' AND station = 'A' AND time < '2026-02-27T12:00Z'")
     assert english == (
-        "ozone, hour at A Park A from 2026-02-27 12:00 to 2026-02-27 16:00: o3/hour reached 310 µg/m³ at 2026-02-27"
-        " 13:00, where 200 is the line and 300 that of level 2. B, C, D, E around had 51 µg/m³ on average; 81 % of what"
-        " was here lay above them: mostly its own."
+        "ozone, hour at A Park A from 2026-02-27 12:00 to 2026-02-27 16:00: ozone (hour) reached 310 µg/m³ at"
+        " 2026-02-27 13:00, where 200 is the line and 300 that of level 2. B, C, D, E around had 51 µg/m³ on average;"
+        " 81 % of what was here lay above them: mostly its own."
     )
     assert chinese == (
-        "A公园臭氧小时均值：2026-02-27 12:00至2026-02-27 16:00，o3/hour最高310 µg/m³（2026-02-27 13:00），起始限值200"
-        "，2级限值300。周边站点B, C, D, E平均51 µg/m³，本站81%高于周边：以本地为主。"
+        "A公园臭氧小时均值：2026-02-27 12:00至2026-02-27 16:00，臭氧小时均值最高310 µg/m³（2026-02-27 13:00），起始限值"
+        "200，2级限值300。周边站点B, C, D, E平均51 µg/m³，本站81%高于周边：以本地为主。"
     )
 
 
@@ -81,9 +84,44 @@ def test_a_score_says_what_is_usual_there(store: Connection) -> None:
     english, chinese = sentences(store, "kind = 'score' AND by = 'robust-seasonal' AND time = '2026-02-27T05:00Z'")
     assert english == (
         "ozone at A Park A, 2026-02-27 13:00: 310 µg/m³, where 50 is usual at that hour and 60 off it is the line."
-        " 4.33 times the line of robust-seasonal. B, C, D, E around had 52 µg/m³."
+        " 4.33 times the line of: what is usual at that hour of the week. B, C, D, E around had 52 µg/m³."
     )
     assert chinese.startswith("A公园臭氧，2026-02-27 13:00：实测310 µg/m³，该时段通常为50，偏离60即为异常。")
+
+
+def test_a_jump_says_the_hour_before_and_its_line(store: Connection) -> None:
+    [(series,)] = store.execute(
+        "SELECT s.id FROM series s JOIN station t ON t.id = s.station WHERE t.code = 'A'"
+    ).fetchall()
+    store.execute("INSERT INTO term (kind, name) VALUES ('detector', 'swing')")
+    store.execute(
+        "INSERT INTO score (series, time, detector, value) SELECT %s, '2026-02-27T04:00Z', id, 2 FROM term"
+        " WHERE name = 'swing'",
+        [series],
+    )
+    english, chinese = sentences(store, "kind = 'score' AND by = 'swing'")
+    assert (
+        "250 µg/m³, where 50 was the hour before and 100 off it is the line. 2 times the line of: a jump that is"
+        in english
+    )
+    assert "，前一小时为50，偏离100即为异常。为“相对水平突变”界限的2倍。" in chinese
+
+
+def test_every_detector_measure_and_what_is_said_has_words_in_both_languages() -> None:
+    words: Any = tables.read("words")
+    assert set(words) == {"detector", "measure", "said"}
+    assert set(words["detector"]) == set(detection.SCORERS) | set(detection.MEMBERS)
+    assert set(words["measure"]) == set(MEASURES) - {"value"}
+    assert set(words["said"]) == set(episodes.SAID)
+    for each in (*words["detector"].values(), *words["measure"].values(), *words["said"].values()):
+        assert each["title"].isascii()
+        assert each["title_zh"]
+
+
+def test_no_term_of_a_rule_is_named_by_its_code(store: Connection) -> None:
+    rows: list[Any] = store.execute("SELECT rule, term, words, words_zh FROM report.term_title").fetchall()
+    assert len(rows) == sum(len(rule.terms) for rule in episodes.load().values())
+    assert [row for row in rows if re.search("_|/", row[2]) or re.search("[a-z]_|/", row[3])] == []
 
 
 def test_a_device_and_a_forecast_are_called_so(store: Connection) -> None:

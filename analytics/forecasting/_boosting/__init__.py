@@ -1,9 +1,10 @@
 """One model a parameter over all its stations: gradient-boosted trees, direct by lead, and small networks beside.
 
 Both are scikit-learn's. They learn how what came differs from damped persistence around the wave of the day, on the
-scale of the parameter, three times: each time without every third block of weeks. There it is seen, in units, how far
-to trust either at each lead; and there, in the past that it was taught, it is tested by the one that was not taught that
-block, so that no test flatters it. Both learn the middle of what may come: of it the mean absolute error is least. Of later times the mean of all is said, between fitted leads by straight line.
+scale of the parameter, three times: each time without every third block of weeks. There it is seen, in units, how
+far to trust either at each lead; and there, in the past that it was taught, it is tested by the one that was not
+taught that block, so that no test flatters it. Both learn the middle of what may come: of it the mean absolute error
+is least. Of later times the mean of all is said, between fitted leads by straight line.
 
 fit         what was learned, and how it is kept as bytes
 trees       gradient-boosted trees as arrays
