@@ -55,6 +55,7 @@ _NUMBERS: Mapping[str, Mapping[str, float | None]] = {
     "stress": {"slope": None, "pivot": None, "low": None, "high": None},
     "balance": {"start": None, "recent": None, "within": None, "history": None, "probe": None},
     "advice": {"ahead": None, "horizon": None, "cold": None},
+    "watering": {"step": 0.5, "least": 3.0, "bridge": 2.0, "soak": 6.0, "keep": 3.0},
     "plan": {
         **{"stress": 30.0, "visit": 1.0, "span": 3.0, "swing": 0.3, "doubt": 0.1},
         **{"past": 90.0, "begin": 18.0, "end": 9.0, "night": 21.0, "morning": 6.0},
@@ -179,7 +180,10 @@ def _rain(records: Mapping[str, Any]) -> tuple[tuple[float, float], ...]:
 
 
 def _numbers(name: str, records: Mapping[str, Any], wanted: Mapping[str, float | None]) -> dict[str, float]:
-    record = {key: value for key, value in wanted.items() if value is not None} | records.get(name, {})
+    given = {key: value for key, value in wanted.items() if value is not None}
+    # An edition older than the whole record has none of it, nor a source.
+    absent = {"source": "OWN", "confidence": "memory_low"} if len(given) == len(wanted) else {}
+    record = given | records.get(name, absent)
     tables.check(
         record, f"{RULES}: [{name}]", needs={**dict.fromkeys(wanted, NUMBER), "source": str, "confidence": str}
     )

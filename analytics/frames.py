@@ -172,6 +172,14 @@ ADVICE: Mapping[str, pl.DataType] = {
     "plan": pl.List(pl.Float64()),
 }
 
+#: A watering that was seen, in mm: by which `moisture` rose beyond the rain, that a `meter` saw (null: neither did).
+WATERING: Mapping[str, pl.DataType] = {
+    "zone": pl.Int32(),
+    **dict.fromkeys(("start", "stop"), TIME),
+    **dict.fromkeys(("moisture", "meter"), pl.Float64()),
+    "evidence": pl.String(),
+}
+
 #: What the stages must know of a series. `cadence` [s] is the usual step between its readings, `offset` [min] the
 #: station's distance from UTC; `mean` is the parameter's kind of mean.
 SERIES: Mapping[str, pl.DataType] = {

@@ -133,6 +133,35 @@ def _where() -> list[object]:
     ]
 
 
+def _seen() -> object:
+    seen = f"""
+        SELECT time, stop, zone, title, title_zh, meter, moisture, volume, evidence FROM report.watering
+        WHERE $__timeFilter(time) AND {ZONE} ORDER BY time DESC, zone LIMIT 200
+    """
+    return named(
+        rows(
+            Sql(seen),
+            "Waterings seen 已见灌溉",
+            "Runs of a meter, and rises of the root zone that no rain explains, the 200 newest: mm by the meter, mm by "
+            "which the moisture rose beyond the rain; report.watering.",
+            width=24,
+            height=8,
+        ),
+        {
+            "time": "from 开始",
+            "stop": "to 结束",
+            "zone": "zone 地块",
+            "title": domain.NAME,
+            "title_zh": domain.NAME_ZH,
+            "meter": "by meter 水表",
+            "moisture": "by moisture 墒情",
+            "volume": "volume 水量",
+            "evidence": "evidence 依据",
+        },
+        {"meter": "suffix:mm", "moisture": "suffix:mm", "volume": "m3"},
+    )
+
+
 def _soil() -> list[object]:
     depths = f"""
         SELECT CASE grain WHEN 'hour' THEN report.binned(time, $__interval_ms, 3600)
@@ -252,4 +281,5 @@ def _water() -> list[object]:
                 "complete": "percentunit",
             },
         ).override_by_name("saved", [override("custom.cellOptions", {"type": "color-text"})]),
+        _seen(),
     ]

@@ -14,9 +14,11 @@ from analytics.irrigation.soil import (
     stress,
     total_available_water,
 )
+from analytics.irrigation.watering import HOURS, watered
 
 __all__ = [
     "DAYS",
+    "HOURS",
     "LONG",
     "advise",
     "balance",
@@ -30,4 +32,5 @@ __all__ = [
     "soil",
     "stress",
     "total_available_water",
+    "watered",
 ]

@@ -71,7 +71,8 @@ def advise(
     ahead, shut = _ahead(now, last if past is None else past, land, foretold)
     alone = plan.make(ahead, land.rules["plan"], shut)
     made = replace(alone, depth=_shared(now, ahead, alone.depth, shut))
-    short = pl.Series(made.depth[:, 0] < alone.depth[:, 0] - _OTHER, dtype=pl.Boolean())
+    less = made.depth[:, 0] < alone.depth[:, 0] - _OTHER
+    short = pl.Series(less | ((alone.depth[:, 0] > 0) & (made.depth[:, 0] == 0)), dtype=pl.Boolean())
     return conform(_say(_decide(now.with_columns(_short=short), made, rules, issued), land.rules), ADVICE)
 
 
@@ -220,6 +221,8 @@ def _say(decided: pl.DataFrame, every: Mapping[str, Mapping[str, float]]) -> pl.
         .then(pl.lit("advice_now"))
         .when("water")
         .then(pl.lit("advice_soon"))
+        .when(pl.col("_short") & ~pl.col("water").any().over("supply"))
+        .then(pl.lit("advice_exhausted"))
         .when(pl.col("_short") & ~pl.col("water"))
         .then(pl.lit("advice_none_left"))
         .when("_rain")

@@ -141,7 +141,8 @@ def share(ahead: Ahead, wanted: Numbers, area: Numbers, supply: Numbers, shut: F
     """Depths (n, LONG) [mm] as near to `wanted` (n, LONG) as `supply` (LONG,) [L that reach the roots] lets.
 
     Water may come earlier than wanted, where the soil has room by the mean of what may be; what is late or missing is
-    shared so that the stress is least: mm beyond RAW, by `area` (n,) [m²]. A linear program (HiGHS).
+    shared so that the stress is least: mm beyond RAW, by `area` (n,) [m²]. A linear program (HiGHS); where it finds
+    nothing, each zone has the same share of what it wanted.
     """
     size = wanted.size
     closed = np.zeros(size, dtype=bool) if shut is None else shut.ravel()
@@ -176,7 +177,8 @@ def share(ahead: Ahead, wanted: Numbers, area: Numbers, supply: Numbers, shut: F
         bounds=np.stack([np.zeros(3 * size), ceiling], axis=1),
         method="highs-ipm",
     )
-    if found.x is None:
-        raise RuntimeError(f"no plan within the supply: {found.message}")
-    made = np.diff(found.x[:size].reshape(wanted.shape), axis=1, prepend=0.0)
+    if found.x is None:  # numbers beyond the solver: no zone is to go without an answer for that
+        made = wanted * np.minimum(1.0, supply / np.maximum(area @ wanted, 1e-9))
+    else:
+        made = np.diff(found.x[:size].reshape(wanted.shape), axis=1, prepend=0.0)
     return np.asarray(np.where(made < _LEAST, 0.0, made), dtype=float)

@@ -44,6 +44,11 @@ WORDS: Mapping[str, tuple[str, str]] = {
         " greater need today",
         "根区亏缺 {lost:.0f} mm，易利用水量 {raw:.0f} mm；水源 {supply}（每日 {daily:.0f} m³）今日优先供给更缺水的地块",
     ),
+    "advice_exhausted": (
+        "The root zone has lost {lost:.0f} of {raw:.0f} mm; supply {supply} ({daily:.0f} m³ a day) has nothing to give"
+        " to any zone today",
+        "根区亏缺 {lost:.0f} mm，易利用水量 {raw:.0f} mm；水源 {supply}（每日 {daily:.0f} m³）今日已无水可供",
+    ),
     "advice_short": (
         " Supply {supply} ({daily:.0f} m³ a day) is short: this is its share.",
         "水源 {supply}（每日 {daily:.0f} m³）不足：此为其应得份额。",

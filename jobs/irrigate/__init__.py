@@ -17,7 +17,7 @@ from rich.table import Table
 from analytics import crops, irrigation
 from analytics.crops import Land
 from analytics.frames import BALANCE, TIME, empty
-from analytics.store import migrations, supplies, weather, zones
+from analytics.store import migrations, supplies, waterings, weather, zones
 from analytics.store.connection import Connection
 from jobs import console
 from jobs.irrigate import entry, measured
@@ -113,6 +113,7 @@ def run(conn: Connection, now: datetime, *, since: date | None = None) -> Irriga
         today = known.with_columns(today=(pl.lit(now, TIME) + pl.duration(minutes="offset")).dt.date())
         balance = _balance(conn, today, lands, since)
         written = zones.save_balance(conn, balance, now)
+        _water(conn, today, lands[-1][1], now, since)
         advice = irrigation.news(_advise(conn, today, lands[-1][1], now), zones.load_advice(conn))
         return Irrigated(known.height, written, zones.save_advice(conn, advice), tuple(skipped))
 
@@ -170,6 +171,23 @@ def _balance(
         reached = made.group_by("zone", maintain_order=True).agg(pl.col("day", "depletion", "joined").last())
         before = pl.concat([reached, before]).unique("zone", keep="first", maintain_order=True)
     return pl.concat(out)
+
+
+def _water(conn: Connection, today: pl.DataFrame, land: Land, now: datetime, since: date | None) -> None:
+    """Nothing; waterings that were seen since the days that are made again, made again, too."""
+    first = pl.lit(since) if since else pl.col("today") - timedelta(days=AGAIN)
+    begins = today.drop_nulls("probe").with_columns(measured.start(first))
+    if begins.is_empty():
+        return
+    # Who began on the day before goes on.
+    spans = begins.with_columns(
+        pl.col("start") - _DAY, stop=pl.lit(now.replace(minute=0, second=0, microsecond=0), TIME)
+    )
+    roots = irrigation.soil(today.drop("today"), land).select("zone", "root")
+    seen = irrigation.watered(measured.hours(conn, spans, roots), roots, land.rules["watering"])
+    fresh = seen.join(begins.select("zone", _first="start"), on="zone", maintain_order="left")
+    made = fresh.filter(pl.col("start") >= pl.col("_first")).drop("_first")
+    waterings.save(conn, made, begins.select("zone", "start"), now)
 
 
 def _advise(conn: Connection, today: pl.DataFrame, land: Land, now: datetime) -> pl.DataFrame:

@@ -130,11 +130,36 @@ def probed(conn: Connection, ends: pl.DataFrame, roots: pl.DataFrame, land: Land
     windows = ends.select("zone", "day", "stop", station="probe", start=pl.col("stop") - back)
     voices = registry.load_voices(conn).filter(pl.col("parameter") == "soil_moisture")
     key = ["zone", "day", "position"]
-    hours = _hours(conn, windows, voices, [*key, "time"]).sort("time").unique(key, keep="last", maintain_order=True)
-    # Depths are heights below 0; a probe without one stands for the whole root zone.
-    depth = pl.when(pl.col("position") == "").then(0.0).otherwise(-_metres())
-    found = hours.with_columns(depth=depth).filter(pl.col("depth") >= 0).join(roots, on="zone")
+    newest = _hours(conn, windows, voices, [*key, "time"]).sort("time").unique(key, keep="last", maintain_order=True)
+    found = newest.with_columns(depth=_depth()).filter(pl.col("depth") >= 0).join(roots, on="zone")
     return irrigation.root_zone(found, ["zone", "day"])
+
+
+def _depth() -> pl.Expr:
+    """Depths are heights below 0; a probe without one stands for the whole root zone."""
+    return pl.when(pl.col("position") == "").then(0.0).otherwise(-_metres())
+
+
+def hours(conn: Connection, spans: pl.DataFrame, roots: pl.DataFrame) -> pl.DataFrame:
+    """irrigation.HOURS of zones with a probe in `spans` (zone, weather, probe, start, stop); `roots` as in `probed`."""
+    asked = spans.drop_nulls("probe")
+    voices, speakers = (
+        registry.load_voices(conn),
+        registry.load_series(conn).join(registry.load_authorities(conn), on="series"),
+    )
+    at_probe = asked.select("zone", "start", "stop", station="probe")
+    by_depth = _hours(
+        conn, at_probe, voices.filter(pl.col("parameter") == "soil_moisture"), ["zone", "position", "time"]
+    )
+    placed = by_depth.with_columns(depth=_depth()).filter(pl.col("depth") >= 0)
+    counted = placed.group_by("zone", "time").agg(depths=pl.len().cast(pl.Int64))
+    out = irrigation.root_zone(placed.join(roots, on="zone"), ["zone", "time"]).join(counted, on=["zone", "time"])
+    for name, windows in (("rain", asked.select("zone", "start", "stop", station="weather")), ("irrigation", at_probe)):
+        sums = _hours(conn, windows, speakers.filter(pl.col("parameter") == name), ["zone", "time"])
+        out = out.join(
+            sums.select("zone", "time", pl.col("value").alias(name)), ["zone", "time"], "full", coalesce=True
+        )
+    return out.select(pl.col(name).cast(dtype) for name, dtype in irrigation.HOURS.items())
 
 
 def _hours(conn: Connection, windows: pl.DataFrame, voices: pl.DataFrame, key: list[str]) -> pl.DataFrame:

@@ -47,5 +47,11 @@ SELECT s.code AS supply, s.title, s.title_zh, d.day, max(d.used) AS used, max(d.
 FROM supply s JOIN (SELECT * FROM seen UNION ALL SELECT * FROM ahead) AS d ON d.supply = s.code
 LEFT JOIN station q ON q.id = s.source GROUP BY s.code, d.day, q.code;
 
-GRANT SELECT ON report.supply_day, report.zone, report.water_balance, report.advice, report.watering_plan
+-- Waterings that were seen: a run of a meter, a rise of the root zone that no rain explains. `volume` [m³] by the meter.
+CREATE OR REPLACE VIEW report.watering AS
+SELECT z.code AS zone, z.title, z.title_zh, e.start AS time, e.stop, e.moisture, e.meter, e.meter * z.area / 1000 AS volume,
+       e.evidence, e.known
+FROM watering e JOIN zone z ON z.id = e.zone;
+
+GRANT SELECT ON report.watering, report.supply_day, report.zone, report.water_balance, report.advice, report.watering_plan
     TO greenwatch_reader, greenwatch_duty, greenwatch_writer, greenwatch_admin;

@@ -133,5 +133,11 @@ def seed(conn: Connection) -> None:
         SELECT id, now(), current_date, true, 12, 1.6, 48, now(), 31, 30, 'dry', '干' FROM zone
         """
     )
+    conn.execute(
+        """
+        INSERT INTO watering (zone, start, stop, known, moisture, meter, evidence)
+        SELECT id, now() - interval '9 hours', now() - interval '7 hours', now(), 8, 10, 'both' FROM zone
+        """
+    )
     duties.seed(conn, AIR)
     domains.seed(conn, WEST)
