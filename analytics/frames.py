@@ -180,6 +180,15 @@ WATERING: Mapping[str, pl.DataType] = {
     "evidence": pl.String(),
 }
 
+#: A month of a zone, in mm: `used` as far as somebody watched, what a fixed schedule would have (`baseline`, nine of
+#: ten within `low` and `high`) for no more days of stress; of its `days` those that were `stressed`.
+SAVING: Mapping[str, pl.DataType] = {
+    "zone": pl.Int32(),
+    "month": pl.Date(),
+    **dict.fromkeys(("days", "stressed"), pl.Int32()),
+    **dict.fromkeys(("used", "baseline", "low", "high"), pl.Float64()),
+}
+
 #: What the stages must know of a series. `cadence` [s] is the usual step between its readings, `offset` [min] the
 #: station's distance from UTC; `mean` is the parameter's kind of mean.
 SERIES: Mapping[str, pl.DataType] = {

@@ -3,6 +3,7 @@
 from analytics.irrigation.advice import advise, news
 from analytics.irrigation.balance import DAYS, balance
 from analytics.irrigation.plan import LONG
+from analytics.irrigation.saving import savings
 from analytics.irrigation.soil import (
     depletion,
     depletion_fraction,
@@ -29,6 +30,7 @@ __all__ = [
     "news",
     "percolation",
     "root_zone",
+    "savings",
     "soil",
     "stress",
     "total_available_water",

@@ -17,7 +17,7 @@ from rich.table import Table
 from analytics import crops, irrigation
 from analytics.crops import Land
 from analytics.frames import BALANCE, TIME, empty
-from analytics.store import migrations, supplies, waterings, weather, zones
+from analytics.store import migrations, savings, supplies, waterings, weather, zones
 from analytics.store.connection import Connection
 from jobs import console
 from jobs.irrigate import entry, measured
@@ -113,7 +113,9 @@ def run(conn: Connection, now: datetime, *, since: date | None = None) -> Irriga
         today = known.with_columns(today=(pl.lit(now, TIME) + pl.duration(minutes="offset")).dt.date())
         balance = _balance(conn, today, lands, since)
         written = zones.save_balance(conn, balance, now)
-        _water(conn, today, lands[-1][1], now, since)
+        seen = _water(conn, today, lands[-1][1], now, since)
+        if written or seen:
+            _save(conn, today, lands[-1][1], now)
         advice = irrigation.news(_advise(conn, today, lands[-1][1], now), zones.load_advice(conn))
         return Irrigated(known.height, written, zones.save_advice(conn, advice), tuple(skipped))
 
@@ -173,12 +175,12 @@ def _balance(
     return pl.concat(out)
 
 
-def _water(conn: Connection, today: pl.DataFrame, land: Land, now: datetime, since: date | None) -> None:
-    """Nothing; waterings that were seen since the days that are made again, made again, too."""
+def _water(conn: Connection, today: pl.DataFrame, land: Land, now: datetime, since: date | None) -> int:
+    """How many waterings are other than they were: those since the days that are made again are made again, too."""
     first = pl.lit(since) if since else pl.col("today") - timedelta(days=AGAIN)
     begins = today.drop_nulls("probe").with_columns(measured.start(first))
     if begins.is_empty():
-        return
+        return 0
     # Who began on the day before goes on.
     spans = begins.with_columns(
         pl.col("start") - _DAY, stop=pl.lit(now.replace(minute=0, second=0, microsecond=0), TIME)
@@ -187,7 +189,18 @@ def _water(conn: Connection, today: pl.DataFrame, land: Land, now: datetime, sin
     seen = irrigation.watered(measured.hours(conn, spans, roots), roots, land.rules["watering"])
     fresh = seen.join(begins.select("zone", _first="start"), on="zone", maintain_order="left")
     made = fresh.filter(pl.col("start") >= pl.col("_first")).drop("_first")
-    waterings.save(conn, made, begins.select("zone", "start"), now)
+    return waterings.save(conn, made, begins.select("zone", "start"), now)
+
+
+def _save(conn: Connection, today: pl.DataFrame, land: Land, now: datetime) -> None:
+    """Nothing; what each zone with a probe used and saved in the last year, by month."""
+    newest: Any = today["today"].max()
+    # Whole months: what is made of a part of one would overwrite the whole.
+    since = (newest - timedelta(days=land.rules["balance"]["history"]) + timedelta(days=31)).replace(day=1)
+    watched = today.drop_nulls("probe").select("zone", "today")
+    days = zones.load_balance(conn, since, newest + _DAY).join(watched, on="zone", maintain_order="left")
+    settled = days.filter(pl.col("day") < pl.col("today")).drop("today")
+    savings.save(conn, irrigation.savings(settled, savings.load_unmetered(conn, since)), now)
 
 
 def _advise(conn: Connection, today: pl.DataFrame, land: Land, now: datetime) -> pl.DataFrame:

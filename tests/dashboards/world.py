@@ -139,5 +139,11 @@ def seed(conn: Connection) -> None:
         SELECT id, now() - interval '9 hours', now() - interval '7 hours', now(), 8, 10, 'both' FROM zone
         """
     )
+    conn.execute(
+        """
+        INSERT INTO saving (zone, month, known, days, stressed, used, baseline, low, high)
+        SELECT id, current_date - 2, now(), 9, 1, 8, 12, 10, 15 FROM zone
+        """
+    )
     duties.seed(conn, AIR)
     domains.seed(conn, WEST)

@@ -1,0 +1,45 @@
+"""What zones used and saved by month: made again whole, written where it differs."""
+
+from datetime import date, datetime
+
+import polars as pl
+from psycopg import sql
+
+from analytics.frames import SAVING
+from analytics.store import packing
+from analytics.store.connection import Connection
+
+
+def load_unmetered(conn: Connection, since: date) -> pl.DataFrame:
+    """`zone`, `day`, `moisture` [mm] of waterings from the local day `since` on that only the moisture saw."""
+    rows = conn.execute(
+        """
+        SELECT e.zone, d.day, e.moisture
+        FROM watering e JOIN zone z ON z.id = e.zone JOIN station w ON w.id = z.weather
+        CROSS JOIN LATERAL (
+            SELECT (e.start AT TIME ZONE 'UTC' + make_interval(mins => w.utc_offset))::date AS day
+        ) AS d
+        WHERE e.evidence = 'moisture' AND d.day >= %s ORDER BY 1, e.start
+        """,
+        [since],
+    ).fetchall()
+    return pl.DataFrame(rows, schema={"zone": pl.Int32, "day": pl.Date, "moisture": pl.Float64}, orient="row")
+
+
+def save(conn: Connection, made: pl.DataFrame, now: datetime) -> int:
+    """Number of months that are new or other; earlier ones that are not `made` (SAVING) again stay."""
+    names = sql.SQL(", ").join(map(sql.Identifier, SAVING))
+    kept = [name for name in SAVING if name not in ("zone", "month")]
+    query = sql.SQL(
+        """
+        INSERT INTO saving AS s (known, {names}) SELECT %s, * FROM unnest({arrays})
+        ON CONFLICT (zone, month) DO UPDATE SET known = EXCLUDED.known, {sets} WHERE ({old}) IS DISTINCT FROM ({new})
+        """
+    ).format(
+        names=names,
+        arrays=packing.arrays(SAVING),
+        sets=sql.SQL(", ").join(sql.SQL("{0} = EXCLUDED.{0}").format(sql.Identifier(name)) for name in kept),
+        old=sql.SQL(", ").join(sql.Identifier("s", name) for name in kept),
+        new=sql.SQL(", ").join(sql.SQL("EXCLUDED.{}").format(sql.Identifier(name)) for name in kept),
+    )
+    return conn.execute(query, [now, *(made[name].to_list() for name in SAVING)]).rowcount
