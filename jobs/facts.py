@@ -75,7 +75,10 @@ class Facts:
             ]
         )
         self.said.append(values)
-        marked = by_rules(self.rules, lambda rule: self._conditions(rule, values, pieces))
+        # Most editions have ended long before, or begin long after: each costs as much as the one in force.
+        start, stop = pieces.select(pl.col("start").min(), pl.col("stop").max()).row(0)
+        here = [rule for rule in self.rules if rule.meets(start, stop)]
+        marked = by_rules(here, lambda rule: self._conditions(rule, values, pieces))
         # Rules share values: what was loaded for another one to look back at says nothing sure of this.
         asked_for = joined(pieces.with_columns(low="start", high="stop", first="start", last="stop"))
         return inside(marked, asked_for).drop("window")

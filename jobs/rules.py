@@ -50,6 +50,10 @@ class Rules(Tables):
     until: datetime | None
     edition: int
 
+    def meets(self, start: datetime, stop: datetime) -> bool:
+        """Whether some of [start, stop] lies in the period."""
+        return (self.since is None or self.since <= stop) and (self.until is None or self.until > start)
+
     def covers(self, time: pl.Expr) -> pl.Expr:
         """Whether `time` lies in the period."""
         early = pl.lit(True) if self.since is None else time >= self.since

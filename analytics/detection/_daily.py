@@ -29,6 +29,11 @@ def mine(steps: pl.DataFrame, voices: pl.DataFrame, setting: Mapping[str, Any]) 
     return rows.filter(pl.len().over("series") >= setting["least"])
 
 
+def known(steps: pl.DataFrame, fits: pl.DataFrame) -> pl.DataFrame:
+    """`steps` of series that some of `fits` (subject) knows: of a district's parameters few have such figures."""
+    return steps.join(fits.select(pl.col("subject").alias("series")), on="series", how="semi")
+
+
 def clock(rows: pl.DataFrame) -> pl.DataFrame:
     """`rows` by series and time, with local `day` and `minute` of it."""
     local = pl.col("time").to_physical() // MINUTE + pl.col("offset")
@@ -65,6 +70,6 @@ def learned(rows: pl.DataFrame, figures: pl.DataFrame, setting: Mapping[str, Any
 
 def scored(rows: pl.DataFrame, fits: pl.DataFrame, name: str) -> pl.DataFrame:
     """`frames.SCORES` of `rows` with a `figure`: how far it is above the usual one, over the line; 0 below it."""
-    known = judged_by(rows, fits, _BLOB)
+    judged = judged_by(rows, fits, _BLOB)
     share = (pl.col("figure") - pl.col("usual")).clip(0.0) * (1.0 / pl.col("line"))
-    return conform(known.with_columns(settle(share).alias("value"), pl.lit(name).alias("detector")), SCORES)
+    return conform(judged.with_columns(settle(share).alias("value"), pl.lit(name).alias("detector")), SCORES)

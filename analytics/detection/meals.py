@@ -31,19 +31,20 @@ def fit(
 
 
 def score(steps: pl.DataFrame, fits: pl.DataFrame) -> pl.DataFrame:
-    """`frames.SCORES`, a row a step; null but in the last hour of a meal that was seen with what was before."""
-    return _daily.scored(_so_far(steps), fits, NAME)
+    """`frames.SCORES`, a row a step of a meal or before it; null but in the last hour of one seen, and before."""
+    return _daily.scored(_so_far(_daily.known(steps, fits)), fits, NAME)
 
 
 def _so_far(steps: pl.DataFrame) -> pl.DataFrame:
-    """`steps` with `day`, `meal` (-1: none) and `figure`: what the meal so far adds [unit], null where not judged."""
+    """`steps` of meals and before, with `day`, `meal` and `figure`: what it adds [unit], null where not judged."""
     minute, key = pl.col("minute"), ["series", "day", "meal"]
-    meal, eating, last = pl.lit(-1), pl.lit(value=False), pl.lit(value=False)
+    meal, eating, last = pl.lit(None, pl.Int32), pl.lit(value=False), pl.lit(value=False)
     for number, (start, stop) in enumerate(MEALS):
         meal = pl.when(minute.is_between(start - BEFORE, stop, closed="left")).then(number).otherwise(meal)
         eating |= minute.is_between(start, stop, closed="left")
         last |= minute.is_between(stop - LAST, stop, closed="left")
     rows = _daily.clock(steps).with_columns(meal.alias("meal"), eating.alias("eating"), last.alias("last"))
+    rows = rows.drop_nulls("meal")
     # Added up as whole millionths: the same sum in any piece.
     whole = (pl.col("value") * 1_000_000).round().cast(pl.Int64)
     inside = pl.when("eating").then(whole).otherwise(0).cum_sum().over(key) / pl.col("eating").cum_sum().over(key)

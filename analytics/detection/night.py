@@ -30,14 +30,14 @@ def fit(
 
 
 def score(steps: pl.DataFrame, fits: pl.DataFrame) -> pl.DataFrame:
-    """`frames.SCORES`, a row a step; null but from four to five of a night of which three hours were seen."""
-    return _daily.scored(_so_far(steps), fits, NAME)
+    """`frames.SCORES`, a row a step of a night; null but from four to five, where three hours were seen."""
+    return _daily.scored(_so_far(_daily.known(steps, fits)), fits, NAME)
 
 
 def _so_far(steps: pl.DataFrame) -> pl.DataFrame:
-    """`steps` with `day`, `minute` and `figure`: the lowest of the night so far [unit], null where it is not judged."""
-    night, key = pl.col("minute") < UNTIL, ["series", "day", "by_night"]
-    rows = _daily.clock(steps).with_columns(night.alias("by_night"))
+    """`steps` of nights with `day` and `figure`: the lowest of the night so far [unit], null where it is not judged."""
+    key = ["series", "day"]
+    rows = _daily.clock(steps).filter(pl.col("minute") < UNTIL)
     seen = pl.col("time") - pl.col("time").min().over(key)
-    judged = pl.col("by_night") & (pl.col("minute") >= FROM) & (seen >= SEEN)
+    judged = (pl.col("minute") >= FROM) & (seen >= SEEN)
     return rows.with_columns(pl.when(judged).then(pl.col("value").cum_min().over(key)).alias("figure"))

@@ -9,14 +9,14 @@ from typing import Annotated, Any
 import polars as pl
 import typer
 
-from analytics.hints import candidates, grid, lags, signature, winds
+from analytics.hints import candidates, grid, lags, odours, signature, winds
 from analytics.hints.lags import MOST
 from analytics.hints.winds import HIGH
 from analytics.store import connection, emitters
 from analytics.texts import Language
 from jobs import console
 from jobs.export.ask import instant
-from jobs.hints import picture, reading, told
+from jobs.hints import picture, reading, reports, told
 from jobs.hints.reading import Span
 from jobs.hints.told import Words
 from jobs.spread import spread
@@ -196,6 +196,33 @@ def of_section(
         facts: dict[str, Any] = {"outfall": outfall, "section": section, "parameter": measured.name}
         facts |= {name: value for name, value in found._asdict().items() if name != "lags"}
         _print(facts | {"lags": found.lags.to_dicts()} | words.facts)
+        return
+    _say([words], asked.language)
+
+
+@app.command("odours", epilog="Example: greenwatch hints odours smelled.csv A12 --parameter h2s")
+@spread
+def of_odours(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Reports: a CSV with a column time, with offsets.")],
+    code: Annotated[str, typer.Argument(metavar="STATION", help="Its code.")],
+    asked: Asked,
+    parameter: Annotated[str, typer.Option("--parameter", help="The gas that is measured there.")],
+    days: Days = 365,
+    least: Annotated[int, typer.Option("--least", min=1, help="Reports of an hour that count.")] = odours.LEAST,
+) -> None:
+    """Say whether a gas is high when people smell something, before it or after, and how often chance does as well."""
+    span = asked.span(days)
+    smelled = reports.read(file).filter(pl.col("time").is_between(span.start, span.stop))
+    with console.store(asked.dsn) as conn, connection.reading(conn):
+        measured = reading.parameter(conn, parameter)
+        voices = reading.voices(conn)
+        station = reading.station(voices, code, measured.name)
+        hours = reading.hours(conn, voices.filter(voice=station["voice"]), span)
+    found = odours.beside(smelled, hours, least=least)
+    words = told.odour(found, station, measured, smelled.height)
+    if asked.as_json:
+        facts = {"station": code, "parameter": measured.name, "reports": smelled.height}
+        _print(facts | {"lags": found.drop("series").to_dicts()} | words.facts)
         return
     _say([words], asked.language)
 

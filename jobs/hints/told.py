@@ -117,6 +117,15 @@ def hot(row: Mapping[str, Any], parameter: Parameter) -> Words:
     return Words("hot", values | {"state": Words(state, {"last": times["last"]})})
 
 
+def odour(found: pl.DataFrame, station: Mapping[str, Any], parameter: Parameter, reports: int) -> Words:
+    """Whether it is high in the hours in which people smelled something; `found` is of one series."""
+    rows = found.filter(lag=0).drop_nulls(["probability", "elsewhere", "p"]).to_dicts()
+    facts = {"station": named(station), "name": Name(parameter.title, parameter.title_zh), "reports": reports}
+    if not rows:
+        return Words("odour_few", facts)
+    return Words("odour" if rows[0]["p"] <= LAG and rows[0]["z"] > 0 else "no_odour", facts | rows[0])
+
+
 def lag(found: Arrival, cause: Mapping[str, Any], effect: Mapping[str, Any]) -> Words:
     """Whether the effect follows its cause, and by how long."""
     if found.lag is None or found.p is None:

@@ -80,5 +80,22 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "{effect} is not seen to follow {cause}: its best lag, {lag} h, is reached by other days in {p:.0%} of cases",
         "未见 {effect} 随 {cause} 变化：最佳滞后 {lag} 小时，换成别日，{p:.0%} 的情形不逊于此",
     ),
+    "odour": (
+        "{station}: {name} is high in {probability:.0%} of {hours:,} hours in which people smelled something"
+        " ({reports:,} reports), in {elsewhere:.0%} of other hours; the same hours of other days do as well"
+        " in {p:.1%} of cases",
+        "{station}：有人反映异味的 {hours:,} 小时中（{reports:,} 条反映），{name}有 {probability:.0%} 偏高，"
+        "其余时段为 {elsewhere:.0%}；换成别日，{p:.1%} 的情形不逊于此",
+    ),
+    "no_odour": (
+        "{station}: {name} is not seen to be high when people smell something: in {probability:.0%} of {hours:,} such"
+        " hours ({reports:,} reports), in {elsewhere:.0%} of others; chance does as well in {p:.0%} of cases",
+        "{station}：未见反映异味时{name}偏高：{hours:,} 小时（{reports:,} 条反映）中 {probability:.0%} 偏高，"
+        "其余时段为 {elsewhere:.0%}；{p:.0%} 的情形纯属偶然亦不逊于此",
+    ),
+    "odour_few": (
+        "{station}: {reports:,} reports and the hours of {name} are too few, or too much alike, to say anything",
+        "{station}：{reports:,} 条反映与{name}的小时数太少或毫无变化，无法判断",
+    ),
     "few": ("too few hours of both to say anything", "两者共有的小时太少，无法判断"),
 }

@@ -270,8 +270,8 @@ def said_of_the_street(name: str, values: list[float | None]) -> list[tuple[int,
     steps, start = steps_of({1: values}), MONDAY + 14 * DAY
     learned = detection.STUDENTS[name](steps.filter(pl.col("time") < start), voices(name).head(1), ALL, SETTING[name])
     fit_ = learned.with_columns(pl.lit(start).cast(TIME).alias("valid_from"))
-    scores = detection.SCORERS[name](steps, fit_)["value"].to_list()
-    return [(n // 96, n % 96 / 4) for n, score in enumerate(scores) if score is not None and score >= 1]
+    said = detection.SCORERS[name](steps, fit_).filter(pl.col("value") >= 1)["time"].sort()
+    return [(n // 96, n % 96 / 4) for n in ((time - MONDAY) // QUARTER for time in said)]
 
 
 def test_a_night_that_is_never_as_low_as_the_others_is_told_by_its_end() -> None:

@@ -17,7 +17,7 @@ from analytics.store.connection import Connection
 from analytics.store.packing import copy
 from jobs.hints import picture
 from tests import world
-from tests.commands.terminal import DONE, NOT_AS_ASKED, greenwatch
+from tests.commands.terminal import DONE, NOT_AS_ASKED, WRONG_USAGE, greenwatch
 from tests.conftest import Make
 from tests.hints.rows import at, blown, rows
 from tests.register.drafts import problems, put
@@ -184,6 +184,35 @@ def test_a_section_that_follows_an_outfall(told: str) -> None:
     assert len(back["lags"]) == 97
     few = hints(told, "section", "W1", "W2", "--parameter", "nh3n", "--days", "2", "--language", "en")
     assert few == "too few hours of both to say anything\n"
+
+
+def test_a_gas_that_is_high_when_people_smell_something(told: str, tmp_path: Path) -> None:
+    pulse = np.random.default_rng(4).gamma(0.3, 1, 24 * DAYS)
+    foul = [at(int(hour)) for hour in np.flatnonzero(pulse > np.quantile(pulse, 0.97))]
+    file = tmp_path / "smelled.csv"
+    # By the clock of the people; twice an hour, as fewer do not count.
+    times = [f"{time + timedelta(minutes=minutes):%Y-%m-%dT%H:%M}+00:00,rotten" for time in foul for minutes in (5, 50)]
+    file.write_text("\n".join(["time,words", *times]))
+    said = hints(told, "odours", str(file), "W1", "--parameter", "nh3n", "--language", "en")
+    found = "W1: ammonia nitrogen as N is high in 100% of 51 hours in which people smelled something (102 reports)"
+    assert said.startswith(found)
+    assert "有人反映异味" in hints(told, "odours", str(file), "W1", "--parameter", "nh3n")
+    other = greenwatch(
+        "hints", "odours", str(file), "A", "--parameter", "so2", "--json", "--to", NOW.isoformat(), "--dsn", told
+    ).json
+    assert other["reason"].startswith("A: sulphur dioxide is not seen to be high when people smell something")
+    assert [row["lag"] for row in other["lags"]] == list(range(-6, 7))
+    file.write_text("time\n2026-03-01T08:00\n")
+    asked = ("hints", "odours", str(file), "W1", "--parameter", "nh3n", "--dsn", told)
+    wrong = greenwatch(*asked)
+    assert (wrong.code, "has no offset" in wrong.err) == (WRONG_USAGE, True)
+    for content in ("when\n2026-03-01T08:00Z\n", "\xff\n"):
+        file.write_text(content)
+        gone = greenwatch(*asked)
+        assert (gone.code, "no column 'time'" in gone.err) == (NOT_AS_ASKED, True)
+    file.write_text("time\n")
+    nobody = hints(told, "odours", str(file), "W1", "--parameter", "nh3n", "--language", "en")
+    assert nobody.startswith("W1: 0 reports and the hours of")
 
 
 def test_hints_can_write_nothing(told: str) -> None:
