@@ -1,8 +1,8 @@
 """A daily wave and what is left of now: regression on harmonics of the day with autoregressive errors (statsmodels).
 
-Durbin and Koopman, Time Series Analysis by State Space Methods, chapters 3 and 4, as `statsmodels` has it (SARIMAX).
-Its parameters are the conditional least squares that statsmodels starts its search from: the search itself takes a
-hundred times as long and moves them by hundredths. The Kalman filter then steps over gaps without filling them.
+Durbin and Koopman, Time Series Analysis by State Space Methods, chapters 3 and 4. Its parameters are the conditional
+least squares that `statsmodels` starts the search for those of SARIMAX from: the search itself takes a hundred times as
+long and moves them by hundredths. Its Kalman filter then steps over gaps without filling them.
 """
 
 import numpy as np
@@ -21,40 +21,58 @@ def forecast(history: Array, origins: Ints, settings: Settings) -> Array:
     NaN where the window has fewer than `least_fit` values, does not vary, or its errors do not die away.
     """
     out = np.full((len(origins), settings.leads, history.shape[1]), np.nan)
+    wave = _wave(np.arange(len(history) + settings.leads), settings)
     fits = len(history) - -(-(len(history) - origins) // settings.refit) * settings.refit
     for end in np.unique(fits[fits > 0]):
         mine = np.flatnonzero(fits == end)
         for series in range(history.shape[1]):
-            out[mine, :, series] = _ahead(history[:, series], int(end), origins[mine], settings)
+            out[mine, :, series] = _ahead(history[:, series], wave, int(end), origins[mine], settings)
     return out
 
 
-def _ahead(values: Array, end: int, origins: Ints, settings: Settings) -> Array:
+def _ahead(values: Array, wave: Array, end: int, origins: Ints, settings: Settings) -> Array:
     """[origins, leads] of one series, by parameters learned from the rows before `end`."""
-    # Imported here: it takes a second that a command which forecasts nothing should not wait for.
-    from statsmodels.tsa.statespace.sarimax import SARIMAX  # type: ignore[import-untyped]  # it has no types
-
     nothing = np.full((len(origins), settings.leads), np.nan)
     seen = values[max(end - settings.window, 0) : end]
-    there = seen[~np.isnan(seen)]
-    if len(there) < settings.least_fit or np.ptp(there) <= 1e-9 * np.abs(there).max():
+    there = ~np.isnan(seen)
+    if there.sum() < settings.least_fit or np.ptp(seen[there]) <= 1e-9 * np.abs(seen[there]).max():
         return nothing
-    wave = _wave(np.arange(len(values) + settings.leads), settings)
-    form = {"order": (settings.order, 0, 0), "enforce_stationarity": False}
-    learned = SARIMAX(seen, exog=wave[end - len(seen) : end], **form).start_params
+    known = wave[end - len(seen) : end][there]
+    curve = np.linalg.pinv(known) @ seen[there]
+    kept, variance = _kept(seen[there] - known @ curve, settings.order)
+    transition = np.eye(settings.order, k=1)
+    transition[:, 0] = kept
+    if not np.isfinite(transition).all() or variance <= 0 or np.abs(np.linalg.eigvals(transition)).max() >= 1:
+        return nothing
     start, stop = max(end - _RUN_IN, 0), int(origins.max())
-    model = SARIMAX(values[start:stop], exog=wave[start:stop], **form)
-    model.update(learned)
-    transition = np.asarray(model.ssm["transition"])
-    if not np.isfinite(learned).all() or learned[-1] <= 0 or np.abs(np.linalg.eigvals(transition)).max() >= 1:
-        return nothing
-    states = model.ssm.filter().predicted_state[:, origins - start].T
+    states = _states(values[start:stop] - wave[start:stop] @ curve, transition, variance)[origins - start]
     left = np.empty((len(origins), settings.leads))
     for lead in range(settings.leads):
         left[:, lead] = states[:, 0]
         states = states @ transition.T
     rows = origins[:, None] + np.arange(settings.leads)
-    return np.asarray(wave[rows] @ learned[: wave.shape[1]] + left)
+    return np.asarray(wave[rows] @ curve + left)
+
+
+def _kept(errors: Array, order: int) -> tuple[Array, float]:
+    """What of each of the last `order` errors is kept, by least squares, and the variance of what is new."""
+    before = np.lib.stride_tricks.sliding_window_view(errors[:-1], order)[:, ::-1]
+    kept = np.linalg.pinv(before) @ errors[order:]
+    return kept, float(np.mean((errors[order:] - before @ kept) ** 2))
+
+
+def _states(errors: Array, transition: Array, variance: float) -> Array:
+    """[rows + 1, order] the errors of now as foreseen the hour before; gaps are stepped over."""
+    # Imported here: it takes a second that a command which forecasts nothing should not wait for.
+    from statsmodels.tsa.statespace.kalman_filter import KalmanFilter  # type: ignore[import-untyped]  # it has no types
+
+    first = np.eye(len(transition), 1)
+    model = KalmanFilter(k_endog=1, k_states=len(transition), k_posdef=1)
+    model["design"], model["transition"], model["selection"] = first.T, transition, first
+    model["state_cov"] = np.array([[variance]])
+    model.bind(errors)
+    model.initialize_approximate_diffuse()
+    return np.asarray(model.filter().predicted_state.T)
 
 
 def _wave(rows: Ints, settings: Settings) -> Array:
