@@ -21,7 +21,7 @@ _HOUR = timedelta(hours=1)
 SHAPE = boosting.Shape()
 #: The subject of a fit that is about no series by itself.
 _ALL = 0
-_VERSIONS = {name: version(name) for name in ("greenwatch", "scikit-learn", "numpy")}
+_VERSIONS = {name: version(name) for name in ("greenwatch", "holidays", "scikit-learn", "numpy")}
 
 log = structlog.get_logger()
 

@@ -72,7 +72,9 @@ class Hours:
         start = (self.stop - self.length * _HOUR).astimezone(timezone(timedelta(minutes=offset)))
         beside = {name: self._beside(plan, name, stations) for name in names}
         values = forecasting.onto(self.grid(voices), [subject] * len(voices))
-        return Panel(start, values, self._at(stations), beside, subject=subject)
+        ahead = start + (self.length + plan.settings.leads) * _HOUR
+        free = forecasting.free(plan.settings.calendar, start.date(), ahead.date())
+        return Panel(start, values, self._at(stations), beside, free=free, subject=subject)
 
     def _facts(self) -> Mapping[int, tuple[int, int]]:
         """voice -> its station and that station's offset [min]."""

@@ -6,7 +6,7 @@ import math
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import numpy as np
@@ -77,6 +77,22 @@ def test_it_learns_what_the_naive_cannot_know(panel: Panel, fit: Fit) -> None:
         bar = np.abs(FORECASTERS[name](panel.values, origins, SETTINGS) - came).mean(axis=(0, 2))
         assert mae[5] < 0.8 * bar[5], name
         assert (mae < 1.02 * bar)[:24].all(), name
+
+
+def test_it_learns_days_on_which_nobody_works() -> None:
+    """Works that stand still at weekends and holidays. Of the National Day, a Wednesday, it says less than if it were
+    worked; and of the Sunday before it, which is worked instead, more than of any other."""
+    hours, first, last = 7200, date(2025, 1, 1), date(2025, 11, 30)
+    free = forecasting.free("CN", first, last)
+    off = np.array([(START + timedelta(hours=hour)).date() in free for hour in range(hours)])
+    calm = made_up(hours, series=2)
+    panel = replace(calm, values=calm.values - 6.0 * off[:, None], free=free)
+    sunday, until, wednesday = ((date(2025, *day) - first).days * 24 for day in ((9, 28), (9, 27), (10, 1)))
+    fit = learned(panel, until, replace(SHAPE, rows=4000, leads=(6, 24)))
+    other = replace(panel, free=free ^ {date(2025, 9, 28), date(2025, 10, 1)})
+    more = (ahead(panel, fit, sunday, wednesday) - ahead(other, fit, sunday, wednesday))[:, 6:24].mean(axis=(1, 2))
+    assert more[0] > 1.5
+    assert more[1] < -1.5
 
 
 def test_what_came_later_changes_nothing(panel: Panel, fit: Fit) -> None:

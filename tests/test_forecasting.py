@@ -3,6 +3,7 @@
 import copy
 import math
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,7 @@ def test_every_subject_is_a_parameter_with_hourly_means_and_known_models() -> No
         (("parameters", "pm25", "floor"), None, r"\[parameters.pm25\] 'scale' 'root' needs a 'floor'"),
         (("parameters", "turbidity", "offset"), 0, r"\[parameters.turbidity\] 'scale' 'log' needs an 'offset' above 0"),
         (("settings", "wide", "value"), 0.7, r"'wide' must lie between 'level' and 1"),
+        (("settings", "calendar", "value"), "XX", r"\[settings\] 'calendar' cannot be 'XX'"),
         (("settings", "beside", "value"), ["pm25", 5], r"'beside' 'value' must hold names"),
         (("parameters", "pm25", "limits"), [75, "150"], r"\[parameters.pm25\] 'limits' must hold numbers"),
         (("parameters", "pm25", "models"), "harmonic", r"\[parameters.pm25\]: 'models' cannot be 'harmonic'"),
@@ -89,6 +91,15 @@ def test_a_wrong_table_is_refused_by_block_and_key(path: tuple[str, ...], value:
     spoil(content, path, value)
     with pytest.raises(TableError, match=message):
         forecasting.parse(content)
+
+
+def test_days_on_which_nobody_works() -> None:
+    """The National Day of 2015 was a Thursday; the Saturday of the week after it was worked."""
+    assert forecasting.free("CN", date(2015, 9, 30), date(2015, 10, 11)) == {
+        *(date(2015, 10, day) for day in range(1, 8)),
+        date(2015, 10, 11),
+    }
+    assert forecasting.free("", date(2015, 9, 30), date(2015, 10, 11)) == frozenset()
 
 
 @given(st.lists(st.floats(0, 500), min_size=1, max_size=5))

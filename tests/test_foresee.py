@@ -99,6 +99,7 @@ def test_a_fit_is_made_anew_when_it_is_old_and_the_same_of_the_same(conn: Connec
     assert (fit.until, fit.manifest["beside"]) == (since, ["wind_speed"])
     hours = Hours(conn, registry.load_voices(conn), fit.until, FEW.settings.learn)
     panel = hours.panel(FEW, "pm25", [voices[f"{code} pm25"] for code in PLACES], fit.manifest["beside"])
+    assert {day for day in panel.free if day.weekday() < 5}, "holidays of the months that it was taught"
     again = boosting.learn(panel, FEW.settings.learn, FEW.settings, boosting.shape_of(fit.manifest))
     assert again is not None
     assert hashlib.sha256(boosting.pack(again)).hexdigest() == sha

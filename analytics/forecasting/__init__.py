@@ -13,6 +13,7 @@ from analytics.family import members
 from analytics.forecasting import _boosting as boosting
 from analytics.forecasting import _issue
 from analytics.forecasting._boosting import Fit, Shape
+from analytics.forecasting._calendar import free
 from analytics.forecasting._issue import ISSUES, Asked
 from analytics.forecasting._panel import Panel
 from analytics.forecasting._scale import Subject, back, onto
@@ -34,7 +35,7 @@ __all__ = [
     "issue",
     "origins",
 ]
-__all__ += ["Fit", "Panel", "Shape", "back", "boosting", "load", "onto", "parse"]
+__all__ += ["Fit", "Panel", "Shape", "back", "boosting", "free", "load", "onto", "parse"]
 
 FORECASTERS = members(__name__, "forecast")
 

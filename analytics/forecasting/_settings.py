@@ -5,6 +5,7 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 from analytics import tables
+from analytics.forecasting._calendar import known
 from analytics.forecasting._scale import SCALES, Subject
 from analytics.tables import NUMBER, Content, TableError
 
@@ -41,6 +42,7 @@ class Settings:
     learn_every: int = 672
     learn_series: int = 100
     beside: tuple[str, ...] = ()
+    calendar: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def _settings(blocks: Mapping[str, Mapping[str, Any]]) -> Settings:
 
 
 #: type of a setting -> what its value may be in the table
-_KINDS: Mapping[Any, Any] = {int: int, float: NUMBER, tuple[int, ...]: list, tuple[str, ...]: list}
+_KINDS: Mapping[Any, Any] = {int: int, float: NUMBER, str: str, tuple[int, ...]: list, tuple[str, ...]: list}
 #: type of a setting -> what a list of it holds, and in words
 _HELD: Mapping[Any, tuple[type, str]] = {tuple[int, ...]: (int, "whole numbers"), tuple[str, ...]: (str, "names")}
 
@@ -111,6 +113,8 @@ def _sound(found: Settings) -> None:
         raise TableError(f"{place} 'wide' must lie between 'level' and 1")
     if found.damping <= 0 or found.backtest + max(found.mean, found.window) > found.history:
         raise TableError(f"{place} 'damping' must be positive, 'backtest' with 'mean' or 'window' fit into 'history'")
+    if found.calendar and not known(found.calendar):
+        raise TableError(f"{place} 'calendar' cannot be {found.calendar!r}: a country by its two letters")
     if found.backtest % found.step:
         raise TableError(f"{place} 'backtest' must hold whole steps")
 

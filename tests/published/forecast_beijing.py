@@ -58,7 +58,10 @@ def panel(read: Mapping[str, Array], parameter: str) -> Panel:
         for name, values in read.items()
         if name != parameter
     }
-    return Panel(START, onto(read[parameter], parameter), places(), beside, subject=PLAN.subjects[parameter])
+    days = (START, START + timedelta(hours=len(read[parameter]) + PLAN.settings.leads))
+    free = forecasting.free(PLAN.settings.calendar, *(day.date() for day in days))
+    values = onto(read[parameter], parameter)
+    return Panel(START, values, places(), beside, free=free, subject=PLAN.subjects[parameter])
 
 
 def onto(values: Array, parameter: str) -> Array:

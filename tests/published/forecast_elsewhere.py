@@ -75,7 +75,9 @@ def noise() -> None:
     """Prints MAE of LAeq in 2022 at one place of Barcelona, taught the two years before; goal: 0.90 dB at 24 h."""
     values, taught = _laeq().to_numpy()[-3 * 365 * 24 :, None], 2 * 365 * 24
     start = datetime(2023, 1, 1, tzinfo=timezone(timedelta(hours=1))) - timedelta(hours=len(values))
-    mine = Panel(start, values, np.full((1, 2), np.nan))
+    days = (start, start + timedelta(hours=len(values) + PLAN.settings.leads))
+    free = forecasting.free("ES", *(day.date() for day in days))
+    mine = Panel(start, values, np.full((1, 2), np.nan), free=free)
     fit = boosting.learn(mine, taught, PLAN.settings)
     assert fit is not None
     origins = np.arange(taught, len(values) - PLAN.settings.leads + 1, dtype=np.int64)
