@@ -144,7 +144,7 @@ def _seen() -> object:
             "Waterings seen 已见灌溉",
             "Runs of a meter, and rises of the root zone that no rain explains, the 200 newest: mm by the meter, mm by "
             "which the moisture rose beyond the rain; report.watering.",
-            width=24,
+            width=12,
             height=8,
         ),
         {
@@ -160,6 +160,26 @@ def _seen() -> object:
         },
         {"meter": "suffix:mm", "moisture": "suffix:mm", "volume": "m3"},
     )
+
+
+def _quota() -> object:
+    burnt = """
+        WITH last AS (SELECT DISTINCT ON (supply) supply, out FROM report.quota ORDER BY supply, day DESC)
+        SELECT q.time, concat_ws(' ', q.supply, 'left 剩余', to_char(l.out, '"(out 用尽 "YYYY-MM-DD")"')) AS metric,
+               q."left" AS value
+        FROM report.quota q JOIN last l USING (supply) WHERE $__timeFilter(q.time)
+        UNION ALL
+        SELECT time, supply || ' if even 匀速' AS metric, even AS value FROM report.quota WHERE $__timeFilter(time)
+        ORDER BY 1, 2 LIMIT 8000
+    """
+    return curves(
+        Series(burnt),
+        "Quota burn-down 用水指标消耗",
+        "What is left of the year's quota of each supply by what meters saw, and what would be left if it were used "
+        "evenly; the day on which nothing is left at the pace of the last 30 days. report.quota.",
+        "m3",
+        width=12,
+    ).min(0)
 
 
 def _proved() -> object:
@@ -321,5 +341,6 @@ def _water() -> list[object]:
             },
         ).override_by_name("saved", [override("custom.cellOptions", {"type": "color-text"})]),
         _seen(),
+        _quota(),
         _proved(),
     ]

@@ -23,8 +23,10 @@ from jobs import chain, console, forecast, foresee, irrigate, keep, relearn, ver
 from jobs.backfill.chunk import BEHIND, FRESH, Hands
 from jobs.backfill.queue import Porter
 from jobs.database.dsn import find_dsn
-from jobs.incidents import orders
-from jobs.incidents.orders import Deliverer, Target
+from jobs.incidents import sending, signing
+from jobs.incidents.orders import Deliverer
+from jobs.incidents.sending import Target
+from jobs.irrigate.telling import Teller
 from jobs.pull import run as pull
 from jobs.threads import Thread, reconnect
 from jobs.timetable import Books, Job, Patience, Timetable, attempt
@@ -76,7 +78,8 @@ def main(
     stop_at_signals(stopping)
     with console.store(dsn):
         pass  # what is wrong from the start is said at once and ends it, later it is waited for
-    if work(find_dsn(dsn), stopping, pause=pause, orders=orders.target(os.environ)):
+    told = {"orders": sending.target(os.environ), "advice": sending.target(os.environ, signing.ADVICE)}
+    if work(find_dsn(dsn), stopping, pause=pause, **told):
         raise console.NotAsAsked("the worker ended by a mistake of its own; the log above has it")
 
 
@@ -92,9 +95,11 @@ def stop_at_signals(stopping: Event) -> None:
         signal.signal(number, handle)
 
 
-def work(dsn: str, stopping: Event, *, pause: float = PAUSE, orders: Target | None = None) -> bool:
+def work(
+    dsn: str, stopping: Event, *, pause: float = PAUSE, orders: Target | None = None, advice: Target | None = None
+) -> bool:
     """Whether a thread broke; works on the store `dsn` until `stopping` is set. `orders`: where work orders go; without
-    it they wait."""
+    it they wait. `advice`: who is told of advice to water; without it nobody."""
     books = Books()
     beside: list[Thread] = [
         Timetable("watch", dsn, stopping, WATCH, books, alone=False),
@@ -103,6 +108,7 @@ def work(dsn: str, stopping: Event, *, pause: float = PAUSE, orders: Target | No
         Timetable("pulls", dsn, stopping, PULLS, books),
         Porter("chunks", dsn, stopping, Hands(stopping, books).do),
         *([Deliverer("orders", dsn, stopping, orders)] if orders else []),
+        *([Teller("advice", dsn, stopping, advice)] if advice else []),
     ]
     for thread in beside:
         thread.start()

@@ -81,6 +81,7 @@ _NO_SUPPLY = pl.DataFrame(
         "zone": pl.Int32(),
         "supply": pl.String(),
         "daily": pl.Float64(),
+        "left": pl.Float64(),
         "night": pl.Boolean(),
         "closed": pl.Boolean(),
     }
@@ -142,7 +143,9 @@ def _ahead(
     demand = np.repeat(rate[:, None], plan.LONG, axis=1)
     shut = np.zeros(demand.shape, dtype=bool)
     cold = (pl.col("tmax") < land.rules["advice"]["cold"]).fill_null(value=False)
-    shut[:, 0] = now.select(cold | pl.col("closed").fill_null(value=False)).to_series().to_numpy()
+    shut[:, 0] = now.select(cold).to_series().to_numpy()
+    # Nobody knows when the water of a source will be better: until it is seen to be, nothing is planned with it.
+    shut |= now["closed"].fill_null(value=False).to_numpy()[:, None]
     return plan.Ahead(lost, doubt, raw, taw, demand, plan.rains(fallen, said, land.rain)), shut
 
 
@@ -151,15 +154,18 @@ def _shared(now: pl.DataFrame, ahead: plan.Ahead, wanted: filter.Numbers, shut: 
     out = wanted.copy()
     litres = (now["area"] / now["efficiency"]).to_numpy()
     today = now["irrigation"].fill_null(0.0).to_numpy() * litres
-    limited = now.with_row_index("_place").filter(pl.col("daily").is_not_null())
+    limited = now.with_row_index("_place").filter(pl.any_horizontal(pl.col("daily", "left").is_not_null()))
     for _, some in limited.group_by("supply", maintain_order=True):
         places = some["_place"].to_numpy()
-        left = np.full(plan.LONG, 1000 * float(some["daily"][0]))
-        left[0] = max(left[0] - today[places].sum(), 0)
-        if ((wanted[places] * litres[places, None]).sum(axis=0) > left).any():
+        gives = [1000 * (np.inf if some[name][0] is None else float(some[name][0])) for name in ("daily", "left")]
+        # What was given today is in no balance yet.
+        left, whole = np.full(plan.LONG, gives[0]), max(gives[1] - today[places].sum(), 0.0)
+        left[0] = max(left[0] - today[places].sum(), 0.0)
+        asked = (wanted[places] * litres[places, None]).sum(axis=0)
+        if (asked > left).any() or asked.sum() > whole:
             names = ("lost", "doubt", "raw", "taw", "demand", "rain")
             few = plan.Ahead(*(getattr(ahead, name)[places] for name in names))
-            out[places] = plan.share(few, wanted[places], litres[places], left, shut[places])
+            out[places] = plan.share(few, wanted[places], litres[places], left, shut[places], whole=whole)
     return out
 
 
@@ -210,6 +216,7 @@ def _say(decided: pl.DataFrame, every: Mapping[str, Mapping[str, float]]) -> pl.
         .otherwise(_begin(hours["begin"], hours["end"]))
     )
     lost, raw = pl.col("depletion"), pl.col("raw")
+    of_year = pl.col("left").is_not_null() & ((pl.col("left") <= 0) | pl.col("daily").is_null())
     key = (
         pl.when(~pl.col("_known"))
         .then(pl.lit("advice_unknown"))
@@ -221,6 +228,8 @@ def _say(decided: pl.DataFrame, every: Mapping[str, Mapping[str, float]]) -> pl.
         .then(pl.lit("advice_now"))
         .when("water")
         .then(pl.lit("advice_soon"))
+        .when(pl.col("_short") & ~pl.col("water") & of_year)
+        .then(pl.lit("advice_spent"))
         .when(pl.col("_short") & ~pl.col("water").any().over("supply"))
         .then(pl.lit("advice_exhausted"))
         .when(pl.col("_short") & ~pl.col("water"))
@@ -246,6 +255,7 @@ def _say(decided: pl.DataFrame, every: Mapping[str, Mapping[str, float]]) -> pl.
         "_short",
         "supply",
         "daily",
+        "left",
     ]
     facts = decided.with_columns(_key=key).select(pl.struct(fields).alias("facts"))["facts"]
     words = {
@@ -284,6 +294,7 @@ def _reason(facts: Mapping[str, Any], language: Language, rules: Mapping[str, fl
         risk=100 * (facts["risk"] or 0.0),
         supply=facts["supply"] or "",
         daily=facts["daily"] or 0.0,
+        left=facts["left"] or 0.0,
     )
     if facts["_key"] == "advice_unknown":
         return words
@@ -292,5 +303,6 @@ def _reason(facts: Mapping[str, Any], language: Language, rules: Mapping[str, fl
     risky = facts["_key"] == "advice_soon"
     without = text("advice_risk", language, risk=100 * facts["risk"]) if risky else ""
     part = facts["_short"] and facts["_key"] in ("advice_now", "advice_soon")
-    shared = text("advice_short", language, supply=facts["supply"], daily=facts["daily"]) if part else ""
+    short = "advice_short" if facts["daily"] is not None else "advice_short_of_year"
+    shared = text(short, language, supply=facts["supply"], daily=facts["daily"], left=facts["left"]) if part else ""
     return words + text(basis, language) + without + shared + doubted

@@ -137,8 +137,17 @@ def _spilt(ahead: Ahead, cloud: Numbers, coming: Numbers, day: int, span: int) -
     return through, first, dried
 
 
-def share(ahead: Ahead, wanted: Numbers, area: Numbers, supply: Numbers, shut: Flags | None = None) -> Numbers:
-    """Depths (n, LONG) [mm] as near to `wanted` (n, LONG) as `supply` (LONG,) [L that reach the roots] lets.
+def share(
+    ahead: Ahead,
+    wanted: Numbers,
+    area: Numbers,
+    supply: Numbers,
+    shut: Flags | None = None,
+    *,
+    whole: float = np.inf,
+) -> Numbers:
+    """Depths (n, LONG) [mm] as near to `wanted` (n, LONG) as `supply` (LONG,) [L that reach the roots] lets, and the
+    `whole` of all days.
 
     Water may come earlier than wanted, where the soil has room by the mean of what may be; what is late or missing is
     shared so that the stress is least: mm beyond RAW, by `area` (n,) [m²]. A linear program (HiGHS); where it finds
@@ -164,21 +173,24 @@ def share(ahead: Ahead, wanted: Numbers, area: Numbers, supply: Numbers, shut: F
             sparse.hstack([-given, none, none]),
             sparse.hstack([given[closed], none[closed], none[closed]]),
             sparse.hstack([day_sums, sparse.csr_matrix((LONG, 2 * size))]),
+            sparse.hstack([sparse.csr_matrix(day_sums.sum(axis=0)), sparse.csr_matrix((1, 2 * size))]),
         ],
         format="csr",
     )
     dry = natural - ahead.raw[:, None]
-    limits = np.concatenate([-total.ravel(), -dry.ravel(), np.zeros(size + int(closed.sum())), supply])
+    limits = np.concatenate([-total.ravel(), -dry.ravel(), np.zeros(size + int(closed.sum())), supply, [whole]])
+    bounded = np.isfinite(limits)
     ceiling = np.concatenate([room.ravel(), np.full(2 * size, np.inf)])
     found = optimize.linprog(
         np.concatenate([np.zeros(size), weight, 5 * weight]) / area.sum(),
-        A_ub=rows,
-        b_ub=limits,
+        A_ub=rows[bounded],
+        b_ub=limits[bounded],
         bounds=np.stack([np.zeros(3 * size), ceiling], axis=1),
         method="highs-ipm",
     )
     if found.x is None:  # numbers beyond the solver: no zone is to go without an answer for that
         made = wanted * np.minimum(1.0, supply / np.maximum(area @ wanted, 1e-9))
+        made = made * min(1.0, whole / max(float((area @ made).sum()), 1e-9))
     else:
         made = np.diff(found.x[:size].reshape(wanted.shape), axis=1, prepend=0.0)
     return np.asarray(np.where(made < _LEAST, 0.0, made), dtype=float)

@@ -11,15 +11,25 @@ from analytics.store.connection import Connection
 
 
 def load(conn: Connection, now: datetime) -> pl.DataFrame:
-    """`zone`, `supply`, `daily` [m³], `night`, `closed`: of zones that have a supply. `closed`: the newest class of its
-    source is worse than it may be."""
+    """`zone`, `supply`, `daily`, `left` [m³], `night`, `closed`: of zones that have a supply. `left`: of what it gives
+    this year, by what meters saw up to yesterday; `closed`: the newest class of its source is worse than it may be."""
     rows = conn.execute(
         """
-        SELECT z.id, s.code, s.daily, s.night, s.source, s.worst
-        FROM zone z JOIN supply s ON s.code = z.supply ORDER BY 1
-        """
+        WITH used AS (
+            SELECT z.supply, sum(b.irrigation * z.area / 1000) AS volume
+            FROM zone z JOIN station w ON w.id = z.weather JOIN water_balance b ON b.zone = z.id
+            WHERE b.day >= date_trunc('year', %s AT TIME ZONE 'UTC' + make_interval(mins => w.utc_offset))::date
+            GROUP BY 1
+        )
+        SELECT z.id, s.code, s.daily,
+               CASE WHEN s.yearly IS NOT NULL THEN greatest(s.yearly - coalesce(u.volume, 0), 0) END,
+               s.night, s.source, s.worst
+        FROM zone z JOIN supply s ON s.code = z.supply LEFT JOIN used u ON u.supply = s.code ORDER BY 1
+        """,
+        [now],
     ).fetchall()
-    schema = {"zone": pl.Int32, "supply": pl.String, "daily": pl.Float64, "night": pl.Boolean}
+    schema = {**dict.fromkeys(("daily", "left"), pl.Float64), "night": pl.Boolean}
+    schema = {"zone": pl.Int32, "supply": pl.String, **schema}
     found = pl.DataFrame(rows, schema=schema | {"source": pl.Int32, "worst": pl.Int16}, orient="row")
     of_water = pl.col("standard").str.starts_with("gb3838")
     worse = state.assessed(conn, now).filter(of_water) if found["source"].count() else None
@@ -34,8 +44,8 @@ def load(conn: Connection, now: datetime) -> pl.DataFrame:
 def save(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Codes that `rows` name and nobody registered; where there are none, `rows` are all the supplies there are.
 
-    A row has `supply`, `title`, `title_zh`, `daily`, `night`, `source` (a station's code or None), `worst` and `zones`
-    (codes). One transaction.
+    A row has `supply`, `title`, `title_zh`, `daily`, `yearly`, `night`, `source` (a station's code or None), `worst`
+    and `zones` (codes). One transaction.
     """
     stations = {str(code): number for number, code in conn.execute("SELECT id, code FROM station").fetchall()}
     zones = {str(code) for (code,) in conn.execute("SELECT code FROM zone").fetchall()}
@@ -49,8 +59,8 @@ def save(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> list[str]:
         conn.execute("DELETE FROM supply")
         for row in rows:
             conn.execute(
-                "INSERT INTO supply (code, title, title_zh, daily, night, source, worst)"
-                " VALUES (%(supply)s, %(title)s, %(title_zh)s, %(daily)s, %(night)s, %(station)s, %(worst)s)",
+                "INSERT INTO supply (code, title, title_zh, daily, yearly, night, source, worst) VALUES"
+                " (%(supply)s, %(title)s, %(title_zh)s, %(daily)s, %(yearly)s, %(night)s, %(station)s, %(worst)s)",
                 {**row, "station": stations.get(row["source"])},
             )
             conn.execute("UPDATE zone SET supply = %s WHERE code = ANY(%s)", [row["supply"], row["zones"]])

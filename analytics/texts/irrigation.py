@@ -53,6 +53,15 @@ WORDS: Mapping[str, tuple[str, str]] = {
         " Supply {supply} ({daily:.0f} m³ a day) is short: this is its share.",
         "水源 {supply}（每日 {daily:.0f} m³）不足：此为其应得份额。",
     ),
+    "advice_spent": (
+        "The root zone has lost {lost:.0f} of {raw:.0f} mm; of this year's quota supply {supply} has {left:,.0f} m³"
+        " left, and none for this zone",
+        "根区亏缺 {lost:.0f} mm，易利用水量 {raw:.0f} mm；水源 {supply} 年度指标仅余 {left:,.0f} m³，本地块无水可供",
+    ),
+    "advice_short_of_year": (
+        " Of this year's quota supply {supply} has {left:,.0f} m³ left: this is its share.",
+        "水源 {supply} 年度指标仅余 {left:,.0f} m³：此为其应得份额。",
+    ),
     "advice_risk": (" Without, stress by tomorrow is {risk:.0f} % likely.", "若不灌溉，明日前受旱概率 {risk:.0f}%。"),
     "advice_unknown": (
         "There is neither weather nor a probe of the last days: nothing can be said.",

@@ -1,8 +1,7 @@
 """The thread of a worker that sends work orders: each until the other side says that it has it, or for half a day."""
 
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -12,8 +11,8 @@ from analytics.store.connection import Connection
 from analytics.store.incidents import orders
 from analytics.store.incidents.orders import Order
 from jobs import console
-from jobs.incidents import sending, signing
-from jobs.incidents.sending import Answer
+from jobs.incidents import sending
+from jobs.incidents.sending import Answer, Target
 from jobs.threads import Thread
 
 log = structlog.get_logger()
@@ -29,27 +28,6 @@ PAUSE = 1.0
 GONE = 410
 #: What it asks us to wait is believed up to this [s].
 LONGEST = 3600
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where work orders go, and the secret that signs them, which nothing shows."""
-
-    url: str = field(repr=False)
-    key: bytes = field(repr=False)
-
-
-def target(environment: Mapping[str, str]) -> Target | None:
-    """The target that the environment names; None where it names none. Raises `NotAsAsked` where it is none."""
-    url = environment.get(signing.URL, "")
-    if not url:
-        return None
-    key = signing.secret(environment.get(signing.SECRET, ""))
-    if key is None:
-        raise console.NotAsAsked(f"{signing.URL} is set and {signing.SECRET} is not: work orders are signed")
-    if not sending.address(url):
-        raise console.NotAsAsked(f"{signing.URL} is no address: it begins with https:// (or http://)")
-    return Target(url, key)
 
 
 @dataclass(slots=True)
@@ -83,6 +61,4 @@ class Deliverer(Thread):
 
 def post(target: Target, order: Order, now: datetime) -> Answer:
     """What the other side says to `order`, signed at `now`."""
-    body = json.dumps(order.body, ensure_ascii=False).encode()
-    signed = signing.headers(target.key, str(order.id), int(now.timestamp()), body)
-    return sending.post(target.url, body, signed | {"Content-Type": "application/json"}, PATIENCE)
+    return sending.send(target, str(order.id), order.body, now, PATIENCE)

@@ -1,10 +1,38 @@
 """A POST to another machine, which has so long and no longer, leads nowhere else, and whose words are not kept."""
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 
 import anyio
 import httpx
+
+from jobs import console
+from jobs.incidents import signing
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where signed words go, and the secret that signs them, which nothing shows."""
+
+    url: str = field(repr=False)
+    key: bytes = field(repr=False)
+
+
+def target(environment: Mapping[str, str], name: str = signing.WORKORDER) -> Target | None:
+    """The target that `{name}_URL` and `{name}_SECRET` of the environment name; None where they name none. Raises
+    `NotAsAsked` where it is none."""
+    url = environment.get(f"{name}_URL", "")
+    if not url:
+        return None
+    key = signing.secret(environment.get(f"{name}_SECRET", ""), f"{name}_SECRET")
+    if key is None:
+        raise console.NotAsAsked(f"{name}_URL is set and {name}_SECRET is not: what is sent there is signed")
+    if not address(url):
+        raise console.NotAsAsked(f"{name}_URL is no address: it begins with https:// (or http://)")
+    return Target(url, key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +64,13 @@ def post(url: str, body: bytes, headers: Mapping[str, str], patience: float, *, 
         return Answer(f"no answer: {type(problem).__name__}")
     after = int(asked) if asked.isascii() and asked.isdecimal() and len(asked) < 9 else 0
     return Answer("" if 200 <= status < 300 else f"answered {status}", status, after)
+
+
+def send(target: Target, id: str, said: Mapping[str, Any], now: datetime, patience: float) -> Answer:
+    """What the other side says to `said`, as JSON, signed at `now`."""
+    body = json.dumps(said, ensure_ascii=False, default=str).encode()
+    signed = signing.headers(target.key, id, int(now.timestamp()), body)
+    return post(target.url, body, signed | {"Content-Type": "application/json"}, patience)
 
 
 def address(url: str) -> bool:

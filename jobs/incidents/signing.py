@@ -12,7 +12,9 @@ from collections.abc import Mapping
 
 from jobs import console
 
-SECRET, URL = "GREENWATCH_WORKORDER_SECRET", "GREENWATCH_WORKORDER_URL"
+#: How the variables begin that name where signed words go; they end with `_URL` and `_SECRET`.
+WORKORDER, ADVICE = "GREENWATCH_WORKORDER", "GREENWATCH_ADVICE"
+SECRET, URL = f"{WORKORDER}_SECRET", f"{WORKORDER}_URL"
 ID, TIMESTAMP, SIGNATURE = HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 _PREFIX, _VERSION = "whsec_", "v1,"
 #: Of a secret [bytes]: a shorter one can be guessed.

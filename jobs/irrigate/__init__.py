@@ -53,8 +53,8 @@ def main(
 ) -> None:
     """Water or not, how much, by when, for every registered zone.
 
-    A CSV of supplies has the columns supply, title, title_zh, daily (m³), night (yes or no), source (a water section),
-    worst (class 1 to 6), zones (codes, a space between).
+    A CSV of supplies has the columns supply, title, title_zh, daily and yearly (m³), night (yes or no), source (a water
+    section), worst (class 1 to 6), zones (codes, a space between).
     """
     given = None if entered is None else entry.read(entered)
     with console.store(dsn) as conn:

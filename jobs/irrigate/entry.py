@@ -10,7 +10,10 @@ import typer
 
 #: A list may be so large [B].
 _MOST = 1_000_000
-_COLUMNS = ("supply", "title", "title_zh", "daily", "night", "source", "worst", "zones")
+_COLUMNS = ("supply", "title", "title_zh", "daily", "yearly", "night", "source", "worst", "zones")
+
+#: What it gives a day and a calendar year [m³]; where nothing is said, whatever is asked for.
+_GIVES = ("daily", "yearly")
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -22,12 +25,14 @@ def read(path: Path) -> list[dict[str, Any]]:
         reader = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig")), skipinitialspace=True)
         for row in reader:
             cell = {name: (row.get(name) or "").strip() for name in _COLUMNS}
-            daily, worst = float(cell["daily"] or "inf"), int(cell["worst"] or 6)
-            if not cell["supply"] or cell["night"] not in ("", "yes", "no") or not daily >= 0 or not 1 <= worst <= 6:
+            gives, worst = {name: float(cell[name] or "inf") for name in _GIVES}, int(cell["worst"] or 6)
+            sound = all(volume >= 0 for volume in gives.values())
+            if not cell["supply"] or cell["night"] not in ("", "yes", "no") or not sound or not 1 <= worst <= 6:
                 raise ValueError(f"{row}")
             found.append(
                 cell
-                | {"daily": None if math.isinf(daily) else daily, "worst": worst, "night": cell["night"] == "yes"}
+                | {name: None if math.isinf(volume) else volume for name, volume in gives.items()}
+                | {"worst": worst, "night": cell["night"] == "yes"}
                 | {"source": cell["source"] or None, "zones": cell["zones"].split()}
             )
     except (ValueError, csv.Error) as error:

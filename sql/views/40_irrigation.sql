@@ -47,6 +47,35 @@ SELECT s.code AS supply, s.title, s.title_zh, d.day, max(d.used) AS used, max(d.
 FROM supply s JOIN (SELECT * FROM seen UNION ALL SELECT * FROM ahead) AS d ON d.supply = s.code
 LEFT JOIN station q ON q.id = s.source GROUP BY s.code, d.day, q.code;
 
+-- What a supply gives this year, a row a day of it up to today: what meters saw of it so far, what is left, what would be
+-- left if it were used evenly [m³]; `out`: the day on which nothing is left, at the pace of the 30 days before.
+CREATE OR REPLACE VIEW report.quota AS
+WITH used AS (
+    SELECT z.supply, b.day, sum(b.irrigation * z.area / 1000) AS volume
+    FROM zone z JOIN water_balance b ON b.zone = z.id
+    WHERE z.supply IS NOT NULL AND b.day >= date_trunc('year', current_date)::date GROUP BY 1, 2
+), day AS (
+    SELECT s.code, s.title, s.title_zh, s.yearly, d::date AS day,
+           coalesce(sum(u.volume) OVER (PARTITION BY s.code ORDER BY d), 0) AS used,
+           sum(u.volume) OVER (PARTITION BY s.code ORDER BY d ROWS BETWEEN 30 PRECEDING AND 1 PRECEDING)
+               / least(row_number() OVER (PARTITION BY s.code ORDER BY d) - 1, 30) AS pace
+    FROM supply s
+    CROSS JOIN generate_series(date_trunc('year', current_date)::timestamp, current_date::timestamp, interval '1 day') AS d
+    LEFT JOIN used u ON u.supply = s.code AND u.day = d::date
+    WHERE s.yearly IS NOT NULL
+)
+SELECT code AS supply, title, title_zh, day, day::timestamp AT TIME ZONE 'UTC' AS time, yearly, used,
+       greatest(yearly - used, 0) AS "left",
+       yearly * (1 - extract(doy FROM day)::float8
+           / extract(doy FROM (date_trunc('year', day) + interval '1 year - 1 day'))::float8) AS even,
+       CASE WHEN used >= yearly THEN day
+            WHEN pace > 0 AND (yearly - used) / pace < 3660 THEN day + ceil((yearly - used) / pace)::int END AS out
+FROM day;
+
+-- How far who opens valves was told: the hour of the advice they have, of the newest there is; `problem` of the last try.
+CREATE OR REPLACE VIEW report.advice_call AS
+SELECT c.issued, (SELECT max(issued) FROM advice) AS newest, c.zones, c.sent, c.tries, c.problem FROM advice_call c;
+
 -- Waterings that were seen: a run of a meter, a rise of the root zone that no rain explains. `volume` [m³] by the meter.
 CREATE OR REPLACE VIEW report.watering AS
 SELECT z.code AS zone, z.title, z.title_zh, e.start AS time, e.stop, e.moisture, e.meter, e.meter * z.area / 1000 AS volume,
@@ -62,5 +91,5 @@ SELECT z.code AS zone, z.title, z.title_zh, s.month,
        (s.baseline - s.used) / nullif(s.baseline, 0) AS share, (s.baseline - s.used) * z.area / 1000 AS volume, s.known
 FROM saving s JOIN zone z ON z.id = s.zone JOIN station w ON w.id = z.weather;
 
-GRANT SELECT ON report.saving, report.watering, report.supply_day, report.zone, report.water_balance, report.advice, report.watering_plan
+GRANT SELECT ON report.quota, report.advice_call, report.saving, report.watering, report.supply_day, report.zone, report.water_balance, report.advice, report.watering_plan
     TO greenwatch_reader, greenwatch_duty, greenwatch_writer, greenwatch_admin;

@@ -119,6 +119,8 @@ def seed(conn: Connection) -> None:
         SELECT 'Z''1', id, id, 100, 'turf', 'loam', 2, 'sprinkler' FROM station WHERE code = 'LAWN'
         """
     )
+    conn.execute("INSERT INTO supply (code, daily, yearly) VALUES ('O''well', 50, 9000)")
+    conn.execute("UPDATE zone SET supply = 'O''well'")
     conn.execute(
         """
         INSERT INTO water_balance (zone, day, known, et0, kc, etc, rain, effective, irrigation, percolation, correction,

@@ -18,8 +18,8 @@ from analytics.store.incidents import orders as store
 from jobs import console
 from jobs.incidents import orders, sending, signing
 from jobs.incidents.acts import Act, act
-from jobs.incidents.orders import Deliverer, Target
-from jobs.incidents.sending import Answer
+from jobs.incidents.orders import Deliverer
+from jobs.incidents.sending import Answer, Target
 from tests.incidents.conftest import SECRET
 from tests.incidents.telling import T0, district, event, field, opened, tell, told
 from tests.serving import until
@@ -227,7 +227,7 @@ def test_an_order_that_is_given_up_keeps_nothing_open(conn: Connection) -> None:
 @pytest.mark.parametrize(
     ("environment", "problem"),
     [
-        ({signing.URL: "http://x/"}, "is not: work orders are signed"),
+        ({signing.URL: "http://x/"}, "is not: what is sent there is signed"),
         ({signing.URL: "ftp://x/", signing.SECRET: SECRET}, "is no address"),
         ({signing.URL: "https://xn--/hunter2", signing.SECRET: SECRET}, "is no address"),
         ({signing.URL: "https://x:99999/hunter2", signing.SECRET: SECRET}, "is no address"),
@@ -237,11 +237,11 @@ def test_an_order_that_is_given_up_keeps_nothing_open(conn: Connection) -> None:
 )
 def test_what_is_set_wrongly_is_said_without_saying_it(environment: dict[str, str], problem: str) -> None:
     with pytest.raises(console.NotAsAsked, match=problem) as caught:
-        orders.target(environment)
+        sending.target(environment)
     assert "hunter2" not in str(caught.value)
 
 
 def test_without_an_address_nothing_is_sent() -> None:
-    assert orders.target({}) is None
-    found: Callable[..., object] = orders.target
+    assert sending.target({}) is None
+    found: Callable[..., object] = sending.target
     assert repr(found({signing.URL: "https://u:hunter2@x/", signing.SECRET: SECRET})) == "Target()"

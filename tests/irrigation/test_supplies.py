@@ -1,23 +1,25 @@
 """What a supply lets: its quota, its nights, the class of its water."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 
+from analytics.store import supplies
 from analytics.store.connection import Connection
 from jobs import irrigate
 from tests.irrigation.park import MIDNIGHT, NOW
 from tests.register.drafts import facts
 
 HEAD = "supply,title,title_zh,daily,night,source,worst,zones\n"
+YEARLY = HEAD.replace("night", "yearly,night")
 
 
-def enter(conn: Connection, dsn: str, path: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def enter(conn: Connection, dsn: str, path: Path, text: str, monkeypatch: pytest.MonkeyPatch, head: str = HEAD) -> None:
     file = path / "supplies.csv"
-    file.write_text(HEAD + text, encoding="utf-8")
+    file.write_text(head + text, encoding="utf-8")
     monkeypatch.setattr("jobs.console.now", lambda: NOW)
     irrigate.main(as_json=True, entered=file, dsn=dsn)
 
@@ -65,6 +67,44 @@ def test_what_meters_saw_counts_against_the_quota(
     assert used == [(pytest.approx(2 * areas / 1000), 400.0)]
 
 
+def test_what_is_left_of_the_year_is_shared(
+    site: Connection, dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of what a week would take: that of all days is limited, though each day by itself is not."""
+    irrigate.run(site, NOW)
+    alone = facts(site, "SELECT sum(volume) FROM report.watering_plan")[0][0]
+    site.execute("TRUNCATE advice")
+    enter(site, dsn, tmp_path, f"well,,,,{alone / 2},,,,Z01 Z02\n", monkeypatch, YEARLY)
+    planned = facts(site, "SELECT sum(volume) FROM report.watering_plan")[0][0]
+    assert planned == pytest.approx(alone / 2, abs=5)
+    words = [row["reason"] + row["reason_zh"] for row in said(site).values()]
+    assert any(f"well has {alone / 2:,.0f} m³ left" in text and "年度指标仅余" in text for text in words)
+    site.execute("TRUNCATE advice")
+    enter(site, dsn, tmp_path, "well,,,900,0,,,,Z01 Z02\n", monkeypatch, YEARLY)
+    assert {row["water"] for row in said(site).values()} == {False}
+    assert all("has 0 m³ left, and none for this zone" in row["reason"] for row in said(site).values())
+
+
+def test_a_quota_burns_down(site: Connection, dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    enter(site, dsn, tmp_path, "well,,,,1000,,,,Z01\nriver,,,,,,,,Z02\n", monkeypatch, YEARLY)
+    site.execute("DELETE FROM water_balance WHERE day < (SELECT max(day) FROM water_balance)")
+    site.execute(
+        "UPDATE water_balance SET day = date_trunc('year', current_date), irrigation = 1e5 / z.area FROM zone z"
+    )
+    rows = facts(site, 'SELECT day, yearly, used, "left", even, out FROM report.quota ORDER BY day')
+    first, days = rows[0], 366 if rows[0][0].year % 4 == 0 else 365
+    assert first[1:4] == (1000, pytest.approx(100), pytest.approx(900))
+    assert first[4] == pytest.approx(1000 * (1 - 1 / days))
+    assert first[5] is None  # nothing is known of the days before
+    assert all(row[2] == pytest.approx(100) for row in rows)
+    assert [row[5] for row in rows[1:2]] == [first[0] + timedelta(days=10)] * len(rows[1:2])
+    assert len(rows) < 32 or rows[-1][5] is None  # it is not used any more
+    assert facts(site, "SELECT DISTINCT supply FROM report.quota") == [("well",)]
+    this_year, next_year = (datetime(first[0].year + number, 1, 1, 3, tzinfo=UTC) for number in (0, 1))
+    assert supplies.load(site, this_year)["left"].to_list() == [pytest.approx(900), None]
+    assert supplies.load(site, next_year)["left"].to_list() == [1000, None]  # it begins anew
+
+
 def test_a_supply_for_the_night_waits_for_it(
     site: Connection, dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,6 +134,8 @@ def test_water_of_a_bad_class_is_not_used(
     found = said(site)
     assert found["Z01"]["water"] is False
     assert "too bad a class" in found["Z01"]["reason"]
+    later = facts(site, "SELECT sum(volume) FROM report.watering_plan WHERE zone = 'Z01'")
+    assert later == [(0,)]  # nobody knows when it will be better
     assert found["Z02"]["water"] is True
 
 
