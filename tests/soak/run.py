@@ -35,6 +35,7 @@ from tests.soak import (
     scale,
     settling,
     sizes,
+    stories,
     views,
     years,
 )
@@ -73,6 +74,7 @@ PARTS: Mapping[str, Callable[[House, int], Outcome]] = {
     "outages": outages.run,
     "paging": paging.run,
     "detection": detection.run,
+    "stories": stories.run,
 }
 HERE = Path(__file__).parent
 
