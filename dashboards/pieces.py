@@ -37,6 +37,7 @@ TAG = "greenwatch"
 LEVELS = {"0": ("none 无", "green"), "1": ("level 1 一级", "orange"), "2": ("level 2 二级", "red")}
 #: What an episode is about.
 ABOUT = {"event": ("event 过程", "red"), "ahead": ("expected 预计", "blue"), "device": ("device 设备", "purple")}
+ABOUT |= {"anomaly": ("unusual 异常", "yellow")}
 OVER = {"true": ("over 结束", "green"), "false": ("on 进行中", "red")}
 YES = {"true": ("yes 是", "red"), "false": ("no 否", "green")}
 

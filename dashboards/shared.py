@@ -94,7 +94,8 @@ def marked(made: Begun, where: str, parameters: str = "", *, many: bool = False,
         SELECT time, stop AS timeend,
                concat_ws(' ', station, title, title_zh, 'level', level, 'peak', round(peak::numeric, 1), unit) AS text,
                concat_ws(', ', 'episode 过程',
-                         CASE about WHEN 'device' THEN 'device 设备' WHEN 'ahead' THEN 'expected 预计' END,
+                         CASE about WHEN 'device' THEN 'device 设备' WHEN 'ahead' THEN 'expected 预计'
+                                    WHEN 'anomaly' THEN 'unusual 异常' END,
                          CASE WHEN NOT closed THEN 'on 进行中' END) AS tags
         FROM report.episode WHERE {ours} AND time <= $__timeTo() AND stop >= $__timeFrom() ORDER BY 1 DESC LIMIT 300
     """

@@ -26,18 +26,20 @@ _SUBJECT = ["station", "rule"]
 
 
 def detect(take: Take, rules: list[Rules]) -> None:
-    """Episodes of the affected windows, as far as these reach into quiet on both sides, and scores."""
+    """Scores of the affected windows, and episodes, as far as these reach into quiet on both sides."""
     wanted = take.affected["subject"].unique().implode()
     stations = registry.load_stations(take.conn).filter(pl.col("station").is_in(wanted))
     stations = stations.join(registry.load_places(take.conn), on="station", how="left")
     series = registry.load_series(take.conn)
-    _detect_episodes(take, rules, stations, series.join(registry.load_authorities(take.conn), on="series"))
-    scores.detect(take, series.filter(pl.col("station").is_in(wanted)))
+    # First: there are episodes of what scores say, and a late hour changes those of days after it.
+    moved = scores.detect(take, series.filter(pl.col("station").is_in(wanted)))
+    voices = series.join(registry.load_authorities(take.conn), on="series")
+    _detect_episodes(take, moved, Facts(take.conn, take.now, rules, stations, voices))
 
 
-def _detect_episodes(take: Take, rules: list[Rules], stations: pl.DataFrame, voices: pl.DataFrame) -> None:
-    facts = Facts(take.conn, take.now, rules, stations, voices)
-    around = _Around(take, facts)
+def _detect_episodes(take: Take, moved: pl.DataFrame, facts: Facts) -> None:
+    """Nothing; episodes are made again around what changed, and around the scores that `moved` (WINDOWS)."""
+    around = _Around(take, moved, facts)
     found, windows = around.quiet()
     made, mine = episodes.runs(found), windows.rename({"station": "subject"})
     changed = derived.write(take, derived.EPISODE, made, windows=mine)
@@ -46,7 +48,7 @@ def _detect_episodes(take: Take, rules: list[Rules], stations: pl.DataFrame, voi
     take.read += facts.read
     changed = terms.decode(take.conn, changed, "rule", "episode")
     _name(take, made, windows, changed)
-    region.gather(take, rules[-1].regions, made, changed)
+    region.gather(take, facts.rules[-1].regions, made, changed)
 
 
 def _name(take: Take, made: pl.DataFrame, windows: pl.DataFrame, changed: pl.DataFrame) -> None:
@@ -70,9 +72,10 @@ def _in_windows(rows: pl.DataFrame, windows: pl.DataFrame) -> pl.DataFrame:
 
 @dataclass(slots=True)
 class _Around:
-    """The `facts` around the changed windows of a take."""
+    """The `facts` around the changed windows of a take, and around those in which scores `moved`."""
 
     take: Take
+    moved: pl.DataFrame
     facts: Facts
 
     def quiet(self) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -125,8 +128,10 @@ class _Around:
         the rule must know, null where there is no such time."""
         extent = observations.extent(self.take.conn, self.facts.heard["series"].unique().to_list())
         asking = self.facts.heard.select(*_SUBJECT, "back", "bridge").unique()
+        scored = {rule.name for each in self.facts.rules for rule in each.episodes.values() if rule.scored}
+        both = [(asking, self.take.affected), (asking.filter(pl.col("rule").is_in(list(scored))), self.moved)]
         there = (
-            asking.join(self.take.affected.rename({"subject": "station"}), on="station")
+            pl.concat([some.join(spans.rename({"subject": "station"}), on="station") for some, spans in both])
             .with_columns(pl.col("stop") + pl.col("back"))
             .join(self.facts.extent(extent), on=_SUBJECT, how="left")
         )

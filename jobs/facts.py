@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from analytics import episodes, regions
+from analytics import detection, episodes, regions
 from analytics.frames import AVERAGES, empty
 from analytics.store import derived, forecasts, ledger, observations, planned
 from analytics.store.connection import Connection
@@ -72,6 +72,7 @@ class Facts:
                 _of(self._background(around), around),
                 # Where the first of its hours are not loaded, no day is known.
                 _of(self._expected(asked.filter(averaging=episodes.EXPECTED)), ahead),
+                self._scored(asked.filter(averaging=episodes.SCORE)),
             ]
         )
         self.said.append(values)
@@ -177,6 +178,19 @@ class Facts:
         issues = said.join(asked.filter(rank=0).select("series", "station", "parameter").unique(), on="series")
         found = episodes.expected(hours.drop("averaging"), issues, self.stations)
         return found.select("station", "parameter", "averaging", "time", "value")
+
+    def _scored(self, asked: pl.DataFrame) -> pl.DataFrame:
+        """How unusual detectors find the hours of the stations `asked` for, as `speak` gives it: 0 below their line."""
+        windows = ledger.merge(asked.select(pl.col("series").alias("subject"), "start", "stop"))
+        voices = asked.unique("series")
+        said = derived.load(self.conn, derived.SCORE, windows, {"detector": detection.LEVEL})
+        self.read += said.height
+        key = ["station", "parameter", "time"]
+        loud = detection.levels(said).join(voices.select("series", "station", "parameter"), on="series")
+        loud = loud.group_by(key).agg(pl.col("value").max())
+        hours = self.hours(windows, voices).select(*key, averaging=pl.lit(episodes.SCORE))
+        scored = hours.join(loud, on=key, how="left").with_columns(pl.col("value").fill_null(0.0))
+        return scored.select("station", "parameter", "averaging", "time", "value")
 
     def _conditions(self, rule: Rules, values: pl.DataFrame, pieces: pl.DataFrame) -> pl.DataFrame:
         """`episodes.CONDITIONS` of `values` under the rules of a time."""

@@ -22,14 +22,14 @@ _FARTHEST = detection.reach(SELDOM)
 KEPT = [*detection.MEMBERS, detection.ALARM]
 
 
-def detect(take: Take, series: pl.DataFrame) -> None:
-    """Nothing; scores of the affected hours of the `series` and of those that look back at them are made again, of
-    series of one quantity as one, under the one that speaks."""
+def detect(take: Take, series: pl.DataFrame) -> pl.DataFrame:
+    """WINDOWS of stations in which scores are others now. Those of the affected hours of the `series` and of those that
+    look back at them are made again, of series of one quantity as one, under the one that speaks."""
     changed = take.affected.rename({"subject": "station"})
     theirs = changed.join(series.select("station", pl.col("series").alias("subject")), on="station")
     learned = _fits(take, _wider(theirs.select("subject", "start", "stop"), _FARTHEST, _FARTHEST), series)
     if learned.is_empty():
-        return
+        return pl.DataFrame(schema=dict(ledger.WINDOWS))
     voices = registry.load_voices(take.conn)
     learned, beside = _heard(take, learned, voices)
     judged = changed.join(_looks(learned, series), on="station").with_columns(pl.col("stop") + pl.col("back"))
@@ -45,7 +45,8 @@ def detect(take: Take, series: pl.DataFrame) -> None:
     made = detection.scores(coalesce(hours, voices), learned)
     windows = judged.join(series.select("station", pl.col("series").alias("subject")), on="station")
     windows = ledger.merge(windows.select("subject", "start", "stop"))
-    derived.write(take, derived.SCORE, made, {"detector": KEPT}, windows=windows)
+    changed = derived.write(take, derived.SCORE, made, {"detector": KEPT}, windows=windows)
+    return ledger.runs(changed.join(series.select("series", "station"), on="series"), "station", _HOUR)
 
 
 def _heard(take: Take, learned: pl.DataFrame, voices: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from analytics import episodes, regions
 from analytics.episodes.expected import EXPECTED
-from analytics.episodes.rules import SAID
+from analytics.episodes.rules import SAID, SCORE
 from analytics.frames import EPISODES, TIME
 from analytics.tables import TableError
 
@@ -202,7 +202,7 @@ def test_names_of_regions_follow_their_stations() -> None:
 
 def test_the_table_is_about_rules_that_there_are() -> None:
     assert regions.load().keys() <= episodes.load().keys()
-    assert {regions.BACKGROUND, EXPECTED} == set(SAID)
+    assert {regions.BACKGROUND, EXPECTED, SCORE} == set(SAID)
 
 
 @pytest.mark.parametrize("changes", [{"radius": 0}, {"lag": -1}, {"least": 1}, {"radius": "far"}, {"more": 1}])

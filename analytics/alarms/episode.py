@@ -14,13 +14,15 @@ import polars as pl
 from analytics import tables
 from analytics.alarms.machine import EVIDENCE, HOUR, lasting
 from analytics.alarms.rules import PAGE, SUBJECT, TABLE, Keys, Rule, at_least, lateness
-from analytics.episodes import DEVICE
+from analytics.episodes import ANOMALY, DEVICE
 from analytics.frames import TIME, conform
 from analytics.tables import TableError
 
 #: A condition of an alarm: it may have several.
 TERM = [*SUBJECT, "episode_rule"]
 
+#: What nobody is paged for.
+NO_PAGE: Mapping[str, str] = {DEVICE: "a hint at a device", ANOMALY: "merely unusual"}
 COUNTS = ("confirm", "clear", "cadences", "at_least")
 
 
@@ -57,7 +59,8 @@ def check(
     rules: Mapping[str, Rule], depths: Mapping[str, int], bridges: Mapping[str, int], abouts: Mapping[str, str]
 ) -> None:
     """Nothing, where every rule names levels of episode rules (`depths`: how many each has, `bridges`: its bridge) and
-    outlasts their bridges, and nobody is paged for a device (`abouts`). Raises `TableError`."""
+    outlasts their bridges, and nobody is paged for a device, or for what is merely unusual (`abouts`). Raises
+    `TableError`."""
     for rule in rules.values():
         for episode, level in conditions(rule):
             if level > depths.get(episode, 0):
@@ -65,8 +68,10 @@ def check(
             if level == 1 and rule.keys["clear"] <= bridges[episode]:
                 raise TableError(f"{TABLE}: [{rule.name}] 'clear' must be more than the bridge of {episode!r}")
             highest = rule.severity if rule.escalate is None else rule.escalate.severity
-            if abouts.get(episode) == DEVICE and highest == PAGE:
-                raise TableError(f"{TABLE}: [{rule.name}]: {episode!r} is a hint at a device: that is no {PAGE!r}")
+            if abouts.get(episode) in NO_PAGE and highest == PAGE:
+                raise TableError(
+                    f"{TABLE}: [{rule.name}]: {episode!r} is {NO_PAGE[abouts[episode]]}: that is no {PAGE!r}"
+                )
 
 
 def terms(rules: Mapping[str, Rule]) -> pl.DataFrame:

@@ -99,6 +99,8 @@ JUDGED: Mapping[str, pl.DataType] = {
     "by": pl.String(),
 }
 _KEY = ["series", "time"]
+#: Whose scores say how unusual a reading is.
+LEVEL = [name for name, member in MEMBERS.items() if member.level]
 #: Who has news.
 _NEWS = [name for name, member in MEMBERS.items() if member.quiet is not None]
 
@@ -126,7 +128,7 @@ def judge(steps: pl.DataFrame, fits: pl.DataFrame) -> pl.DataFrame:
 
     Steps are looked at `reach` back. Null where nobody can judge. A series has one step a time.
     """
-    level = pl.max_horizontal([name for name, member in MEMBERS.items() if member.level]).alias("level")
+    level = pl.max_horizontal(LEVEL).alias("level")
     said = _said(steps, fits)
     made = said.select(*_KEY, level).with_columns(_news(said, name) for name in _NEWS)
     by = pl.coalesce(pl.when(pl.col(name) >= LINE).then(pl.lit(name)) for name in _NEWS)
@@ -143,6 +145,13 @@ def scores(steps: pl.DataFrame, fits: pl.DataFrame) -> pl.DataFrame:
     every[ALARM] = loud.group_by(_KEY).agg(pl.col("value").max())
     made = pl.concat(rows.select(*_KEY, pl.lit(name).alias("detector"), "value") for name, rows in every.items())
     return conform(made.filter(pl.col("value") >= LINE), SCORES)
+
+
+def levels(scores: pl.DataFrame) -> pl.DataFrame:
+    """series, time, value: how unusual each reading is of which `scores` (`frames.SCORES`) has something: the greatest
+    of those that count for it."""
+    said = scores.filter(pl.col("detector").is_in(LEVEL))
+    return said.group_by(_KEY).agg(pl.col("value").max()).sort(_KEY)
 
 
 def replay(

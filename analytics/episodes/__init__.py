@@ -12,12 +12,14 @@ from analytics.episodes.names import EVENTS, FOUND, NAMED, listed, name
 from analytics.episodes.rules import (
     ABOUT,
     AHEAD,
+    ANOMALY,
     BACKGROUND,
     DEVICE,
     DIRECTIONS,
     EVENT,
     HOURLY,
     SAID,
+    SCORE,
     TABLE,
     Lines,
     Rule,
@@ -31,6 +33,7 @@ from analytics.episodes.runs import PERIOD, borders, runs
 __all__ = [
     "ABOUT",
     "AHEAD",
+    "ANOMALY",
     "BACKGROUND",
     "CONDITIONS",
     "DEVICE",
@@ -41,6 +44,19 @@ __all__ = [
     "EXPECTED",
     "FOUND",
 ]
-__all__ += ["FRESH", "HOURLY", "NAMED", "PERIOD", "PLANNED", "RUNOFF", "SAID", "TABLE", "Lines", "Rule", "Term"]
+__all__ += [
+    "FRESH",
+    "HOURLY",
+    "NAMED",
+    "PERIOD",
+    "PLANNED",
+    "RUNOFF",
+    "SAID",
+    "SCORE",
+    "TABLE",
+    "Lines",
+    "Rule",
+    "Term",
+]
 __all__ += ["borders", "check", "conditions", "evidence", "expected", "feasts", "lent", "listed", "load", "measured"]
 __all__ += ["name", "parse", "runoff", "runs"]

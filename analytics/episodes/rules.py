@@ -19,11 +19,13 @@ DIRECTIONS: Mapping[str, int] = {"above": 1, "below": -1}
 #: Kinds of averaging with a value an hour.
 HOURLY = ("hour", "moving")
 #: What is said of a station every hour beside its averagings: what the other stations around it have in that hour
-#: (`regions.background`), and what the mean of the local day will be (`expected`).
-BACKGROUND = "background"
-SAID = (BACKGROUND, EXPECTED)
-#: What an episode is about: something that happens, something that is expected to, or a device that may be at fault.
-EVENT, AHEAD, DEVICE = ABOUT = ("event", "ahead", "device")
+#: (`regions.background`), what the mean of the local day will be (`expected`), and how unusual detectors find the hour
+#: (`detection.levels`; 0 below their line, nothing where nothing was measured).
+BACKGROUND, SCORE = "background", "score"
+SAID = (BACKGROUND, EXPECTED, SCORE)
+#: What an episode is about: something that happens, something that is expected to, a device that may be at fault, or
+#: what is merely unusual.
+EVENT, AHEAD, DEVICE, ANOMALY = ABOUT = ("event", "ahead", "device", "anomaly")
 #: No measure reaches further back [h].
 FARTHEST = 31 * 24
 
@@ -133,6 +135,11 @@ class Rule:
         """Whether a period's own average says all: nothing beside it, before it, or at other stations matters."""
         alone = not (self.also or self.planned or self.term.minus)
         return alone and self.term.measure == "value" and self.averaging not in SAID
+
+    @property
+    def scored(self) -> bool:
+        """Whether it looks at what detectors say."""
+        return any(averaging == SCORE for _, averaging in self.facts)
 
     @property
     def back(self) -> timedelta:

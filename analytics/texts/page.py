@@ -20,6 +20,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "about_event": ("happens", "过程"),
     "about_ahead": ("expected", "预计"),
     "about_device": ("device suspect", "设备疑似异常"),
+    "about_anomaly": ("unusual", "异常"),
     "no_episodes": ("No episode in the last days.", "近日无污染过程。"),
     "reporting": ("stations reporting", "在线站点"),
     "newest": ("newest reading", "最新读数"),

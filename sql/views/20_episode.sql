@@ -1,10 +1,12 @@
 -- Episodes, scores and alarms in words. Titles and units are those of the newest edition of the tables.
 
 CREATE OR REPLACE VIEW report.episode_rule AS
-SELECT r.key AS rule, r.value->>'parameter' AS parameter, r.value->>'averaging' AS averaging, p.value->>'unit' AS unit,
+SELECT r.key AS rule, r.value->>'parameter' AS parameter, r.value->>'averaging' AS averaging,
+       -- of its levels and peaks; scores have none
+       CASE WHEN r.value->>'averaging' <> 'score' THEN p.value->>'unit' END AS unit,
        r.value->>'title' AS title, r.value->>'title_zh' AS title_zh,
-       -- event: something happens; ahead: it is expected to; device: one may be at fault
-       coalesce(r.value->>'about', 'event') AS about
+       -- event: something happens; ahead: it is expected to; device: one may be at fault; anomaly: it is merely unusual
+       coalesce(r.value->>'about', 'event') AS about, p.value->>'unit' AS parameter_unit
 FROM jsonb_each((SELECT rows FROM edition WHERE name = 'episodes' ORDER BY valid_from DESC, id DESC LIMIT 1)) AS r
 LEFT JOIN jsonb_each((SELECT rows FROM edition WHERE name = 'parameters' ORDER BY valid_from DESC, id DESC LIMIT 1)) AS p
     ON p.key = r.value->>'parameter';

@@ -66,10 +66,10 @@ WITH line AS (
     SELECT rule, term, words, words_zh FROM report.term_title
 ), said AS (
     SELECT t.code AS station, r.name AS rule, e.time, e.stop, e.closed, e.level, e.peak AS seen, e.peak_time,
-           d.parameter, d.averaging, d.unit, d.title, d.title_zh, coalesce(d.about, 'event') AS about,
+           d.parameter, d.averaging, d.unit, d.parameter_unit, d.title, d.title_zh, coalesce(d.about, 'event') AS about,
            (l.levels->>0)::float8 AS expected, (l.levels->>(e.level - 1))::float8 AS reached, l.direction,
            x.words AS by, coalesce(w.words, x.words) AS what, coalesce(w.words_zh, x.words) AS what_zh,
-           b.besides, b.also, b.also_zh, n.around, a.background, a.share, g.name AS region, g.stations, g."order", g.arrival,
+           coalesce(b.besides, k.besides) AS besides, b.also, b.also_zh, k.found, k.found_zh, n.around, a.background, a.share, g.name AS region, g.stations, g."order", g.arrival,
            g.core, t.utc_offset AS ahead, nullif(concat_ws(' ', t.code, nullif(t.title, '')), '') AS place,
            coalesce(nullif(t.title_zh, ''), t.code) AS place_zh
     FROM episode e JOIN station t ON t.id = e.station JOIN term r ON r.id = e.rule
@@ -89,6 +89,23 @@ WITH line AS (
         FROM episode_evidence v LEFT JOIN words o ON o.rule = r.name AND o.term = v.term
         WHERE v.station = e.station AND v.rule = e.rule AND v.time = e.time AND v.term > 0 AND v.worst IS NOT NULL
     ) AS b ON true
+    -- Of what scores say: which detectors, and how unusual it was for each at most.
+    LEFT JOIN LATERAL (
+        SELECT string_agg(format('%s %s', k.detector, report.figure(k.worst)), '; ' ORDER BY k.worst DESC, k.detector) AS besides,
+               string_agg(format('%s (%s)', coalesce(k.word->>'title', k.detector), report.figure(k.worst)), '; '
+                          ORDER BY k.worst DESC, k.detector) AS found,
+               string_agg(format('%s（%s）', coalesce(k.word->>'title_zh', k.detector), report.figure(k.worst)), '；'
+                          ORDER BY k.worst DESC, k.detector) AS found_zh
+        FROM (
+            SELECT o.name AS detector, max(c.value) AS worst,
+                   (SELECT rows->'detector'->o.name FROM edition WHERE name = 'words'
+                    ORDER BY valid_from DESC, id DESC LIMIT 1) AS word
+            FROM score c JOIN series s ON s.id = c.series JOIN term o ON o.id = c.detector
+            WHERE d.averaging = 'score' AND s.station = e.station AND s.parameter = d.parameter
+                AND c.time >= e.time AND c.time < e.stop AND o.name <> 'alarm'
+            GROUP BY o.name
+        ) AS k
+    ) AS k ON true
     LEFT JOIN episode_share a ON a.station = e.station AND a.rule = e.rule AND a.time = e.time
     LEFT JOIN LATERAL (
         SELECT string_agg(o.code, ', ' ORDER BY o.code) AS around FROM station o
@@ -112,12 +129,14 @@ SELECT station, rule, time, stop, closed, level, parameter, averaging, unit, abo
                     || CASE WHEN level > 1 THEN format(' and %s that of level %s', report.figure(reached), level) ELSE '' END
                     ELSE '' END),
            'Besides: ' || also || '.',
+           'Found by: ' || found || '.',
            CASE WHEN share IS NOT NULL THEN format('%s around had %s on average; %s %% of what was here lay above them: %s.',
-               around, concat_ws(' ', report.figure(background), unit), round(share * 100),
+               around, concat_ws(' ', report.figure(background), parameter_unit), round(share * 100),
                CASE WHEN share >= 0.5 THEN 'mostly its own' ELSE 'mostly what all had' END) END,
            CASE WHEN region IS NOT NULL THEN format('One of %s stations of region %s: number %s, %s h after the first, of its %s.',
                stations, region, "order", arrival, CASE WHEN core THEN 'core' ELSE 'edge' END) END,
-           CASE about WHEN 'device' THEN 'A device may be at fault.' WHEN 'ahead' THEN 'So it is expected: part of it is forecast.' END
+           CASE about WHEN 'device' THEN 'A device may be at fault.' WHEN 'ahead' THEN 'So it is expected: part of it is forecast.'
+                      WHEN 'anomaly' THEN 'Unusual for this series; no limit is asked.' END
        ) AS sentence,
        concat(
            format('%s%s：%s%s，%s%s%s（%s）%s。', place_zh, title_zh, report.clock(time, ahead),
@@ -128,12 +147,14 @@ SELECT station, rule, time, stop, closed, level, parameter, averaging, unit, abo
                     || CASE WHEN level > 1 THEN format('，%s级限值%s', level, report.figure(reached)) ELSE '' END
                     ELSE '' END),
            '同时：' || also_zh || '。',
+           '判据：' || found_zh || '。',
            CASE WHEN share IS NOT NULL THEN format('周边站点%s平均%s，本站%s%%高于周边：%s。',
-               around, concat_ws(' ', report.figure(background), unit), round(share * 100),
+               around, concat_ws(' ', report.figure(background), parameter_unit), round(share * 100),
                CASE WHEN share >= 0.5 THEN '以本地为主' ELSE '以区域背景为主' END) END,
            CASE WHEN region IS NOT NULL THEN format('属区域过程%s（共%s站），到达次序%s，晚于首站%s小时，%s。',
                region, stations, "order", arrival, CASE WHEN core THEN '位于核心区' ELSE '位于边缘区' END) END,
-           CASE about WHEN 'device' THEN '设备可能异常。' WHEN 'ahead' THEN '此为预计，部分为预报值。' END
+           CASE about WHEN 'device' THEN '设备可能异常。' WHEN 'ahead' THEN '此为预计，部分为预报值。'
+                      WHEN 'anomaly' THEN '仅表示相对该序列异常，不对照限值。' END
        ) AS sentence_zh
 FROM said;
 

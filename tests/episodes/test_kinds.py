@@ -23,7 +23,7 @@ def dry(days: int, start: float, loss: float) -> list[float]:
 
 
 #: rule -> what was measured (parameter, or parameter/averaging: hours from local 8 on), its first and last hour
-KINDS: Mapping[str, tuple[Mapping[str, Hours], tuple[int, int]]] = {
+KINDS: dict[str, tuple[Mapping[str, Hours], tuple[int, int]]] = {
     "dust": ({"pm10": [60] * 6 + [300, 600, 400, 160, 90], "pm25": [40] * 11}, (6, 9)),
     "pm25_day": ({"pm25/expected_day": [100, 150, 160, 120, 80, 70]}, (2, 4)),
     "pm25_local": ({"pm25": [40, 90, 120, 60, 40], "pm25/background": [40, 45, 40, 38, 40]}, (1, 3)),
@@ -54,12 +54,15 @@ KINDS: Mapping[str, tuple[Mapping[str, Hours], tuple[int, int]]] = {
     "tamper_pm25": ({"pm25": [110, 30, 25, 30, 28, 90], "pm25/background": [115] * 6}, (1, 4)),
     "tamper_pm10": ({"pm10": [110, 30, 25, 30, 28, 90], "pm10/background": [115] * 6}, (1, 4)),
 }
+UNUSUAL = {rule.name: rule.parameter for rule in RULES.values() if rule.about == episodes.ANOMALY}
+KINDS |= {name: ({f"{of}/score": [0, 0, 1.2, 0, 0, 3, 1, 0, 0]}, (2, 6)) for name, of in UNUSUAL.items()}
 #: what comes near to one and is none
 NONE: Mapping[str, tuple[str, Mapping[str, Hours]]] = {
     "haze is no dust": ("dust", {"pm10": [60] * 6 + [300, 600, 400], "pm25": [40] * 6 + [250, 500, 350]}),
     "dust that was there before does not come": ("dust", {"pm10": [160] * 12, "pm25": [40] * 12}),
     "what all around have is not from nearby": ("pm25_local", {"pm25": [40, 150], "pm25/background": [40, 140]}),
     "haze that is thicker here": ("pm25_local", {"pm25": [200, 240], "pm25/background": [180, 180]}),
+    "an hour that jumps": ("anomaly_pm25", {"pm25/score": [0, 5, 0, 0, 0, 0]}),
     "an evening of it is no haze": ("haze", {"pm25/background": [40, 90, 95, 90, 80, 50]}),
     "vapours that are always there": ("voc_rise", {"tvoc": [0.9, 1.1] * 15}),
     "oxygen that is always low does not sag": ("oxygen_sag", {"dissolved_oxygen": [4.5] * 40}),

@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from analytics import episodes
+from analytics import detection, episodes
 from analytics.frames import TIME
 from analytics.store import registry
 from analytics.store.connection import Connection
 from jobs import chain, compare, detect
 from jobs.rules import load_rules
 
-HOUR = timedelta(hours=1)
+HOUR, NO_TIME = timedelta(hours=1), timedelta(0)
 #: stage -> rows read, rows written
 Reach = dict[str, tuple[int, int]]
 
@@ -111,18 +111,28 @@ def _quiet(conn: Connection, station: int, low: datetime, high: datetime) -> tup
 
     An episode lives from one quiet stretch to the next: its values are looked for in steps, each twice as far as the
     one before. So no rule looks farther than twice the way to the end of the quiet, beyond the first step; and a rule
-    that looks back does so from there, and from as long after the change.
+    that looks back does so from there, and from as long after the change; one of scores from as far as these look back.
     """
     kept = "FROM episode WHERE station = %s AND time < %s AND stop > %s"
     read = written = 0
     for rule in load_rules(conn)[-1].episodes.values():
-        most = detect.MARGIN + rule.silence * HOUR + rule.back
+        most = detect.MARGIN + rule.silence * HOUR + rule.back + (detection.reach(HOUR) if rule.scored else NO_TIME)
         row = conn.execute(
             f"SELECT min(time), max(stop) {kept}".encode(), [station, high + most, low - most]
         ).fetchone()
         assert row is not None
         first, last = (edge if isinstance(edge, datetime) else low for edge in row)
         far = most + 2 * max(low - first, last - high, timedelta(0)) + most
+        if rule.scored:
+            read += count(
+                conn,
+                "SELECT count(*) FROM score c JOIN series s ON s.id = c.series"
+                " WHERE s.station = %s AND s.parameter = %s AND c.time >= %s AND c.time < %s",
+                station,
+                rule.parameter,
+                low - far,
+                high + far,
+            )
         for parameter, averaging in rule.facts:
             others = [station]
             if averaging == episodes.BACKGROUND:
