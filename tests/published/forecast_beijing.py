@@ -77,9 +77,9 @@ def taught(mine: Panel, shape: Shape | None = None) -> Fit:
     other code are never read."""
     shape = shape or Shape()
     said = hashlib.sha256(repr((shape, mine.subject, sorted(mine.beside), sorted(mine.ahead))).encode())
-    for path in sorted(
-        [*Path(forecasting.__file__).parent.rglob("*.py"), *Path(__file__).parent.glob("forecast_*.py")]
-    ):
+    # Weather ahead is said by functions, of which `shape` and the panel say nothing.
+    mine_and_ahead = (Path(__file__), Path(__file__).with_name("forecast_weather.py"))
+    for path in sorted([*Path(forecasting.__file__).parent.rglob("*.py"), *mine_and_ahead]):
         said.update(path.read_bytes())
     kept = Path(tempfile.gettempdir()) / f"greenwatch-{said.hexdigest()[:16]}.fit"
     if not kept.exists():

@@ -1,5 +1,6 @@
 """How good forecasts are on other series than Beijing's air: a competition's, noise, water and soil."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -9,9 +10,12 @@ import polars as pl
 
 from analytics import forecasting
 from analytics.forecasting import Array, Asked, Panel, Shape, boosting
-from analytics.skill import truth
+from analytics.skill import Ints, truth
 from tests.conftest import SHARED
-from tests.published.forecast_beijing import BANDS, PLAN, START, coverage, mae, naive, onto
+from tests.published.forecast_beijing import BANDS, LEADS, PLAN, START, back, coverage, mae, naive, onto
+
+#: Hours.
+YEAR = 365 * 24
 
 
 def m4() -> None:
@@ -73,7 +77,7 @@ def _naive2(values: Array, horizon: int, season: int = 24) -> Array:
 
 def noise() -> None:
     """Prints MAE of LAeq in 2022 at one place of Barcelona, taught the two years before; goal: 0.90 dB at 24 h."""
-    values, taught = _laeq().to_numpy()[-3 * 365 * 24 :, None], 2 * 365 * 24
+    values, taught = _laeq().to_numpy()[-3 * YEAR :, None], 2 * YEAR
     start = datetime(2023, 1, 1, tzinfo=timezone(timedelta(hours=1))) - timedelta(hours=len(values))
     days = (start, start + timedelta(hours=len(values) + PLAN.settings.leads))
     free = forecasting.free("ES", *(day.date() for day in days))
@@ -113,26 +117,47 @@ def elsewhere(every: int = 35) -> None:
         "dissolved_oxygen": hours["x"],
         "soil_moisture": soil["vwc_5cm"],
     }
-    settings = PLAN.settings
     for parameter, column in series.items():
-        values = column.cast(pl.Float64).to_numpy()[-3 * 365 * 24 :, None]
-        subject = PLAN.subjects[parameter]
-        ends = np.arange(settings.history, len(values) - settings.leads + 1, every, dtype=np.int64)
-        made = {name: np.full((len(ends), settings.leads, 1), np.nan) for name in BANDS}
-        for first in range(0, len(ends), 100):
-            some = ends[first : first + 100]
-            known = np.concatenate([values[end - settings.history : end] for end in some], axis=1)
-            asked = [Asked(number, subject, subject.models) for number in range(len(some))]
-            issues = forecasting.issue(known, asked, settings)
-            for name, grid in made.items():
-                grid[first + issues["series"].to_numpy(), :, 0] = np.array(issues[name].to_list(), dtype=np.float64)
-        came = truth(values, ends, settings.leads)
-        print(f"{parameter}: {len(ends)} times of issue, MAE")
-        print(mae({**naive(onto(values, parameter), ends, parameter), "served": made["value"]}, came))
-        # Twelve parts of the time stand for months.
-        parts = [f"part {12 * number // len(ends) + 1:2}" for number in range(len(ends))]
-        for low, high, level in (("low", "high", settings.level), ("wide_low", "wide_high", settings.wide)):
-            found = coverage(made[low], made[high], came, parts)
-            worst = found.filter(pl.col("month") != "all").select(pl.exclude("month").min())
-            print(f"coverage of the band of {level:.0%}: all of it, and the worst twelfth of the time")
-            print(pl.concat([found.filter(month="all").drop("month"), worst]), flush=True)
+        values = column.cast(pl.Float64).to_numpy()[-YEAR * 3 :, None]
+        report(values, parameter, issue_times(values, every), {})
+
+
+def issue_times(values: Array, every: int, first: int = 0) -> Ints:
+    """Rows of issue of a series [hours, 1] from `first` on, every so many hours."""
+    settings = PLAN.settings
+    return np.arange(max(settings.history, first), len(values) - settings.leads + 1, every, dtype=np.int64)
+
+
+def report(values: Array, parameter: str, ends: Ints, learned: Mapping[str, Array]) -> None:
+    """Prints MAE of what is issued for a series [hours, 1] at the rows `ends`, and how its bands cover.
+
+    `learned` is what models that were taught before say on the scale of the series at every hour: [hours, leads].
+    """
+    settings, subject = PLAN.settings, PLAN.subjects[parameter]
+    made = {name: np.full((len(ends), settings.leads, 1), np.nan) for name in BANDS}
+    tested = forecasting.origins(settings) - settings.history
+    for first in range(0, len(ends), 100):
+        some = ends[first : first + 100]
+        known = np.concatenate([values[end - settings.history : end] for end in some], axis=1)
+        asked = [
+            Asked(number, subject, tuple(dict.fromkeys([*subject.models, *learned]))) for number in range(len(some))
+        ]
+        told = {name: np.stack([said[end + tested] for end in some], axis=-1) for name, said in learned.items()}
+        issues = forecasting.issue(known, asked, settings, told)
+        for name, grid in made.items():
+            grid[first + issues["series"].to_numpy(), :, 0] = np.array(issues[name].to_list(), dtype=np.float64)
+    came = truth(values, ends, settings.leads)
+    models = {name: back(said[ends][:, :, None], parameter) for name, said in learned.items()}
+    rows = mae({**naive(onto(values, parameter), ends, parameter), **models, "served": made["value"]}, came)
+    still, own = (rows.filter(forecast=name) for name in ("persistence", "served"))
+    print(f"{parameter}: {len(ends)} times of issue, MAE")
+    print(rows)
+    better = {lead: round(100 * float(1 - own[f"{lead} h"][0] / still[f"{lead} h"][0]), 1) for lead in LEADS}
+    print("better than persistence [%]", better)
+    # Twelve parts of the time stand for months.
+    parts = [f"part {12 * number // len(ends) + 1:2}" for number in range(len(ends))]
+    for low, high, level in (("low", "high", settings.level), ("wide_low", "wide_high", settings.wide)):
+        found = coverage(made[low], made[high], came, parts)
+        worst = found.filter(pl.col("month") != "all").select(pl.exclude("month").min())
+        print(f"coverage of the band of {level:.0%}: all of it, and the worst twelfth of the time")
+        print(pl.concat([found.filter(month="all").drop("month"), worst]), flush=True)

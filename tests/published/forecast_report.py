@@ -6,6 +6,8 @@
 `rivals PYTHON [PARAMETER]`: ours beside statsforecast and mlforecast; see tests/published/forecast_rivals.py.
 `noise`: the model at one place, of two years.
 `elsewhere`: what is issued for noise, water and soil before anything is learned of them, and how the bands cover.
+`rivers [EVERY]`: what is issued for water levels, taught where the past is long enough; against the level as it is.
+`soil`: moisture days ahead at stations unseen when it was learned, with the rain that came.
 `m4`: H1-H207 of the hourly series of the M4 competition, each scaled by itself, without any column beside.
 """
 
@@ -41,6 +43,8 @@ from tests.published.forecast_beijing import (
 )
 from tests.published.forecast_elsewhere import elsewhere, m4, noise
 from tests.published.forecast_rivals import rivals
+from tests.published.forecast_rivers import rivers
+from tests.published.forecast_soil import soil
 from tests.published.forecast_weather import with_weather
 
 #: What issue 8 asks of PM2.5 without weather ahead [ug/m3], and with it.
@@ -53,9 +57,9 @@ def beijing(*parameters: str) -> None:
     read = grids()
     origins = np.arange(TAUGHT, len(read["pm25"]) - PLAN.settings.leads + 1, dtype=np.int64)
     for parameter in parameters or ("pm25", "o3", "no2", "pm10"):
-        mine, began = panel(read, parameter), time.perf_counter()
+        mine, began, worked = panel(read, parameter), time.perf_counter(), time.process_time()
         fit = taught(mine)
-        learned = time.perf_counter()
+        learned, work = time.perf_counter(), time.process_time() - worked
         said = back(boosting.forecast(mine, origins, PLAN.settings, fit), parameter)
         spent = time.perf_counter() - learned
         came = truth(read[parameter], origins, PLAN.settings.leads)
@@ -69,7 +73,8 @@ def beijing(*parameters: str) -> None:
             print("goals", {lead: (float(own[f"{lead} h"][0]), goal) for lead, goal in GOALS.items()})
         print(
             f"taught {fit.manifest['rows_read']} rows x {fit.manifest['columns_read']} columns in"
-            f" {learned - began:.0f} s, trust {fit.trust.tolist()}, {len(boosting.pack(fit)) / 1e6:.1f} MB,"
+            f" {learned - began:.0f} s ({work:.0f} s of processor), trust {np.round(fit.trust, 3).tolist()},"
+            f" {len(boosting.pack(fit)) / 1e6:.1f} MB,"
             f" forecast of {said[:, 0].size} in {spent:.0f} s\n",
             flush=True,
         )
@@ -144,6 +149,8 @@ REPORTS: Mapping[str, Callable[..., None]] = {
     "rivals": rivals,
     "noise": noise,
     "elsewhere": elsewhere,
+    "rivers": rivers,
+    "soil": soil,
     "m4": m4,
 }
 

@@ -10,6 +10,7 @@ fit         what was learned, and how it is kept as bytes
 trees       gradient-boosted trees as arrays
 network     a small network of all leads
 blocks      the thirds of the calendar
+hands       several at a time
 learning    a panel to a fit
 telling     a fit and a panel to the hours ahead
 """

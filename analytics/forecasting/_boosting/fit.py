@@ -31,6 +31,7 @@ class Shape:
     leaves: int = 31
     least: int = 60
     columns: float = 0.3
+    bins: int = 63  # of a column, as which trees see it
     decay: float = 5.0
     loss: str = "absolute_error"
     rows: int = 250_000
@@ -61,8 +62,8 @@ class Fit:
 
 
 def shape_of(manifest: Mapping[str, Any]) -> Shape:
-    """How the fit of a manifest was made, to make it again."""
-    found = {field.name: manifest[field.name] for field in fields(Shape)}
+    """How the fit of a manifest was made, to make it again; one of before bins were chosen has as many as can be."""
+    found = {field.name: {"bins": 255, **manifest}[field.name] for field in fields(Shape)}
     return Shape(**{**found, "leads": tuple(found["leads"]), "hidden": tuple(found["hidden"])})
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it has no types
 
 from analytics.forecasting import _panel
-from analytics.forecasting._boosting import network
+from analytics.forecasting._boosting import hands, network
 from analytics.forecasting._boosting.blocks import FOLDS, apart
 from analytics.forecasting._boosting.blocks import fold as fold_of
 from analytics.forecasting._boosting.fit import Fit, Shape
@@ -58,19 +58,23 @@ def learn(panel: Panel, until: int, settings: Settings, shape: Shape | None = No
     if taught is None:
         return None
     networks, beside = taught
-    starts, trees, trusts = [], [], []
     drawn = np.random.default_rng(shape.seed).random(len(come)) * len(come) < shape.tree_rows
-    for place, lead in enumerate(shape.leads):
+
+    def of_lead(place: int) -> tuple[list[float], tuple[tuple[Nodes, ...], ...], tuple[float, float]] | None:
         use = np.isfinite(come[:, place]) & drawn
         wide = np.concatenate([common[use], mine[place][use]], axis=-1)
         wide[:, np.isnan(wide).all(axis=0)] = 0.0  # a column of nothing cannot be cut
-        grown = _grown_trees(panel.start, when[use], wide, come[use, place], lead, shape)
+        grown = _grown_trees(panel.start, when[use], wide, come[use, place], shape.leads[place], shape)
         if grown is None:
             return None
-        starts.append(grown[0])
-        trees.append(grown[1])
+        start, trees, told = grown
         anchor = known[:, place][chosen][use]
-        trusts.append(_trust(grown[2], beside[use, place], come[use, place], anchor, panel.subject))
+        return start, trees, _trust(told, beside[use, place], come[use, place], anchor, panel.subject)
+
+    learned = [made for made in hands.each(of_lead, range(len(shape.leads))) if made is not None]
+    if len(learned) < len(shape.leads):
+        return None
+    starts, trees, trusts = zip(*learned, strict=True)
     manifest = {
         **asdict(shape),
         "leads": list(shape.leads),
@@ -79,12 +83,12 @@ def learn(panel: Panel, until: int, settings: Settings, shape: Shape | None = No
         "series": panel.values.shape[1],
         "beside": sorted(panel.beside),
         "ahead": sorted(panel.ahead),
-        "columns_read": int(wide.shape[1]),
+        "columns_read": common.shape[1] + mine[0].shape[1],
         "widths": [len(networks[0][0].middle), *shape.hidden, len(shape.leads)],
         "rows_read": len(come),
         "scikit-learn": version("scikit-learn"),
     }
-    return Fit(manifest, np.array(starts), tuple(trees), tuple(networks), np.array(trusts))
+    return Fit(manifest, np.array(starts), trees, networks, np.array(trusts))
 
 
 def _taught_networks(
@@ -102,12 +106,9 @@ def _taught_networks(
         if use.sum() < _LEAST or (fold < FOLDS and test.sum() < _LEAST):
             return None
         seeds = range(shape.seed + fold * shape.networks, shape.seed + (fold + 1) * shape.networks)
+        networks.append(network.learn(rows[use], come[use], shape.hidden, shape.epochs, shape.pull, seeds))
         with threadpool_limits(1):
-            mine = tuple(
-                network.learn(rows[use], come[use], shape.hidden, shape.epochs, shape.pull, seed) for seed in seeds
-            )
-            told[test] = network.mean(mine, rows[test])
-        networks.append(mine)
+            told[test] = network.mean(networks[-1], rows[test])
     return tuple(networks), told
 
 
@@ -130,12 +131,12 @@ def _grown_trees(
             min_samples_leaf=shape.least,
             l2_regularization=shape.decay,
             max_features=shape.columns,
+            max_bins=shape.bins,
             early_stopping=False,
             random_state=shape.seed + fold,
         )
-        with threadpool_limits(1):
-            model.fit(rows[taught], come[taught])
-            told[test] = model.predict(rows[test])
+        model.fit(rows[taught], come[taught])
+        told[test] = model.predict(rows[test])
         starts.append(float(model._baseline_prediction.item()))
         trees.append(kept(model))
     return starts, tuple(trees), told

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from analytics.forecasting._boosting import hands
 from analytics.forecasting._panel import Singles
 from analytics.skill import Array
 
@@ -28,14 +29,14 @@ class Network:
     layers: tuple[tuple[Array, Array], ...]
 
 
-def learn(rows: Singles, targets: Array, hidden: Sequence[int], epochs: int, pull: float, seed: int) -> Network:
-    """What `targets` [rows, leads] were, by `rows` of columns; a target that is NaN teaches nothing.
+def learn(
+    rows: Singles, targets: Array, hidden: Sequence[int], epochs: int, pull: float, seeds: Sequence[int]
+) -> tuple[Network, ...]:
+    """What `targets` [rows, leads] were, by `rows` of columns, a network a seed; a target that is NaN teaches nothing.
 
     Huber's loss: what lies farther off than `pull` standard deviations of its lead pulls no harder, so that in the end
     the middle is told, of which the mean absolute error is least, and not the mean.
     """
-    from sklearn.neural_network import MLPRegressor  # type: ignore[import-untyped]  # it has no types
-
     there = np.isfinite(rows)
     count = np.maximum(there.sum(axis=0), 1)
     middle = np.where(there, rows, 0.0).sum(axis=0, dtype=np.float64) / count
@@ -45,18 +46,32 @@ def learn(rows: Singles, targets: Array, hidden: Sequence[int], epochs: int, pul
     sizes = np.maximum(np.sqrt(np.nanmean(targets**2, axis=0)), 1e-9)
     plain = _plain(rows, middle, spread)
     true = (targets / sizes).astype(np.float32)
+
+    def one(seed: int) -> Network:
+        layers = _layers(plain, true, hidden, epochs, pull, seed)
+        return Network(middle, spread, sizes, layers)
+
+    return tuple(hands.each(one, seeds))
+
+
+def _layers(
+    plain: Singles, true: Singles, hidden: Sequence[int], epochs: int, pull: float, seed: int
+) -> tuple[tuple[Array, Array], ...]:
+    """(weights, offsets) of each layer, learned from standardised rows and targets."""
+    from sklearn.neural_network import MLPRegressor  # type: ignore[import-untyped]  # it has no types
+
     model: Any = MLPRegressor(
         hidden_layer_sizes=tuple(hidden), alpha=_WEIGHT, learning_rate_init=_RATE, random_state=seed
     )
     rng = np.random.default_rng(seed)
-    for _ in range(max(epochs, -(-_STEPS * _BATCH // len(rows)))):
-        for some in np.array_split(rng.permutation(len(rows)), -(-len(rows) // _BATCH)):
+    for _ in range(max(epochs, -(-_STEPS * _BATCH // len(plain)))):
+        for some in np.array_split(rng.permutation(len(plain)), -(-len(plain) // _BATCH)):
             # scikit-learn has the squared loss alone: of a target that is drawn near it has Huber's gradient.
             told = model.predict(plain[some]) if hasattr(model, "coefs_") else np.zeros_like(true[some])
             near = told + np.nan_to_num(np.clip(true[some] - told, -pull, pull))
             model.set_params(batch_size=len(some)).partial_fit(plain[some], near)
     layers = zip(model.coefs_, model.intercepts_, strict=True)
-    return Network(middle, spread, sizes, tuple((w.astype(np.float64), b.astype(np.float64)) for w, b in layers))
+    return tuple((w.astype(np.float64), b.astype(np.float64)) for w, b in layers)
 
 
 def tell(network: Network, rows: Singles) -> Array:
