@@ -144,8 +144,8 @@ def test_it_says_by_whom_it_was_found(store: Connection) -> None:
     assert besides == "robust-seasonal 6; sustained 1"
     assert english == (
         "volatile organics: unusual at A from 2026-02-28 04:00 to 2026-02-28 10:00: total volatile organic compounds"
-        " (how unusual) reached 1 at 2026-02-28 04:00, where 1 is the line. Found by: what is usual at that hour of the week (6);"
-        " hours that stay off what is usual (1). Unusual for this series; no limit is asked."
+        " (how unusual) reached 1 at 2026-02-28 04:00, where 1 is the line. Found by: what is usual at that hour of the"
+        " week (6); hours that stay off what is usual (1). Unusual for this series; no limit is asked."
     )
     assert chinese.endswith("判据：同时段常值（6）；持续偏离常值（1）。仅表示相对该序列异常，不对照限值。")
 
