@@ -54,7 +54,7 @@ _NUMBERS: Mapping[str, Mapping[str, float | None]] = {
     "anemometer": {"height": None},
     "stress": {"slope": None, "pivot": None, "low": None, "high": None},
     "balance": {"start": None, "recent": None, "within": None, "history": None, "probe": None},
-    "advice": {"ahead": None, "horizon": None, "cold": None},
+    "advice": {"ahead": None, "horizon": None, "cold": None, "frost": 0.0},
     "watering": {"step": 0.5, "least": 3.0, "bridge": 2.0, "soak": 6.0, "keep": 3.0},
     "plan": {
         **{"stress": 30.0, "visit": 1.0, "span": 3.0, "swing": 0.3, "doubt": 0.1},

@@ -32,9 +32,9 @@ def advise(
     `last` is BALANCE of the last days, the newest of them the day before today; `today` has `zone`, `rain` and
     `irrigation` of today so far [mm], `moisture` of the root zone now [m³/m³] and `tmax` of yesterday [°C], each null
     where unknown. ET0 and Kc of the last days are taken to persist, spread evenly over the day. Rain comes as it is
-    `foretold` (`zone`, `ahead` [d] of 24 h from `issued`, `rain` [mm]), else as it came in some week of the `past`
-    (`zone`, `day`, `effective` [mm]; without it: of `last`). `supplies` are as store.supplies.load gives them: what a
-    supply gives a day is shared, and none of it is used while it is closed.
+    `foretold` (`zone`, `ahead` [d] of 24 h from `issued`, `rain` [mm], `lowest` [°C], each may be null), else as it
+    came in some week of the `past` (`zone`, `day`, `effective` [mm]; without it: of `last`). `supplies` are as
+    store.supplies.load gives them: what a supply gives is shared, and none of it is used while it is closed.
     """
     rules, recent = land.rules["advice"], int(land.rules["balance"]["recent"])
     ordered = last.sort("zone", "day")
@@ -68,6 +68,8 @@ def advise(
         .with_columns(_rate=pl.col("_rate") * pl.col("factor").fill_null(1.0))
     )
     now = _now(state, land).join(_NO_SUPPLY if supplies is None else supplies, on="zone", how="left")
+    first = _NOTHING if foretold is None else foretold.filter(ahead=0)
+    now = now.join(first.select("zone", _lowest="lowest"), on="zone", how="left", maintain_order="left")
     ahead, shut = _ahead(now, last if past is None else past, land, foretold)
     alone = plan.make(ahead, land.rules["plan"], shut)
     made = replace(alone, depth=_shared(now, ahead, alone.depth, shut))
@@ -86,6 +88,7 @@ _NO_SUPPLY = pl.DataFrame(
         "closed": pl.Boolean(),
     }
 )
+_NOTHING = pl.DataFrame(schema={"zone": pl.Int32(), "lowest": pl.Float64()})
 #: So much another depth is another advice [mm].
 _OTHER = 1.0
 
@@ -133,17 +136,18 @@ def _ahead(
     age = (pl.col("day").max() - pl.col("day")).dt.total_days()
     fell = past.with_columns(_age=age).filter(pl.col("_age") < long).join(places, on="zone")
     fallen[fell["_place"].to_numpy(), long - 1 - fell["_age"].to_numpy()] = fell["effective"].to_numpy()
-    said = np.full((now.height, plan.LONG), np.nan)
+    said, lowest = (np.full((now.height, plan.LONG), np.nan) for _ in range(2))
     if foretold is not None:
         some = foretold.filter(pl.col("ahead").is_between(0, plan.LONG - 1)).join(places, on="zone")
-        said[some["_place"].to_numpy(), some["ahead"].to_numpy()] = some["rain"].to_numpy()
+        for grid, name in ((said, "rain"), (lowest, "lowest")):
+            grid[some["_place"].to_numpy(), some["ahead"].to_numpy()] = some[name].to_numpy()
     lost, doubt, raw, taw, rate = (
         now[name].fill_null(0.0).to_numpy().astype(float) for name in ("depletion", "_doubt", "raw", "taw", "_rate")
     )
     demand = np.repeat(rate[:, None], plan.LONG, axis=1)
-    shut = np.zeros(demand.shape, dtype=bool)
+    shut = lowest < land.rules["advice"]["frost"]
     cold = (pl.col("tmax") < land.rules["advice"]["cold"]).fill_null(value=False)
-    shut[:, 0] = now.select(cold).to_series().to_numpy()
+    shut[:, 0] |= now.select(cold).to_series().to_numpy()
     # Nobody knows when the water of a source will be better: until it is seen to be, nothing is planned with it.
     shut |= now["closed"].fill_null(value=False).to_numpy()[:, None]
     return plan.Ahead(lost, doubt, raw, taw, demand, plan.rains(fallen, said, land.rain)), shut
@@ -224,6 +228,8 @@ def _say(decided: pl.DataFrame, every: Mapping[str, Mapping[str, float]]) -> pl.
         .then(pl.lit("advice_source"))
         .when(pl.col("_cold") & (pl.col("_hours") <= rules["ahead"]).fill_null(value=False))
         .then(pl.lit("advice_cold"))
+        .when((pl.col("_lowest") < rules["frost"]) & (pl.col("_hours") <= rules["ahead"]).fill_null(value=False))
+        .then(pl.lit("advice_frost"))
         .when((lost >= raw) & pl.col("water"))
         .then(pl.lit("advice_now"))
         .when("water")
@@ -256,6 +262,7 @@ def _say(decided: pl.DataFrame, every: Mapping[str, Mapping[str, float]]) -> pl.
         "supply",
         "daily",
         "left",
+        "_lowest",
     ]
     facts = decided.with_columns(_key=key).select(pl.struct(fields).alias("facts"))["facts"]
     words = {
@@ -290,6 +297,7 @@ def _reason(facts: Mapping[str, Any], language: Language, rules: Mapping[str, fl
         hours=int(hours),
         tmax=facts["tmax"] or 0.0,
         cold=rules["cold"],
+        lowest=facts["_lowest"] or 0.0,
         horizon=int(rules["horizon"]),
         risk=100 * (facts["risk"] or 0.0),
         supply=facts["supply"] or "",

@@ -29,6 +29,11 @@ WORDS: Mapping[str, tuple[str, str]] = {
         " do not water",
         "根区亏缺 {lost:.0f} mm，易利用水量 {raw:.0f} mm，但昨日最高气温 {tmax:.0f} °C，低于 {cold:.0f} °C：不宜灌溉",
     ),
+    "advice_frost": (
+        "The root zone has lost {lost:.0f} of {raw:.0f} mm, but frost is foretold ({lowest:.0f} °C within 24 h): do not"
+        " water",
+        "根区亏缺 {lost:.0f} mm，易利用水量 {raw:.0f} mm，但预计 24 小时内有霜冻（最低 {lowest:.0f} °C）：不宜灌溉",
+    ),
     "advice_rain": (
         "The root zone has lost {lost:.0f} of {raw:.0f} mm; rain may well make watering a waste (stress by tomorrow:"
         " {risk:.0f} %): wait",

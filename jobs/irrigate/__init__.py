@@ -242,11 +242,18 @@ def _advise(conn: Connection, today: pl.DataFrame, land: Land, now: datetime) ->
 
 
 def _foretold(conn: Connection, today: pl.DataFrame, issued: datetime) -> pl.DataFrame:
-    """`zone`, `ahead` [d], `rain` [mm]: what of the next days the newest forecast says, where it says all of a day."""
+    """`zone`, `ahead` [d], `rain` [mm], `lowest` [°C]: what of the next days the newest forecast says, each null where
+    it does not say all of a day."""
     rows = weather.load(conn, today["weather"], issued, issued + timedelta(days=irrigation.LONG), issued)
-    fresh = (pl.col("parameter") == "rain") & (pl.col("issued") > issued - _DAY)
-    hours = rows.filter(fresh).with_columns(ahead=(pl.col("time") - issued).dt.total_days())
-    # Of several sources the one that was entered first, as for the sums that are measured.
-    days = hours.group_by("station", "source", "ahead").agg(pl.col("value").sum().alias("rain"), pl.len())
-    whole = days.filter(pl.col("len") == _HOURS).sort("source").unique(["station", "ahead"], keep="first")
-    return today.select("zone", station="weather").join(whole, on="station").select("zone", "ahead", "rain")
+    hours = rows.filter(pl.col("issued") > issued - _DAY).with_columns(ahead=(pl.col("time") - issued).dt.total_days())
+    key = ["station", "ahead"]
+    made = today.select("zone", station="weather").join(hours.select(key).unique(), on="station")
+    for parameter, name, of_it in (
+        ("rain", "rain", pl.col("value").sum()),
+        ("air_temperature", "lowest", pl.col("value").min()),
+    ):
+        days = hours.filter(parameter=parameter).group_by(*key, "source").agg(of_it.alias(name), pl.len())
+        # Of several sources the one that was entered first, as for the sums that are measured.
+        whole = days.filter(pl.col("len") == _HOURS).sort("source").unique(key, keep="first")
+        made = made.join(whole.select(*key, name), on=key, how="left")
+    return made.select("zone", "ahead", "rain", "lowest")

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -26,16 +27,18 @@ def ahead(lost: list[float], doubt: float = 1.0, rain: float = 0.0, demand: floa
     return plan.Ahead(np.array(lost), doubt * full, 26 * full, 65 * full, demand * np.ones((number, plan.LONG)), rains)
 
 
-def advise(lost: float, issued: datetime = ISSUED, rain: list[float] | None = None) -> dict[str, Any]:
-    """Advice on 10 June after nine dry days that end with `lost`; `rain` is foretold day by day."""
+def advise(
+    lost: float, issued: datetime = ISSUED, rain: list[float] | None = None, lowest: list[float] | None = None
+) -> dict[str, Any]:
+    """Advice on 10 June after nine dry days that end with `lost`; `rain` or `lowest` are foretold day by day."""
     last = irrigation.balance(days([{}] * 9), zone(), LAND, start(0.0))
     newest = pl.col("day") == pl.col("day").max()
     last = last.with_columns(depletion=pl.when(newest).then(lost).otherwise("depletion"))
     schema = {"zone": pl.Int32, **dict.fromkeys(("rain", "irrigation", "moisture", "tmax"), pl.Float64)}
     today = pl.DataFrame([{"zone": 1, "tmax": 32.0}], schema=schema)
     told = pl.DataFrame(
-        [(1, number, depth) for number, depth in enumerate(rain or [])],
-        schema={"zone": pl.Int32, "ahead": pl.Int64, "rain": pl.Float64},
+        [(1, number, *said) for number, said in enumerate(zip_longest(rain or [], lowest or []))],
+        schema={"zone": pl.Int32, "ahead": pl.Int64, "rain": pl.Float64, "lowest": pl.Float64},
         orient="row",
     )
     return irrigation.advise(last, zone(), LAND, today, issued, foretold=told).row(0, named=True)
@@ -62,6 +65,16 @@ def test_rain_that_is_foretold_is_waited_for_and_said() -> None:
     assert wet["risk"] < dry["risk"]
     # Who suffers already is not left to it.
     assert advise(45.0, rain=[6.0])["water"] is True
+
+
+def test_nobody_waters_before_a_frost_that_is_foretold() -> None:
+    before = advise(30.0, lowest=[-2.0, -1.0, 3.0])
+    assert before["water"] is False
+    assert before["plan"][:2] == [0.0, 0.0]
+    assert before["plan"][2] > 10
+    assert "frost is foretold (-2 °C within 24 h): do not water" in before["reason"]
+    assert "预计 24 小时内有霜冻（最低 -2 °C）" in before["reason_zh"]
+    assert advise(30.0, lowest=[0.5, -1.0])["water"] is True  # today it stays above
 
 
 @settings(deadline=None, max_examples=EXAMPLES or 8)

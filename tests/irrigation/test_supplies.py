@@ -4,10 +4,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import typer
 
-from analytics.store import supplies
+from analytics.store import registry, supplies, weather
 from analytics.store.connection import Connection
 from jobs import irrigate
 from tests.irrigation.park import MIDNIGHT, NOW
@@ -137,6 +138,21 @@ def test_water_of_a_bad_class_is_not_used(
     later = facts(site, "SELECT sum(volume) FROM report.watering_plan WHERE zone = 'Z01'")
     assert later == [(0,)]  # nobody knows when it will be better
     assert found["Z02"]["water"] is True
+
+
+def test_what_a_weather_service_foretells_is_heard(site: Connection) -> None:
+    """Of the first day frost, of the second only some hours: those say nothing of it."""
+    (station,) = facts(site, "SELECT id FROM station WHERE code = 'M01'")[0]
+    hours = [MIDNIGHT + timedelta(hours=number) for number in (*range(24), 26, 27)]
+    rows = {"station": station, "parameter": "air_temperature", "value": -3.0}
+    weather.save(site, pl.DataFrame({**rows, "time": hours}), registry.source(site, "service"), MIDNIGHT)
+    irrigate.run(site, NOW)
+    found = said(site)["Z01"]
+    assert found["water"] is False
+    assert "frost is foretold (-3 °C within 24 h)" in found["reason"]
+    plan = facts(site, "SELECT volume FROM report.watering_plan WHERE zone = 'Z01' ORDER BY day")
+    assert plan[0] == (0.0,)
+    assert plan[1][0] > 100
 
 
 @pytest.mark.parametrize(
