@@ -4,6 +4,7 @@
 `weather [PARAMETER] [EVERY]`: the same with weather ahead, as it came and degraded as a forecast of it is.
 `served [PARAMETER] [EVERY]`: what is issued there, with the gate and the bands, how the bands cover by month, and CRPS.
 `rivals PYTHON [PARAMETER]`: ours beside statsforecast and mlforecast; see tests/published/forecast_rivals.py.
+`speed PYTHON [PARAMETER]`: how many times as long AutoETS takes for the same series.
 `noise`: the model at one place, of two years.
 `elsewhere`: what is issued for noise, water and soil before anything is learned of them, and how the bands cover.
 `rivers [EVERY]`: what is issued for water levels, taught where the past is long enough; against the level as it is.
@@ -42,7 +43,7 @@ from tests.published.forecast_beijing import (
     worst,
 )
 from tests.published.forecast_elsewhere import elsewhere, m4, noise
-from tests.published.forecast_rivals import rivals
+from tests.published.forecast_rivals import rivals, speed
 from tests.published.forecast_rivers import rivers
 from tests.published.forecast_soil import soil
 from tests.published.forecast_weather import with_weather
@@ -147,6 +148,7 @@ REPORTS: Mapping[str, Callable[..., None]] = {
     "weather": weather,
     "served": served,
     "rivals": rivals,
+    "speed": speed,
     "noise": noise,
     "elsewhere": elsewhere,
     "rivers": rivers,

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,7 +10,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import polars as pl
 
-from analytics.forecasting import Array, Panel, boosting
+from analytics import forecasting
+from analytics.forecasting import Array, Asked, Panel, boosting
 from analytics.skill import Ints, truth
 from tests.published.forecast_beijing import PLAN, START, TAUGHT, back, grids, mae, naive, panel, taught
 
@@ -38,6 +40,29 @@ def rivals(python: str, parameter: str = "pm25", count: str = str(COUNT), names:
     print(f"{parameter}: {len(origins)} times of issue, each of one station, MAE over the rows that all have")
     print(mae({**ours, **said}, came))
     print(spent, flush=True)
+
+
+def speed(python: str, parameter: str = "pm25", count: str = "100") -> None:
+    """Prints how much longer AutoETS takes for the same series at the same times than ours do, its backtest, gate and
+    bands included; what is learned by the clock is not asked. Both have one thread."""
+    mine, settings, subject = panel(grids(), parameter), PLAN.settings, PLAN.subjects[parameter]
+    origins, stations = times(len(mine.values), int(count), mine.values.shape[1])
+    _, said = _asked(python, mine, origins, stations, ["AutoETS"], parameter)
+    known = np.stack(
+        [
+            back(mine.values[origin - settings.history : origin], parameter)[:, station]
+            for origin, station in zip(origins, stations, strict=True)
+        ],
+        axis=1,
+    )
+    models = tuple(name for name in subject.models if name in forecasting.FORECASTERS)
+    asked = [Asked(number, subject, models) for number in range(len(origins))]
+    began = time.perf_counter()
+    issued = forecasting.issue(known, asked, settings)
+    ours, theirs = time.perf_counter() - began, json.loads(said)["seconds"]["AutoETS"]
+    print(
+        f"{issued.height} of {len(origins)} series issued in {ours:.1f} s; AutoETS {theirs:.1f} s: {theirs / ours:.0f}"
+    )
 
 
 def times(rows: int, count: int, series: int) -> tuple[Ints, Ints]:
