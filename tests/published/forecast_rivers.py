@@ -74,7 +74,7 @@ STATIONS = ("Todmorden-Callis-Bridge", "Nutclough", "Hebden-Bridge", "Mytholmroy
 
 
 def calder() -> Array:
-    """[hours, STATIONS] a month of levels [m]."""
+    """[hours, STATIONS] a month of levels [mm]."""
     columns = []
     for station in STATIONS:
         read = pl.read_csv(DATA / "calder-valley" / f"{station}-level-15min-Qualified.csv.gz", infer_schema_length=None)
@@ -83,7 +83,7 @@ def calder() -> Array:
     wide = columns[0].select("time")
     for number, hours in enumerate(columns):
         wide = wide.join(hours.rename({"value": str(number)}), on="time", how="left")
-    return wide.sort("time").drop("time").to_numpy()
+    return 1000 * wide.sort("time").drop("time").to_numpy()
 
 
 def _hours(read: pl.DataFrame) -> pl.DataFrame:
