@@ -158,16 +158,22 @@ SELECT station, rule, time, stop, closed, level, parameter, averaging, unit, abo
        ) AS sentence_zh
 FROM said;
 
--- `seen`: the hour's mean; `expected`: what is usual at that hour of the week, or the hour before, where the detector goes by
--- that, and how far off it (`line`) is a score of 1.0; `background`: the median of the stations `around` in that hour.
+-- `seen`: the hour's mean; `expected`: what is usual at that hour of the week, the hour before, what the stations around say,
+-- or what is usual of a sensor among those of its station, by what the detector goes; how far off it (`line`) is a score of
+-- 1.0: of `stuck` so many readings in a row, of `related` null, since it is that of all sensors together. `background`: the
+-- median of the stations `around` in that hour.
 CREATE OR REPLACE VIEW report.score_explanation AS
 WITH said AS (
     SELECT t.code AS station, s.parameter, s.position, c.time, d.name AS detector, c.value, v.value AS seen,
-           coalesce(b.value, (f.fit->'profile'->>(
+           coalesce(b.value, w.value, r.value, (f.fit->'profile'->>(
                extract(hour FROM l.clock)::int + CASE WHEN extract(isodow FROM l.clock) > 5 THEN 24 ELSE 0 END
            ))::float8) AS expected,
-           coalesce(abs(v.value - b.value) / nullif(c.value, 0), (f.fit->>'line')::float8) AS line,
-           b.value IS NOT NULL AS jumps, coalesce(k.title, d.name) AS by, coalesce(k.title_zh, d.name) AS by_zh, n.around, n.background, p.unit, p.title, p.title_zh, t.utc_offset AS ahead,
+           coalesce(abs(v.value - b.value) / nullif(c.value, 0),
+                    (f.fit->>'line')::float8 * coalesce(greatest(w.value, 0) + (f.fit->>'foot')::float8, 1)) AS line,
+           CASE WHEN b.value IS NOT NULL THEN 'was the hour before' WHEN d.name = 'network' THEN 'is what those around say'
+                WHEN d.name = 'related' THEN 'is usual among its sensors' ELSE 'is usual at that hour' END AS how,
+           CASE WHEN b.value IS NOT NULL THEN '前一小时为' WHEN d.name = 'network' THEN '按周边站点应为'
+                WHEN d.name = 'related' THEN '同站各传感器中通常为' ELSE '该时段通常为' END AS how_zh, coalesce(k.title, d.name) AS by, coalesce(k.title_zh, d.name) AS by_zh, n.around, n.background, p.unit, p.title, p.title_zh, t.utc_offset AS ahead,
            nullif(concat_ws(' ', t.code, nullif(t.title, '')), '') AS place, coalesce(nullif(t.title_zh, ''), t.code) AS place_zh
     FROM score c JOIN series s ON s.id = c.series JOIN station t ON t.id = s.station
     JOIN term d ON d.id = c.detector AND d.name <> 'alarm' -- it repeats the score of the one that has the news
@@ -194,18 +200,33 @@ WITH said AS (
     ) AS k ON true
     LEFT JOIN LATERAL (
         SELECT convert_from(blob, 'UTF8')::jsonb AS fit FROM fit
-        WHERE kind = d.name AND kind = 'robust-seasonal' AND subject = c.series AND valid_from <= c.time
+        WHERE kind = d.name AND kind IN ('robust-seasonal', 'network', 'stuck', 'related') AND valid_from <= c.time
+            -- What was learned of a station as a whole stands at one of its series.
+            AND (subject = c.series OR kind = 'related' AND subject IN (SELECT id FROM series WHERE station = s.station))
         ORDER BY valid_from DESC, fitted_at DESC LIMIT 1
     ) AS f ON true
     LEFT JOIN LATERAL (
+        SELECT convert_from(blob, 'UTF8')::jsonb->'neighbours' AS list FROM fit
+        WHERE kind = 'neighbours' AND subject = c.series AND valid_from <= c.time
+        ORDER BY valid_from DESC, fitted_at DESC LIMIT 1
+    ) AS m ON true
+    -- Each of those around, moved by how far it usually is off.
+    LEFT JOIN LATERAL (
+        SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY a.value + (f.fit->'shifts'->>(o.place::int - 1))::float8) AS value
+        FROM jsonb_array_elements_text(f.fit->'members') WITH ORDINALITY AS o (series, place)
+        JOIN average a ON a.series = o.series::int4 AND a.time = c.time AND a.value IS NOT NULL
+            AND a.averaging = (SELECT id FROM term WHERE kind = 'averaging' AND name = 'hour')
+        WHERE d.name = 'network' AND m.list @> to_jsonb(o.series::int4)
+    ) AS w ON true
+    LEFT JOIN LATERAL (
+        SELECT (f.fit->'centre'->>(o.place::int - 1))::float8 AS value
+        FROM jsonb_array_elements_text(f.fit->'members') WITH ORDINALITY AS o (series, place)
+        WHERE d.name = 'related' AND o.series::int4 = c.series LIMIT 1
+    ) AS r ON true
+    LEFT JOIN LATERAL (
         SELECT string_agg(DISTINCT o.code, ', ') AS around,
                percentile_cont(0.5) WITHIN GROUP (ORDER BY a.value) AS background
-        FROM (
-            SELECT convert_from(blob, 'UTF8')::jsonb->'neighbours' AS list FROM fit
-            WHERE kind = 'neighbours' AND subject = c.series AND valid_from <= c.time
-            ORDER BY valid_from DESC, fitted_at DESC LIMIT 1
-        ) AS m
-        CROSS JOIN LATERAL jsonb_array_elements_text(m.list) AS b(series)
+        FROM jsonb_array_elements_text(m.list) AS b(series)
         JOIN average a ON a.series = b.series::int4 AND a.time = c.time AND a.value IS NOT NULL
             AND a.averaging = (SELECT id FROM term WHERE kind = 'averaging' AND name = 'hour')
         JOIN series z ON z.id = a.series JOIN station o ON o.id = z.station
@@ -215,8 +236,10 @@ SELECT station, parameter, position, time, detector, value, unit, expected, line
        concat_ws(' ',
            format('%s at %s, %s: %s%s.', title, place, report.clock(time, ahead),
                coalesce(concat_ws(' ', report.figure(seen), unit), 'not known any more'),
-               CASE WHEN expected IS NOT NULL THEN format(', where %s %s and %s off it is the line', report.figure(expected),
-                   CASE WHEN jumps THEN 'was the hour before' ELSE 'is usual at that hour' END, report.figure(line)) ELSE '' END),
+               CASE WHEN expected IS NOT NULL THEN concat(format(', where %s %s', report.figure(expected), how),
+                       ' and ' || report.figure(line) || ' off it is the line')
+                   WHEN detector = 'stuck' AND line IS NOT NULL
+                   THEN format(', where %s readings alike in a row are the line', report.figure(ceil(line))) ELSE '' END),
            format('%s times the line of: %s.', report.figure(value), by),
            CASE WHEN background IS NOT NULL THEN format('%s around had %s.', around,
                concat_ws(' ', report.figure(background), unit)) END
@@ -224,8 +247,10 @@ SELECT station, parameter, position, time, detector, value, unit, expected, line
        concat(
            format('%s%s，%s：%s%s。', place_zh, title_zh, report.clock(time, ahead),
                coalesce('实测' || concat_ws(' ', report.figure(seen), unit), '实测值已不存'),
-               CASE WHEN expected IS NOT NULL THEN format('，%s%s，偏离%s即为异常',
-                   CASE WHEN jumps THEN '前一小时为' ELSE '该时段通常为' END, report.figure(expected), report.figure(line)) ELSE '' END),
+               CASE WHEN expected IS NOT NULL THEN concat('，', how_zh, report.figure(expected),
+                       '，偏离' || report.figure(line) || '即为异常')
+                   WHEN detector = 'stuck' AND line IS NOT NULL
+                   THEN format('，连续%s个读数相同即为异常', report.figure(ceil(line))) ELSE '' END),
            format('为“%s”界限的%s倍。', by_zh, report.figure(value)),
            CASE WHEN background IS NOT NULL THEN format('周边站点%s中位数%s。', around,
                concat_ws(' ', report.figure(background), unit)) END

@@ -107,6 +107,63 @@ def test_a_jump_says_the_hour_before_and_its_line(store: Connection) -> None:
     assert "，前一小时为50，偏离100即为异常。为“相对水平突变”界限的2倍。" in chinese
 
 
+@pytest.mark.parametrize(
+    ("detector", "blob", "english", "chinese", "data"),
+    [
+        (  # of B and C, which have 51; E is around, but nothing was learned of it; 99 is not around
+            "network",
+            {"members": [2, 3, 99], "shifts": [5.0, -1.0, 500.0], "line": 30.0, "foot": None},
+            ", where 53 is what those around say and 30 off it is the line.",
+            "，按周边站点应为53，偏离30即为异常。",
+            (53.0, 30.0),
+        ),
+        (  # the line grows with what they say
+            "network",
+            {"members": [2, 3], "shifts": [5.0, -1.0], "line": 0.5, "foot": 7.0},
+            ", where 53 is what those around say and 30 off it is the line.",
+            "，按周边站点应为53，偏离30即为异常。",
+            (53.0, 30.0),
+        ),
+        (
+            "stuck",
+            {"line": 7.5},
+            ", where 8 readings alike in a row are the line.",
+            "，连续8个读数相同即为异常。",
+            (None, 7.5),
+        ),
+        (
+            "related",
+            {"members": [9, 1], "centre": [3.0, 60.0]},
+            ", where 60 is usual among its sensors.",
+            "，同站各传感器中通常为60。",
+            (60.0, None),
+        ),
+    ],
+)
+def test_a_score_says_what_was_expected_and_its_line(
+    store: Connection, detector: str, blob: Any, english: str, chinese: str, data: tuple[float | None, ...]
+) -> None:
+    """Of station A, hour 4, in which it has 250 and the others 51."""
+    made = pl.DataFrame({"subject": [1], "blob": [json.dumps(blob).encode()]}).with_columns(
+        pl.col("subject").cast(pl.Int32), since=pl.lit(T0 - 24 * HOUR), valid_from=pl.lit(T0 + HOUR)
+    )
+    fits.save(store, detector, made, NOW, {})
+    store.execute("INSERT INTO term (kind, name) VALUES ('detector', %s) ON CONFLICT DO NOTHING", [detector])
+    store.execute(
+        "INSERT INTO score (series, time, detector, value) SELECT 1, %s, id, 2 FROM term"
+        " WHERE kind = 'detector' AND name = %s ON CONFLICT DO NOTHING",
+        [T0 + 4 * HOUR, detector],
+    )
+    told, told_zh = sentences(store, f"kind = 'score' AND by = '{detector}' AND time = '2026-02-27T04:00Z'")
+    assert f"250 µg/m³{english} 2 times the line of:" in told
+    assert chinese in told_zh
+    row = store.execute(
+        "SELECT expected, line FROM report.score_explanation WHERE detector = %s AND time = %s",
+        [detector, T0 + 4 * HOUR],
+    ).fetchone()
+    assert row == data
+
+
 def test_every_detector_measure_and_what_is_said_has_words_in_both_languages() -> None:
     words: Any = tables.read("words")
     assert set(words) == {"detector", "measure", "said"}
