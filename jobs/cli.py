@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, str] = {
     "watch": "jobs.watch",
     "alarms": "jobs.alarms:app",
     "forecast": "jobs.forecast",
+    "outlook": "jobs.outlook",
     "irrigate": "jobs.irrigate",
     "evaluate": "jobs.evaluate:app",
     "export": "jobs.export",

@@ -72,7 +72,8 @@ def main(
 ) -> None:
     """Score issued forecasts by what came, and print how good they were, by parameter and hours ahead.
 
-    `skill` is how much less they were off than staying as it was; hits and false alarms are of the first limit.
+    `skill` is how much less they were off than staying as it was, `mase` how many times as much as the same hours of
+    the day before; hits and false alarms are of the first limit.
     """
     now = console.now()
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)

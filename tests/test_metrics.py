@@ -71,6 +71,7 @@ FRAMES = {
     "stale": pl.DataFrame({"stage": ["flag"], "due": [12], "settled": [T]}, schema_overrides={"settled": TIME}),
     "backfill_chunks": pl.DataFrame({"state": ["waiting", "failed"], "chunks": [5, 1]}),
     "backfill_rows": pl.DataFrame({"rows": [4_000_000]}),
+    "coverage": pl.DataFrame({"parameter": ["pm25"], "lead": ["24"], "band": ["0.8"], "share": [0.79]}),
     "work": WORK,
     "spools": SPOOLS,
     "pulls": pl.DataFrame([("calder", T, 0, 1, 7, 90, 4, 1, 2, T)], schema=dict(pulls.TOLD), orient="row"),

@@ -77,7 +77,7 @@ def obvious(
     found: dict[int, dict[str, float]] = {}
     for last, leads in GROUPS.items():
         sums = dict.fromkeys(("count", "off", "pinball", "inside", "wide_inside", "bar_count", "bar", "bar_off"), 0.0)
-        sums |= dict.fromkeys(("hits", "misses", "false_alarms", "brier"), 0.0)
+        sums |= dict.fromkeys(("hits", "misses", "false_alarms", "brier", "wave_count", "wave", "wave_off"), 0.0)
         for hour, row in issued.items():
             for lead in leads:
                 at = hour + lead - 1
@@ -95,6 +95,10 @@ def obvious(
                     sums["bar_count"] += 1
                     sums["bar"] += abs(came - values[hour - 1])
                     sums["bar_off"] += off
+                if at - 24 in values:
+                    sums["wave_count"] += 1
+                    sums["wave"] += abs(came - values[at - 24])
+                    sums["wave_off"] += off
                 over, warned = came > 75, said["value"] > 75
                 sums["hits"] += over and warned
                 sums["misses"] += over and not warned
@@ -167,6 +171,29 @@ def test_what_was_deleted_keeps_its_scores(conn: Connection, story: Story) -> No
     assert kept(conn, series, 1) == before
 
 
+def test_bands_are_held_against_what_came(conn: Connection, story: Story) -> None:
+    """Over days enough; what was seen too little of says nothing."""
+    series, *_ = story
+    verify.run(conn, NOW)
+    assert verification.coverage(conn, T0, 0.8, 0.95).is_empty()  # five days
+    conn.execute(
+        """
+        INSERT INTO forecast_score
+        SELECT (jsonb_populate_record(f, jsonb_build_object('day', f.day - interval '7 days'))).*
+        FROM forecast_score f WHERE series = %s
+        """,
+        [series],
+    )
+    found = verification.coverage(conn, T0 - 8 * DAY, 0.8, 0.95)
+    rows = [row for day in range(5) for last, row in kept(conn, series, day).items() if last == 72]
+    inside, wide, count = (2 * sum(int(str(row[name])) for row in rows) for name in ("inside", "wide_inside", "count"))
+    assert count >= 500
+    assert found.filter(lead="72")["band"].to_list() == ["0.8", "0.95"]
+    assert found.filter(lead="72")["share"].to_list() == [pytest.approx(inside / count), pytest.approx(wide / count)]
+    assert found.filter(lead="6").is_empty()  # fewer than 500 forecasts
+    assert verification.coverage(conn, T0, 0.8, 0.95).is_empty()
+
+
 def test_dashboards_and_the_command_tell_them(
     conn: Connection,
     dsn: str,
@@ -185,6 +212,7 @@ def test_dashboards_and_the_command_tell_them(
         assert row["mae"] == pytest.approx(total["off"] / total["count"])
         assert row["coverage"] == pytest.approx(total["inside"] / total["count"])
         assert row["skill"] == pytest.approx(1 - total["bar_off"] / total["bar"])
+        assert row["mase"] == pytest.approx(total["wave_off"] / total["wave"])
         assert row["hits"] == total["hits"]
     verify.main(dsn=dsn)
     assert "pm25" in capsys.readouterr().out

@@ -75,8 +75,8 @@ _SCORE = """
         FROM unnest(%(voice)s::int4[]) WITH ORDINALITY AS v (id, n)
     ),
     pair AS (
-        SELECT v.id AS series, a.came, nullif(f.stayed, 'NaN') AS stayed, f.level, f.wide, f.edge,
-               a.value, a.low, a.high, a.wide_low, a.wide_high, a.chance,
+        SELECT v.id AS series, a.came, nullif(a.before, 'NaN') AS before, nullif(f.stayed, 'NaN') AS stayed,
+               f.level, f.wide, f.edge, a.value, a.low, a.high, a.wide_low, a.wide_high, a.chance,
                width_bucket((g.first + a.place - 1)::int4, %(firsts)s::int4[]) AS part
         FROM voice v
         CROSS JOIN LATERAL (
@@ -94,9 +94,10 @@ _SCORE = """
                    least(%(length)s - f.place, cardinality(f.value)) AS last
         ) AS g
         CROSS JOIN LATERAL unnest(
-            v.came[f.place + g.first : f.place + g.last], f.value[g.first:g.last], f.low[g.first:g.last],
+            v.came[f.place + g.first : f.place + g.last], v.came[f.place + g.first - 24 : f.place + g.last - 24],
+            f.value[g.first:g.last], f.low[g.first:g.last],
             f.high[g.first:g.last], f.wide_low[g.first:g.last], f.wide_high[g.first:g.last], f.chance[g.first:g.last]
-        ) WITH ORDINALITY AS a (came, value, low, high, wide_low, wide_high, chance, place)
+        ) WITH ORDINALITY AS a (came, before, value, low, high, wide_low, wide_high, chance, place)
         WHERE g.first <= g.last
             AND a.came <> 'NaN' AND a.value IS NOT NULL AND a.low IS NOT NULL AND a.high IS NOT NULL
     ),
@@ -121,7 +122,8 @@ _SCORE = """
         count(*) FILTER (WHERE came > edge AND value > edge), count(*) FILTER (WHERE came > edge AND value <= edge),
         count(*) FILTER (WHERE came <= edge AND value > edge),
         coalesce(sum((chance - (came > edge)::int4) ^ 2), 0), count(chance),
-        max(d.hours), max(d.total), clock_timestamp()
+        max(d.hours), max(d.total), clock_timestamp(), count(before), coalesce(sum(abs(came - before)), 0),
+        coalesce(sum(abs(came - value)) FILTER (WHERE before IS NOT NULL), 0)
     FROM pair p JOIN day d ON d.voice = p.series
     GROUP BY p.series, p.part
 """
@@ -134,6 +136,7 @@ SKILLS = {
     "count": pl.Int64(),
     "mae": pl.Float64(),
     "rmse": pl.Float64(),
+    "mase": pl.Float64(),
     "skill": pl.Float64(),
     "pinball": pl.Float64(),
     "coverage": pl.Float64(),
@@ -147,11 +150,12 @@ SKILLS = {
 
 def load(conn: Connection, start: datetime, stop: datetime) -> pl.DataFrame:
     """SKILLS of the forecasts of days from `start` until `stop`; `skill` is how much less off they were than staying as
-    it was, null where nothing was off then."""
+    it was, `mase` how many times as much as the same hours of the day before; null where nothing was off then."""
     rows = conn.execute(
         """
         SELECT s.parameter, f.lead, count(DISTINCT f.series), sum(f.count), sum(f.off) / sum(f.count),
-            sqrt(sum(f.square) / sum(f.count)), 1 - sum(f.bar_off) / nullif(sum(f.bar), 0),
+            sqrt(sum(f.square) / sum(f.count)), sum(f.wave_off) / nullif(sum(f.wave), 0),
+            1 - sum(f.bar_off) / nullif(sum(f.bar), 0),
             sum(f.pinball) / sum(f.count), sum(f.inside)::float8 / sum(f.count),
             sum(f.wide_inside)::float8 / nullif(sum(f.wide_count), 0), sum(f.hits), sum(f.misses), sum(f.false_alarms),
             sum(f.brier) / nullif(sum(f.chances), 0)
@@ -161,3 +165,33 @@ def load(conn: Connection, start: datetime, stop: datetime) -> pl.DataFrame:
         [start, stop],
     ).fetchall()
     return pl.DataFrame(rows, schema=SKILLS, orient="row")
+
+
+#: What `coverage` gives: of the forecasts of a parameter and group of leads, which share of the truth lay in the band
+#: of so much (`band`), 0.8 or 0.95 as shipped.
+COVERAGE = {"parameter": pl.String(), "lead": pl.String(), "band": pl.String(), "share": pl.Float64()}
+#: Fewer forecasts, or of fewer days, say nothing of a band.
+_FEWEST, _DAYS = 500, 7
+
+
+def coverage(conn: Connection, since: datetime, level: float, wide: float) -> pl.DataFrame:
+    """COVERAGE of the bands `level` and `wide` over the days since then, by parameter, lead and band; none of what was
+    seen too little of."""
+    rows = conn.execute(
+        """
+        WITH seen AS (
+            SELECT s.parameter, f.lead, sum(f.count) AS count, sum(f.inside) AS inside, sum(f.wide_count) AS wide_count,
+                   sum(f.wide_inside) AS wide_inside
+            FROM forecast_score f JOIN series s ON s.id = f.series WHERE f.day >= %(since)s
+            GROUP BY 1, 2 HAVING count(DISTINCT f.day) >= %(days)s
+        )
+        SELECT parameter, lead::text, %(level)s::float8::text, inside::float8 / count FROM seen
+        WHERE count >= %(fewest)s
+        UNION ALL
+        SELECT parameter, lead::text, %(wide)s::float8::text, wide_inside::float8 / wide_count FROM seen
+        WHERE wide_count >= %(fewest)s
+        ORDER BY 1, 2, 3
+        """,
+        {"since": since, "level": level, "wide": wide, "days": _DAYS, "fewest": _FEWEST},
+    ).fetchall()
+    return pl.DataFrame(rows, schema=COVERAGE, orient="row")

@@ -7,7 +7,7 @@ file a subject.
 from collections.abc import Mapping
 from enum import StrEnum
 
-from analytics.texts import alarms, inflow, irrigation, page, scores, summary
+from analytics.texts import alarms, inflow, irrigation, outlook, page, scores, summary
 
 
 class Language(StrEnum):
@@ -18,7 +18,7 @@ class Language(StrEnum):
     zh = "zh"
 
 
-SUBJECTS = (alarms, inflow, irrigation, page, scores, summary)
+SUBJECTS = (alarms, inflow, irrigation, outlook, page, scores, summary)
 #: key -> (English, Chinese). What stands in braces is filled in by `text`.
 TEXTS: Mapping[str, tuple[str, str]] = {key: words for subject in SUBJECTS for key, words in subject.WORDS.items()}
 

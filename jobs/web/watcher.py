@@ -2,7 +2,7 @@
 
 import time
 from contextlib import closing
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Event, Thread
 
 import polars as pl
@@ -22,17 +22,21 @@ from analytics.store import (
     registry,
     rejects,
     spools,
+    verification,
 )
 from analytics.store import clocks as kept_clocks
 from analytics.store.connection import Connection
 from analytics.store.errors import StoreError
 from jobs import console
+from jobs.foresee import load_plan
 from jobs.rules import RuleBook
 
 log = structlog.get_logger()
 
-#: Between two snapshots [s], and between two counts of what costs a look at each row.
-PAUSE, SLOW = 2.0, 15.0
+#: Between two snapshots [s], between two counts of what costs a look at each row, and of what changes once a day.
+PAUSE, SLOW, SELDOM = 2.0, 15.0, 600.0
+#: So long is what forecasts promised held against what came.
+SCORED = timedelta(days=28)
 #: Without a new one for so long [s] nobody knows how the store is: its server may be there and answer nothing.
 STALE = 60.0
 #: Sources and clocks with figures of their own; those that are more are one, or left out.
@@ -105,7 +109,8 @@ class Taker:
         self._ordinal, self._sums = 0, pl.DataFrame()
         self._sources: dict[int, str] = {}
         self._slow: dict[str, pl.DataFrame] = {}
-        self._next = 0.0
+        self._next, self._later = 0.0, 0.0
+        self._coverage = pl.DataFrame()
 
     def take(self) -> Snapshot:
         """The store as it is at one moment, as far as that is cheap to know."""
@@ -127,6 +132,10 @@ class Taker:
                 ),
             }
             self._next = time.monotonic() + SLOW
+        if time.monotonic() >= self._later:
+            settings = load_plan(conn, now).settings
+            self._coverage = verification.coverage(conn, now - SCORED, settings.level, settings.wide)
+            self._later = time.monotonic() + SELDOM
         sums = self._batches()
         batches = sums.drop("source", "saved").group_by("kind", maintain_order=True).sum()
         live = pl.col("saved").filter(pl.col("kind") == "live").max().alias("live")
@@ -144,6 +153,7 @@ class Taker:
             "rejects": self._slow["rejects"],
             "stale": health.oldest_due(conn, ledger.CODES, now).join(self._slow["due"], on="stage"),
             **{name: self._slow[name] for name in ("backfill_chunks", "backfill_rows", "reasons", "clocks")},
+            "coverage": self._coverage,
             # Prometheus calls what it scrapes a job: a label of ours by that name would be renamed.
             "work": health.work(conn).rename({"job": "task"}),
             "spools": spools.load(conn),
