@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from analytics import detection, episodes, regions
-from analytics.frames import AVERAGES, empty
+from analytics.frames import AVERAGES, TIME, empty
 from analytics.store import derived, forecasts, ledger, observations, planned
 from analytics.store.connection import Connection
 from jobs import compare
@@ -85,12 +85,17 @@ class Facts:
         return inside(marked, asked_for).drop("window")
 
     def extent(self, own: pl.DataFrame) -> pl.DataFrame:
-        """station, rule, first, last: within which times all that an edition of the rule must know is there; none of
-        those of which it is nowhere. `own` has the extents (series, start, stop) of the series that are `heard`."""
-        asking = {(name, tuple(sorted(item.must))) for each in self.rules for name, item in each.episodes.items()}
-        must = [(number, name, *fact) for number, (name, facts) in enumerate(sorted(asking)) for fact in facts]
+        """station, rule, first, last: within which times an edition of the rule is in force and all that it must know
+        is there; none of those of which it is nowhere. `own` has the extents (series, start, stop) of the series that
+        are `heard`."""
+        asking = [
+            (name, item.must, each.since, each.until) for each in self.rules for name, item in each.episodes.items()
+        ]
+        must = [
+            (number, name, *fact, *period) for number, (name, facts, *period) in enumerate(asking) for fact in facts
+        ]
         columns = ("rule", "parameter", "averaging")
-        schema = {"edition": pl.Int64(), **dict.fromkeys(columns, pl.String())}
+        schema = {"edition": pl.Int64(), **dict.fromkeys(columns, pl.String()), "since": TIME, "until": TIME}
         wanted = pl.DataFrame(must, schema=schema, orient="row").with_columns(needs=pl.len().over("edition"))
         around = pl.col("averaging") == episodes.BACKGROUND
         mine = self.heard.select(*columns, "station", "series").join(own, on="series").filter(~around)
@@ -118,8 +123,12 @@ class Facts:
         return (
             facts.join(wanted, on=list(columns))
             .group_by(*_SUBJECT, "edition")
-            .agg(pl.col("start").max(), pl.col("stop").min(), pl.col("needs").first() == pl.len())
-            .filter("needs")
+            .agg(
+                pl.max_horizontal(pl.col("start").max(), pl.col("since").first()).alias("start"),
+                pl.min_horizontal(pl.col("stop").min(), pl.col("until").first()).alias("stop"),
+                pl.col("needs").first() == pl.len(),
+            )
+            .filter("needs", pl.col("start") < pl.col("stop"))
             .group_by(_SUBJECT)
             .agg(pl.col("start").min().alias("first"), pl.col("stop").max().alias("last"))
         )

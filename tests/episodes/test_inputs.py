@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from analytics.forecasting import Asked
-from analytics.store import connection, forecasts, ledger, planned, registry
+from analytics.store import connection, forecasts, ledger, observations, planned, registry
 from analytics.store.connection import Connection
 from jobs import chain, forecast, relearn
 from jobs.facts import Facts
@@ -151,6 +151,23 @@ def test_a_rule_that_asked_for_less_is_followed_by_what_it_asked_for_then(store:
     world.send(store, [(1, h, CLEAN, 1, None) for h in range(1, 40)])
     world.settle(store)
     assert found(store, "pm25_24h") == []
+
+
+def test_a_rule_is_looked_for_only_while_it_is_in_force(store: Connection) -> None:
+    """Before there was one it cannot hold: of a late row of then nobody looks on and on for when it would be quiet."""
+    world.send(store, [row for number in (1, 2) for row in hours(number)])
+    world.settle(store)
+    store.execute(
+        "INSERT INTO edition (name, sha256, valid_from, known, rows) SELECT name, 'x', %s, known,"
+        " rows || jsonb_build_object('later', rows->'pm25_24h') FROM edition WHERE name = 'episodes'",
+        [T0 + 60 * HOUR],
+    )
+    stations = registry.load_stations(store).join(registry.load_places(store), on="station", how="left")
+    voices = registry.load_series(store).join(registry.load_authorities(store), on="series")
+    facts = Facts(store, NOW, chain.load_rules(store), stations, voices)
+    known = facts.extent(observations.extent(store, [1])).filter(pl.col("rule").is_in(["later", "pm25_24h"]))
+    last = T0 + (DAYS - 1) * HOUR + timedelta(microseconds=1)
+    assert known.sort("rule").rows() == [(1, "later", T0 + 60 * HOUR, last), (1, "pm25_24h", T0, last)]
 
 
 def test_windows_that_were_lost_come_back(store: Connection) -> None:
