@@ -92,7 +92,7 @@ def test_what_was_measured_and_what_is_forecast_are_one_day(conn: Connection, ds
     one, two = world.settle_world(conn, [("A", "pm25"), ("B", "pm25")])
     noon = MIDNIGHT + 12 * HOUR
     assert job.run(conn, noon) == []
-    (averaging,) = terms.intern(conn, "averaging", ["hour"]).values()
+    averaging = terms.intern(conn, "averaging", ["hour"])["hour"]
     for series, now, later in ((one, 100.0, 220.0), (two, 200.0, 280.0)):
         with conn.cursor() as cursor:
             cursor.executemany(

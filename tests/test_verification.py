@@ -22,7 +22,7 @@ GROUPS = {6: range(1, 7), 24: range(7, 25), 72: range(25, 73)}
 
 def lay(conn: Connection, series: int, values: dict[int, float]) -> None:
     """Hourly means of a series, by hours after T0."""
-    (hour,) = terms.intern(conn, "averaging", ["hour"]).values()
+    hour = terms.intern(conn, "averaging", ["day", "hour"])["hour"]  # no store has hours alone
     conn.execute("DELETE FROM average WHERE series = %s AND time = ANY (%s)", [series, [T0 + h * HOUR for h in values]])
     with conn.cursor() as cursor:
         cursor.executemany(

@@ -44,7 +44,7 @@ def changed(conn: Connection, day: datetime, voices: pl.DataFrame) -> list[int]:
             ))
         ORDER BY 1
     """
-    (hour,) = terms.intern(conn, "averaging", ["hour"]).values()
+    hour = terms.intern(conn, "averaging", ["hour"])["hour"]
     asked = {name: array(voices[name].cast(pl.Int32)) for name in ("series", "voice", "rank")}
     return [
         int(str(row[0])) for row in conn.execute(query, {**asked, "day": day, "hour": hour, "reach": REACH * _HOUR})
