@@ -22,6 +22,8 @@ from dashboards.shared import CHOSEN, DAYS, SHOWN, spread
 ZONES = f"""SELECT z.zone FROM report.zone z JOIN report.district ON station = coalesce(z.probe, z.weather)
                WHERE {MINE}"""
 ZONE = f"zone IN ({ZONES})"
+#: What the columns of a zone's names are called in a table.
+CALLED = {"zone": "zone 地块", "title": domain.NAME, "title_zh": domain.NAME_ZH}
 
 
 def build() -> Dashboard:
@@ -103,9 +105,7 @@ def _where() -> list[object]:
                 height=8,
             ),
             {
-                "zone": "zone 地块",
-                "title": domain.NAME,
-                "title_zh": domain.NAME_ZH,
+                **CALLED,
                 "water": "water? 灌溉",
                 "depth": "net 净水量",
                 "volume": "gross 毛水量",
@@ -150,9 +150,7 @@ def _seen() -> object:
         {
             "time": "from 开始",
             "stop": "to 结束",
-            "zone": "zone 地块",
-            "title": domain.NAME,
-            "title_zh": domain.NAME_ZH,
+            **CALLED,
             "meter": "by meter 水表",
             "moisture": "by moisture 墒情",
             "volume": "volume 水量",
@@ -200,9 +198,7 @@ def _proved() -> object:
             height=8,
         ),
         {
-            "zone": "zone 地块",
-            "title": domain.NAME,
-            "title_zh": domain.NAME_ZH,
+            **CALLED,
             "month": "month 月份",
             "used": "used 用水",
             "baseline": "schedule 定时灌溉",
@@ -322,9 +318,7 @@ def _water() -> list[object]:
                 width=24,
             ),
             {
-                "zone": "zone 地块",
-                "title": domain.NAME,
-                "title_zh": domain.NAME_ZH,
+                **CALLED,
                 "need": "used 需水",
                 "irrigation": "irrigated 灌溉",
                 "rain": "effective rain 有效降雨",

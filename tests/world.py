@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import LiteralString
 
 import polars as pl
 import psycopg
@@ -94,19 +95,25 @@ def subjects(conn: Connection) -> None:
 
 def empty(conn: Connection, *, registry_too: bool = False) -> None:
     """Nothing; rows are gone, stations and series stay unless asked otherwise."""
-    for left in reversed(range(5)):
-        try:
-            conn.execute(
-                "TRUNCATE batch, observation, observation_history, reject, stale, judged, first_verdict, verdict,"
-                " average, assessment, assessment_history, score, episode, episode_history, episode_name,"
-                " episode_event, episode_evidence, episode_share, region, region_history, region_member, region_name,"
-                " fit, alarm, alarm_event,"
-                " planned, planned_end, correction, corrected, review"
-            )
-            break
-        except psycopg.errors.DeadlockDetected:  # a server beside reads tables in an order of its own
-            if not left:
-                raise
+    _truncate(
+        conn,
+        "TRUNCATE batch, observation, observation_history, reject, stale, judged, first_verdict, verdict,"
+        " average, assessment, assessment_history, score, episode, episode_history, episode_name,"
+        " episode_event, episode_evidence, episode_share, region, region_history, region_member, region_name,"
+        " fit, alarm, alarm_event,"
+        " planned, planned_end, correction, corrected, review",
+    )
     conn.execute("UPDATE latest SET time = NULL, value = NULL, mark = NULL, first = NULL, live = NULL, rows = 0")
     if registry_too:
-        conn.execute("TRUNCATE station, series, latest, membership, authority, source CASCADE")
+        _truncate(conn, "TRUNCATE station, series, latest, membership, authority, source CASCADE")
+
+
+def _truncate(conn: Connection, statement: LiteralString) -> None:
+    """Nothing; done, though a server beside may read the same tables in an order of its own: tried five times."""
+    for left in reversed(range(5)):
+        try:
+            conn.execute(statement)
+            return
+        except psycopg.errors.DeadlockDetected:
+            if not left:
+                raise

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -12,22 +12,17 @@ from analytics.store.incidents import orders
 from analytics.store.incidents.orders import Order
 from jobs import console
 from jobs.incidents import sending
-from jobs.incidents.sending import Answer, Target
+from jobs.incidents.sending import Target
 from jobs.threads import Thread
 
 log = structlog.get_logger()
 
 #: Between a try that failed and the next one [s]; after the last one nobody tries again.
 PAUSES: Final = (5, 15, 60, 300, 900, 1800, 3600, 7200, 14400, 14400)
-#: A try may take so long [s]; after twice that somebody else may try.
-PATIENCE = 10.0
-LEASE = timedelta(seconds=2 * PATIENCE)
 #: Between two looks [s].
 PAUSE = 1.0
 #: The other side wants no more of these (Standard Webhooks): nobody tries again.
 GONE = 410
-#: What it asks us to wait is believed up to this [s].
-LONGEST = 3600
 
 
 @dataclass(slots=True)
@@ -40,7 +35,7 @@ class Deliverer(Thread):
     def serve(self, conn: Connection) -> None:
         """Nothing; sends until `stopping` is set, or `conn` is lost."""
         while not self.stopping.is_set():
-            order = orders.claim(conn, self.clock(), LEASE)
+            order = orders.claim(conn, self.clock(), sending.LEASE)
             if order is None:
                 self.stopping.wait(PAUSE)
             else:
@@ -48,17 +43,13 @@ class Deliverer(Thread):
 
     def deliver(self, conn: Connection, order: Order) -> None:
         """Nothing; `order` is sent, or tried again later, or given up."""
-        answer = post(self.target, order, self.clock())
+        answer = sending.send(self.target, str(order.id), order.body, self.clock())
         now = self.clock()
         if not answer.problem:
             orders.sent(conn, order, now)
             return
         last = answer.status == GONE or order.tries > len(PAUSES)
-        wait = 0 if last else max(min(answer.after, LONGEST), PAUSES[order.tries - 1])
-        orders.failed(conn, order, now, answer.problem, None if last else now + timedelta(seconds=wait))
+        orders.failed(
+            conn, order, now, answer.problem, None if last else now + sending.again(answer, order.tries, PAUSES)
+        )
         log.warning("work order", order=str(order.id), tries=order.tries, problem=answer.problem, given_up=last)
-
-
-def post(target: Target, order: Order, now: datetime) -> Answer:
-    """What the other side says to `order`, signed at `now`."""
-    return sending.send(target, str(order.id), order.body, now, PATIENCE)

@@ -1,16 +1,22 @@
 """A POST to another machine, which has so long and no longer, leads nowhere else, and whose words are not kept."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 import anyio
 import httpx
 
 from jobs import console
 from jobs.incidents import signing
+
+#: What is signed may take so long to be taken [s]; after twice that somebody else may try.
+PATIENCE: Final = 10.0
+LEASE: Final = timedelta(seconds=2 * PATIENCE)
+#: What the other side asks us to wait is believed up to this [s].
+LONGEST: Final = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +72,17 @@ def post(url: str, body: bytes, headers: Mapping[str, str], patience: float, *, 
     return Answer("" if 200 <= status < 300 else f"answered {status}", status, after)
 
 
-def send(target: Target, id: str, said: Mapping[str, Any], now: datetime, patience: float) -> Answer:
-    """What the other side says to `said`, as JSON, signed at `now`."""
+def send(target: Target, id: str, said: Mapping[str, Any], now: datetime) -> Answer:
+    """What the other side says within `PATIENCE` to `said`, as JSON, signed at `now`."""
     body = json.dumps(said, ensure_ascii=False, default=str).encode()
     signed = signing.headers(target.key, id, int(now.timestamp()), body)
-    return post(target.url, body, signed | {"Content-Type": "application/json"}, patience)
+    return post(target.url, body, signed | {"Content-Type": "application/json"}, PATIENCE)
+
+
+def again(answer: Answer, tries: int, pauses: Sequence[int]) -> timedelta:
+    """From a try that failed, the last of `tries`, to the next: as long as `pauses` [s] say, the last of them for ever,
+    or longer where the other side asks for it."""
+    return timedelta(seconds=max(pauses[min(tries, len(pauses)) - 1], min(answer.after, LONGEST)))
 
 
 def address(url: str) -> bool:

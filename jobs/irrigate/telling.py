@@ -6,7 +6,7 @@ harm. The other side has it when it answers 2xx; until then it is tried again, a
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -23,9 +23,6 @@ log = structlog.get_logger()
 
 #: Between a try that failed and the next one [s]; the last one for ever.
 PAUSES: Final = (5, 15, 60, 300, 900)
-#: A try may take so long [s]; after twice that somebody else may try.
-PATIENCE = 10.0
-LEASE = timedelta(seconds=2 * PATIENCE)
 #: Between two looks [s].
 PAUSE = 5.0
 
@@ -40,7 +37,7 @@ class Teller(Thread):
     def serve(self, conn: Connection) -> None:
         """Nothing; tells until `stopping` is set, or `conn` is lost."""
         while not self.stopping.is_set():
-            call = calls.claim(conn, self.clock(), LEASE)
+            call = calls.claim(conn, self.clock(), sending.LEASE)
             if call is not None:
                 self.tell(conn, call)
             self.stopping.wait(PAUSE)
@@ -53,11 +50,10 @@ class Teller(Thread):
             "timestamp": call.issued.isoformat(),
             "data": {"issued": call.issued.isoformat(), "advice": calls.advice(conn)},
         }
-        answer = sending.send(self.target, str(call.id), said, now, PATIENCE)
+        answer = sending.send(self.target, str(call.id), said, now)
         now = self.clock()
         if not answer.problem:
             calls.sent(conn, call, now)
             return
-        wait = max(PAUSES[min(call.tries, len(PAUSES)) - 1], min(answer.after, PAUSES[-1]))
-        calls.failed(conn, now + timedelta(seconds=wait), answer.problem)
+        calls.failed(conn, now + sending.again(answer, call.tries, PAUSES), answer.problem)
         log.warning("advice", tries=call.tries, problem=answer.problem)

@@ -16,7 +16,8 @@ from tests.tools import say
 
 HERE = Path(__file__).parent
 PAGE = HERE / "page"
-#: What the project is, and nothing else of this folder, decides whether an installation is still the one wanted.
+#: What the project is, and nothing else of this folder, decides whether an installation is still the one wanted. The
+#: lock is npm's own; three X in a row there are letters of a checksum (safer-buffer), not a note of work left.
 FILES = ("package.json", "package-lock.json")
 #: Not the prepared scripts of packages: none is needed, and they would run whatever somebody else wrote.
 INSTALL = ("npm", "ci", "--legacy-peer-deps", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")

@@ -106,9 +106,9 @@ def test_it_is_tried_again_later_and_later_and_then_given_up(conn: Connection) -
 
     with desk(500) as (target, got):
         sender = Deliverer("orders", "", Event(), target, clock=clock)  # type: ignore[arg-type]  # a clock
-        while (order := store.claim(conn, now, orders.LEASE)) is not None:
+        while (order := store.claim(conn, now, sending.LEASE)) is not None:
             sender.deliver(conn, order)
-            assert store.claim(conn, now, orders.LEASE) is None
+            assert store.claim(conn, now, sending.LEASE) is None
             [(due,)] = conn.execute("SELECT due FROM work_order").fetchall()
             waits.append((due - now).total_seconds())  # type: ignore[operator]  # times
             now = due if row(conn, number)[0] == "waiting" else now + timedelta(days=2)  # type: ignore[assignment]
@@ -125,7 +125,7 @@ def test_it_is_tried_again_later_and_later_and_then_given_up(conn: Connection) -
 def test_what_is_no_yes_is_a_no(conn: Connection, status: int, state: str, problem: str) -> None:
     number = dispatched(conn, district(conn)["A"])
     with desk(status) as (target, got):
-        order = store.claim(conn, console.now(), orders.LEASE)
+        order = store.claim(conn, console.now(), sending.LEASE)
         assert order is not None
         Deliverer("orders", "", Event(), target).deliver(conn, order)
         assert len(got) == 1
@@ -151,14 +151,14 @@ def test_a_desk_that_sends_a_letter_now_and_then_holds_nobody() -> None:
         assert sending.post(url, b"{}", {}, 1.0) == Answer("no answer: TimeoutError")
         ended.set()
         thread.join(10)
-    assert orders.LEASE.total_seconds() >= 2 * orders.PATIENCE
+    assert sending.LEASE.total_seconds() >= 2 * sending.PATIENCE
 
 
 def test_nobody_is_there_and_nothing_is_told_of_the_secret(
     conn: Connection, capsys: pytest.CaptureFixture[str]
 ) -> None:
     number = dispatched(conn, district(conn)["A"])
-    order = store.claim(conn, console.now(), orders.LEASE)
+    order = store.claim(conn, console.now(), sending.LEASE)
     assert order is not None
     target = Target("http://user:hunter2@127.0.0.1:9/hidden-path", KEY)
     Deliverer("orders", "", Event(), target).deliver(conn, order)
@@ -172,16 +172,16 @@ def test_one_at_a_time_sends_an_order_and_a_crash_sends_it_again(dsn: str, conn:
     dispatched(conn, district(conn)["A"])
     now = console.now()
     with closing(connection.connect(dsn)) as other:
-        first = store.claim(conn, now, orders.LEASE)
+        first = store.claim(conn, now, sending.LEASE)
         assert first is not None
-        assert store.claim(other, now, orders.LEASE) is None
+        assert store.claim(other, now, sending.LEASE) is None
         # Killed between the sending and the noting: somebody else sends it again, under the same id.
-        again = store.claim(other, now + orders.LEASE, orders.LEASE)
+        again = store.claim(other, now + sending.LEASE, sending.LEASE)
         assert again is not None
         assert (again.id, again.tries) == (first.id, 2)
         store.sent(other, again, now)
         store.failed(conn, first, now, "late", None)  # the first one was only slow: nothing is undone
-        assert store.claim(conn, now + timedelta(days=1), orders.LEASE) is None
+        assert store.claim(conn, now + timedelta(days=1), sending.LEASE) is None
     assert conn.execute("SELECT state FROM work_order").fetchall() == [("sent",)]
 
 
@@ -189,7 +189,7 @@ def test_one_at_a_time_sends_an_order_and_a_crash_sends_it_again(dsn: str, conn:
 def test_an_answer_that_comes_while_it_is_noted_waits_its_turn(dsn: str, conn: Connection, note: str) -> None:
     """Neither waits for the other for ever, which would lose one of them."""
     number = dispatched(conn, district(conn)["A"])
-    order = store.claim(conn, console.now(), orders.LEASE)
+    order = store.claim(conn, console.now(), sending.LEASE)
     assert order is not None
     with closing(connection.connect(dsn)) as noting, closing(connection.connect(dsn)) as answering:
         threads = []
@@ -213,7 +213,7 @@ def test_an_answer_that_comes_while_it_is_noted_waits_its_turn(dsn: str, conn: C
 def test_an_order_that_is_given_up_keeps_nothing_open(conn: Connection) -> None:
     subject = district(conn)["A"]
     number = dispatched(conn, subject)
-    order = store.claim(conn, console.now(), orders.LEASE)
+    order = store.claim(conn, console.now(), sending.LEASE)
     assert order is not None
     tell(conn, event(subject, "firing", "ok", T0 + timedelta(hours=1), incident=number))
     assert field(conn, number, "state") == "recovered"  # the order is out

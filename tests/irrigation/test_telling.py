@@ -26,11 +26,11 @@ def test_all_zones_are_told_once_and_again_when_it_is_other(site: Connection, ds
     irrigate.run(site, NOW)
     with desk(200) as (target, got):
         teller = Teller("advice", dsn, Event(), target, lambda: NOW)
-        call = calls.claim(site, NOW, telling.LEASE)
+        call = calls.claim(site, NOW, sending.LEASE)
         assert call is not None
-        assert calls.claim(site, NOW, telling.LEASE) is None  # it is somebody's
+        assert calls.claim(site, NOW, sending.LEASE) is None  # it is somebody's
         teller.tell(site, call)
-        assert calls.claim(site, NOW + timedelta(hours=1), telling.LEASE) is None  # they have it
+        assert calls.claim(site, NOW + timedelta(hours=1), sending.LEASE) is None  # they have it
         assert facts(site, _STATE) == [(2, 0, "", True)]
         ((headers, body),) = got
         assert signing.wrong(KEY, headers, body, NOW.timestamp()) == ""
@@ -44,7 +44,7 @@ def test_all_zones_are_told_once_and_again_when_it_is_other(site: Connection, ds
         assert one["reason_zh"]
         # Only one zone has newer advice: both are said again.
         site.execute("UPDATE advice SET issued = issued + interval '1 hour' WHERE zone = (SELECT max(id) FROM zone)")
-        later = calls.claim(site, NOW + timedelta(hours=1), telling.LEASE)
+        later = calls.claim(site, NOW + timedelta(hours=1), sending.LEASE)
         assert later is not None
         teller.tell(site, later)
         assert later.id != call.id
@@ -57,13 +57,13 @@ def test_who_does_not_answer_is_asked_again_with_the_newest(site: Connection, ds
         now = [NOW]
         teller = Teller("advice", dsn, Event(), target, lambda: now[0])
         for pause in telling.PAUSES[:2]:
-            call = calls.claim(site, now[0], telling.LEASE)
+            call = calls.claim(site, now[0], sending.LEASE)
             assert call is not None
             teller.tell(site, call)
             assert facts(site, "SELECT problem FROM report.advice_call") == [("answered 503",)]
-            assert calls.claim(site, now[0] + timedelta(seconds=pause - 1), telling.LEASE) is None
+            assert calls.claim(site, now[0] + timedelta(seconds=pause - 1), sending.LEASE) is None
             now[0] += timedelta(seconds=pause)
-        call = calls.claim(site, now[0], telling.LEASE)
+        call = calls.claim(site, now[0], sending.LEASE)
         assert call is not None
         assert call.tries == 3
         teller.tell(site, call)
