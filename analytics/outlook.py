@@ -7,18 +7,15 @@ from typing import Any
 
 import polars as pl
 
-from analytics import tables
+from analytics import averaging, tables
 from analytics.assessment import index
-from analytics.frames import AVERAGES
+from analytics.averaging import Averaging
+from analytics.frames import AVERAGES, conform
+from analytics.parameters import Parameter
 from analytics.standards import Standards
 from analytics.tables import NUMBER, Content, TableError
 
 TABLE = "tiers"
-#: Hours of a day that must be known or forecast, running means of 8 h among them, and hours of one of these: as of days
-#: that were measured (averagings.toml).
-LEAST, WINDOWS, OF_EIGHT = 20, 14, 6
-#: Of ozone the highest running mean of 8 h counts, of those that end from 08:00 to 24:00.
-OZONE, FIRST = "o3", 7
 #: What `days` gives: a row a local day. `index` is null where the standard asks for more than there is.
 DAYS: Mapping[str, pl.DataType] = {
     "day": pl.Date(),
@@ -93,41 +90,27 @@ def called(indices: Sequence[float | None], tiers: Mapping[str, Tier]) -> Tier |
     return max(hold, key=lambda tier: tier.order, default=None)
 
 
-def days(hours: pl.DataFrame, place: pl.DataFrame, standards: Standards) -> pl.DataFrame:
+def days(
+    hours: pl.DataFrame,
+    place: pl.DataFrame,
+    standards: Standards,
+    parameters: Mapping[str, Parameter],
+    averagings: Mapping[str, Averaging],
+) -> pl.DataFrame:
     """`DAYS` of a place by its `hours` (parameter, time, value [unit of the parameter]), measured or forecast, by day.
 
-    `place` is one row of station, offset [min] and places (`standards.PLACES`); hours are named by their start. HJ 633,
-    by the editions in force.
+    `place` is one row of station, offset [min] and places (`standards.PLACES`); hours are named by their start. As days
+    that were measured: by the averagings of each parameter, and by HJ 633 in the editions in force.
     """
     station, offset = place.select("station", "offset").row(0)
-    local = (pl.col("time") + pl.duration(minutes=offset)).alias("_local")
-    rows = hours.drop_nulls("value").with_columns(local).with_columns(day=pl.col("_local").dt.date())
-    key = ["parameter", "day"]
-    mean = rows.group_by(key).agg(pl.col("value").mean(), pl.len()).with_columns(averaging=pl.lit("day"))
-    highest = rows.group_by(key).agg(pl.col("value").max(), pl.len()).with_columns(averaging=pl.lit("mda1"))
-    running = (
-        rows.filter(parameter=OZONE)
-        .sort("_local")
-        .rolling("_local", period="8h")
-        .agg(pl.col("value").mean(), pl.len().alias("_of"))
-        .filter(pl.col("_of") >= OF_EIGHT, pl.col("_local").dt.hour() >= FIRST)
-        .group_by(pl.lit(OZONE).alias("parameter"), day=pl.col("_local").dt.date())
-        .agg(pl.col("value").max(), (pl.len() + LEAST - WINDOWS).alias("len"))
-        .with_columns(averaging=pl.lit("mda8"))
+    known = hours.drop_nulls("value")
+    series = known.select(pl.col("parameter").unique().sort()).with_row_index("series")
+    series = series.with_columns(
+        pl.col("series").cast(AVERAGES["series"]), cadence=3600, offset=offset, statistic=pl.lit("")
     )
-    parts = [part.select(*key, "averaging", "value", pl.col("len").cast(pl.Int64)) for part in (mean, highest, running)]
-    start = pl.col("day").cast(pl.Datetime("us")).dt.replace_time_zone("UTC") - pl.duration(minutes=offset)
-    averages = (
-        pl.concat(parts)
-        .filter(pl.col("len") >= LEAST)
-        .select(
-            pl.lit(station).cast(pl.Int32).alias("station"),
-            "parameter",
-            "averaging",
-            start.cast(AVERAGES["time"]).alias("time"),
-            "value",
-        )
-    )
-    made = index.assess(averages, place, standards).filter(averaging="day")
+    named = known.join(series, on="parameter").with_columns(averaging=pl.lit("hour"), count=1, expected=1)
+    made = averaging.windows(conform(named, AVERAGES).sort("series", "time"), series, parameters, averagings)
+    averages = made.drop_nulls("value").join(series.select("series", "parameter"), on="series")
+    found = index.assess(averages.with_columns(station=pl.lit(station, pl.Int32)), place, standards)
     day = (pl.col("time") + pl.duration(minutes=offset)).dt.date().alias("day")
-    return made.with_columns(day).select(pl.col(name).cast(kind) for name, kind in DAYS.items()).sort("day", "standard")
+    return conform(found.filter(averaging="day").with_columns(day), DAYS).sort("day", "standard")

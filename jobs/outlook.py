@@ -13,16 +13,15 @@ from rich.table import Table
 from analytics import outlook
 from analytics.frames import TIME
 from analytics.outlook import Tier
-from analytics.standards import Standards
 from analytics.store import connection, derived, forecasts, ledger, registry
 from analytics.store.connection import Connection
 from analytics.texts import Language, choose, text
 from jobs import chain, console
 from jobs.export.ask import instant
+from jobs.rules import Rules
 
 EXAMPLE = "Example: greenwatch outlook --language en"
 
-_HOUR = timedelta(hours=1)
 #: A forecast may be so old.
 FRESH = timedelta(hours=6)
 #: Ends of the band beside the forecast itself.
@@ -59,61 +58,62 @@ def run(conn: Connection, now: datetime) -> list[Outlook]:
     said = forecasts.load(conn, voices["voice"].unique().to_list(), known=now)
     said = said.filter(pl.col("issued") > now - FRESH, pl.col("issued") <= now)
     found = []
-    for (place,), some in stations.group_by(pl.col("place").fill_null(""), maintain_order=True):
+    for (district,), some in stations.group_by(pl.col("place").fill_null(""), maintain_order=True):
         mine = voices.filter(pl.col("station").is_in(some["station"].implode()))
         theirs = said.filter(pl.col("series").is_in(mine["voice"].implode()))
-        if theirs.height:
-            found.append(_of(conn, str(place), some, mine, theirs, now, rules.standards, tiers))
+        if theirs.is_empty():
+            continue
+        place = some.select("station", "offset", "places").head(1)
+        days = _of(place, _hours(conn, mine, theirs, now, place["offset"][0]), rules)
+        # Two editions in force: the first, by its name, is the one that tiers go by.
+        by = days.unique("day", keep="first", maintain_order=True)
+        tier, possible = (outlook.called(_in_a_row(by, name), tiers) for name in ("index", "high"))
+        issued: Any = theirs["issued"].max()
+        found.append(Outlook(str(district), issued, mine["station"].n_unique(), days, tier, possible))
     return sorted(found, key=lambda each: each.district)
 
 
-def _of(
-    conn: Connection,
-    district: str,
-    stations: pl.DataFrame,
-    voices: pl.DataFrame,
-    said: pl.DataFrame,
-    now: datetime,
-    standards: Standards,
-    tiers: dict[str, Tier],
-) -> Outlook:
-    place = stations.select("station", "offset", "places").head(1)
-    local = now + timedelta(minutes=place["offset"][0])
-    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(minutes=place["offset"][0])
+def _of(place: pl.DataFrame, hours: pl.DataFrame, rules: Rules) -> pl.DataFrame:
+    """`Outlook.days` of a district in the zone and the places of `place`, by its `hours` (parameter, time, TRACKS)."""
+    made, *ends = (
+        outlook.days(
+            hours.select("parameter", "time", value=track),
+            place,
+            rules.standards,
+            rules.parameters,
+            rules.averagings,
+        )
+        for track in TRACKS
+    )
+    for track, other in zip(TRACKS[1:], ends, strict=True):
+        named = other.select("day", "standard", pl.col("index").alias(track))
+        made = made.join(named, on=["day", "standard"], how="left", maintain_order="left")
+    return made
+
+
+def _hours(conn: Connection, voices: pl.DataFrame, said: pl.DataFrame, now: datetime, offset: int) -> pl.DataFrame:
+    """parameter, time, TRACKS: the mean of all `voices`, from the local midnight before `now` on; what was measured is
+    both ends of its band."""
+    local = now + timedelta(minutes=offset)
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(minutes=offset)
     windows = voices.select(
         pl.col("series").alias("subject"), pl.lit(midnight, TIME).alias("start"), pl.lit(now, TIME).alias("stop")
     )
     rows = derived.load(conn, derived.AVERAGE, ledger.merge(windows), {"averaging": ["hour"]})
-    over = pl.lit(now, TIME).dt.truncate("1h")
     # Of who speaks and who stands in the one that speaks.
     measured = (
         rows.drop_nulls("value")
-        .filter(pl.col("time") < over)
+        .filter(pl.col("time") < pl.lit(now, TIME).dt.truncate("1h"))
         .join(voices.select("series", "voice", "rank", "parameter"), on="series")
         .sort("rank")
         .unique(["voice", "time"], keep="first", maintain_order=True)
+        .with_columns(low="value", high="value")
     )
     named = said.rename({"series": "voice"}).join(voices.filter(rank=0).select("voice", "parameter"), on="voice")
-    ahead = named.join(measured.select("voice", "time"), on=["voice", "time"], how="anti").filter(
-        pl.col("time") >= midnight
-    )
-    tracks = {}
-    for track in TRACKS:
-        hours = pl.concat(
-            [
-                measured.select("parameter", "time", "value"),
-                ahead.select("parameter", "time", pl.col(track).alias("value")),
-            ]
-        )
-        tracks[track] = outlook.days(hours.group_by("parameter", "time").agg(pl.col("value").mean()), place, standards)
-    days = tracks["value"]
-    for track in TRACKS[1:]:
-        other = tracks[track].select("day", "standard", pl.col("index").alias(track))
-        days = days.join(other, on=["day", "standard"], how="left", maintain_order="left")
-    # Two editions in force: the first, by its name, is the one that tiers go by.
-    by = days.unique("day", keep="first", maintain_order=True)
-    tier, possible = (outlook.called(_in_a_row(by, name), tiers) for name in ("index", "high"))
-    return Outlook(district, said["issued"].max(), voices["station"].n_unique(), days, tier, possible)  # type: ignore[arg-type]  # a time
+    ahead = named.filter(pl.col("time") >= midnight).join(measured, on=["voice", "time"], how="anti")
+    columns = ["parameter", "time", *TRACKS]
+    every = pl.concat([measured.select(columns), ahead.select(columns)])
+    return every.group_by("parameter", "time").agg(pl.col(TRACKS).mean())
 
 
 def _in_a_row(days: pl.DataFrame, name: str) -> list[float | None]:
@@ -164,7 +164,13 @@ def _table(each: Outlook, language: Language) -> Table:
         out.add_column(text(f"outlook_{name}", language), justify="right" if name in ("index", "band") else "left")
     for row in each.days.iter_rows(named=True):
         band = "" if row["low"] is None or row["high"] is None else f"{row['low']}–{row['high']}"
-        out.add_row(str(row["day"]), row["standard"], str(row["index"] or "?"), band, row["primary"] or "")
+        out.add_row(
+            str(row["day"]),
+            row["standard"],
+            "?" if row["index"] is None else str(row["index"]),
+            band,
+            row["primary"] or "",
+        )
     return out
 
 

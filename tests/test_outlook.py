@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from analytics import outlook, standards, tables
+from analytics import averaging, outlook, parameters, standards, tables
 from analytics.frames import TIME
 from analytics.store import forecasts, terms
 from analytics.store.connection import Connection
@@ -17,6 +17,7 @@ from tests.commands.terminal import DONE, greenwatch
 from tests.world import HOUR
 
 TIERS = outlook.load()
+RULES = (standards.load(), parameters.load(), averaging.load())
 PLACE = pl.DataFrame(
     [(1, 480, None)],
     schema={"station": pl.Int32, "offset": pl.Int16, "places": standards.PLACES},
@@ -78,12 +79,12 @@ def test_the_index_of_a_day_is_that_of_its_means() -> None:
     """PM2.5 of 150 is 200, of 250 is 300; ozone of 8 h at 160 is 100; a day of which too little is known has none."""
     fine = hours("pm25", [150.0] * 24 + [250.0] * 24 + [500.0] * 19)
     ozone = hours("o3", [40.0] * 8 + [160.0] * 12 + [40.0] * 4 + [400.0] * 3)
-    found = outlook.days(pl.concat([fine, ozone]), PLACE, standards.load())
+    found = outlook.days(pl.concat([fine, ozone]), PLACE, *RULES)
     assert found.select("day", "standard", "index", "primary").rows() == [
         (date(2025, 12, 2), "HJ 633-2012", 200, "pm25"),
         (date(2025, 12, 3), "HJ 633-2012", 300, "pm25"),
     ]
-    alone = outlook.days(ozone, PLACE, standards.load())
+    alone = outlook.days(ozone, PLACE, *RULES)
     assert alone.select("day", "index").rows() == [(date(2025, 12, 2), 100)]
 
 
