@@ -10,8 +10,9 @@ from analytics.store import packing
 from analytics.store.connection import Connection
 
 
-def load_unmetered(conn: Connection, since: date) -> pl.DataFrame:
-    """`zone`, `day`, `moisture` [mm] of waterings from the local day `since` on that only the moisture saw."""
+def load_unmetered(conn: Connection, since: date, zones: pl.Series) -> pl.DataFrame:
+    """`zone`, `day`, `moisture` [mm] of waterings of `zones` from the local day `since` on that only the moisture
+    saw."""
     rows = conn.execute(
         """
         SELECT e.zone, d.day, e.moisture
@@ -19,9 +20,9 @@ def load_unmetered(conn: Connection, since: date) -> pl.DataFrame:
         CROSS JOIN LATERAL (
             SELECT (e.start AT TIME ZONE 'UTC' + make_interval(mins => w.utc_offset))::date AS day
         ) AS d
-        WHERE e.evidence = 'moisture' AND d.day >= %s ORDER BY 1, e.start
+        WHERE e.evidence = 'moisture' AND d.day >= %s AND e.zone = ANY(%s) ORDER BY 1, e.start
         """,
-        [since],
+        [since, zones.to_list()],
     ).fetchall()
     return pl.DataFrame(rows, schema={"zone": pl.Int32, "day": pl.Date, "moisture": pl.Float64}, orient="row")
 

@@ -17,8 +17,8 @@ def load(conn: Connection, since: datetime, until: datetime) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=dict(WATERING), orient="row")
 
 
-def save(conn: Connection, made: pl.DataFrame, since: pl.DataFrame, now: datetime) -> int:
-    """Number of waterings that are new, other, or gone: `made` (WATERING) are all of the zones of `since` (`zone`,
+def save(conn: Connection, made: pl.DataFrame, since: pl.DataFrame, now: datetime) -> pl.Series:
+    """The zone of each watering that is new, other, or gone: `made` (WATERING) are all of the zones of `since` (`zone`,
     `start`) from their start on."""
     begins = [packing.array(since[name]) for name in ("zone", "start")]
     rows = [made[name].to_list() for name in WATERING]
@@ -29,9 +29,10 @@ def save(conn: Connection, made: pl.DataFrame, since: pl.DataFrame, now: datetim
             WHERE w.zone = z.zone AND w.start >= z.start AND (w.zone, w.start) NOT IN (
                 SELECT * FROM unnest(%s::int4[], %s::timestamptz[])
             )
+            RETURNING w.zone
             """,
             [*begins, *rows[:2]],
-        ).rowcount
+        ).fetchall()
         query = sql.SQL(
             """
             INSERT INTO watering AS w (known, {names}) SELECT %s, * FROM unnest({arrays})
@@ -39,6 +40,8 @@ def save(conn: Connection, made: pl.DataFrame, since: pl.DataFrame, now: datetim
                 moisture = EXCLUDED.moisture, meter = EXCLUDED.meter, evidence = EXCLUDED.evidence
             WHERE (w.stop, w.moisture, w.meter, w.evidence)
                 IS DISTINCT FROM (EXCLUDED.stop, EXCLUDED.moisture, EXCLUDED.meter, EXCLUDED.evidence)
+            RETURNING w.zone
             """
         ).format(names=sql.SQL(", ").join(map(sql.Identifier, WATERING)), arrays=packing.arrays(WATERING))
-        return gone + conn.execute(query, [now, *rows]).rowcount
+        changed = gone + conn.execute(query, [now, *rows]).fetchall()
+    return pl.Series("zone", [zone for (zone,) in changed], pl.Int32)

@@ -40,10 +40,16 @@ def load(conn: Connection) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=dict(ZONES), orient="row")
 
 
-def load_balance(conn: Connection, since: date, until: date) -> pl.DataFrame:
-    """The balance of all zones on the days from `since` up to `until`, itself not included, by zone and day."""
-    query = sql.SQL("SELECT {} FROM water_balance WHERE day >= %s AND day < %s ORDER BY zone, day")
-    rows = conn.execute(query.format(sql.SQL(", ").join(map(sql.Identifier, BALANCE))), [since, until]).fetchall()
+def load_balance(conn: Connection, since: date, until: date, zones: pl.Series | None = None) -> pl.DataFrame:
+    """The balance on the days from `since` up to `until`, itself not included, by zone and day; of all zones, or of
+    those in `zones`."""
+    query = sql.SQL(
+        "SELECT {} FROM water_balance WHERE day >= %s AND day < %s AND (%s::int4[] IS NULL OR zone = ANY(%s))"
+        " ORDER BY zone, day"
+    )
+    some = None if zones is None else zones.to_list()
+    names = sql.SQL(", ").join(map(sql.Identifier, BALANCE))
+    rows = conn.execute(query.format(names), [since, until, some, some]).fetchall()
     return pl.DataFrame(rows, schema=dict(BALANCE), orient="row")
 
 
@@ -68,8 +74,9 @@ def load_state(conn: Connection, before: date) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=columns, orient="row")
 
 
-def save_balance(conn: Connection, rows: pl.DataFrame, now: datetime) -> int:
-    """Number of rows of a balance that are new or other; those that are equal stay as they are, with their `known`."""
+def save_balance(conn: Connection, rows: pl.DataFrame, now: datetime) -> pl.Series:
+    """The zone of each row of a balance that is new or other; those that are equal stay as they are, with their
+    `known`."""
     names = [name for name in BALANCE if name not in ("zone", "day")]
     sent = rows.with_columns(pl.col(name).cast(pl.List(pl.String())).list.join(",") for name in _LISTS)
     values = [
@@ -83,7 +90,7 @@ def save_balance(conn: Connection, rows: pl.DataFrame, now: datetime) -> int:
         INSERT INTO water_balance AS b (zone, day, known, {names})
         SELECT w.zone, w.day, %s, {values} FROM unnest({arrays}) AS w (zone, day, {names})
         ON CONFLICT (zone, day) DO UPDATE SET known = EXCLUDED.known, {sets}
-        WHERE ({old}) IS DISTINCT FROM ({new})
+        WHERE ({old}) IS DISTINCT FROM ({new}) RETURNING b.zone
         """
     ).format(
         names=sql.SQL(", ").join(map(sql.Identifier, names)),
@@ -93,7 +100,8 @@ def save_balance(conn: Connection, rows: pl.DataFrame, now: datetime) -> int:
         old=sql.SQL(", ").join(sql.Identifier("b", name) for name in names),
         new=sql.SQL(", ").join(sql.SQL("EXCLUDED.{}").format(sql.Identifier(name)) for name in names),
     )
-    return conn.execute(query, [now, *(sent[name].to_list() for name in _SENT)]).rowcount if rows.height else 0
+    changed = conn.execute(query, [now, *(sent[name].to_list() for name in _SENT)]).fetchall() if rows.height else []
+    return pl.Series("zone", [zone for (zone,) in changed], pl.Int32)
 
 
 def save_advice(conn: Connection, rows: pl.DataFrame) -> int:

@@ -114,10 +114,9 @@ def run(conn: Connection, now: datetime, *, since: date | None = None) -> Irriga
         balance = _balance(conn, today, lands, since)
         written = zones.save_balance(conn, balance, now)
         seen = _water(conn, today, lands[-1][1], now, since)
-        if written or seen:
-            _save(conn, today, lands[-1][1], now)
+        _save(conn, today.filter(pl.col("zone").is_in(pl.concat([written, seen]).implode())), lands[-1][1], now)
         advice = irrigation.news(_advise(conn, today, lands[-1][1], now), zones.load_advice(conn))
-        return Irrigated(known.height, written, zones.save_advice(conn, advice), tuple(skipped))
+        return Irrigated(known.height, written.len(), zones.save_advice(conn, advice), tuple(skipped))
 
 
 def load_lands(conn: Connection) -> list[tuple[date | None, Land]]:
@@ -175,12 +174,12 @@ def _balance(
     return pl.concat(out)
 
 
-def _water(conn: Connection, today: pl.DataFrame, land: Land, now: datetime, since: date | None) -> int:
-    """How many waterings are other than they were: those since the days that are made again are made again, too."""
+def _water(conn: Connection, today: pl.DataFrame, land: Land, now: datetime, since: date | None) -> pl.Series:
+    """The zone of each watering that is other than it was: those of the days that are made again are, too."""
     first = pl.lit(since) if since else pl.col("today") - timedelta(days=AGAIN)
     begins = today.drop_nulls("probe").with_columns(measured.start(first))
     if begins.is_empty():
-        return 0
+        return begins["zone"]
     # Who began on the day before goes on.
     spans = begins.with_columns(
         pl.col("start") - _DAY, stop=pl.lit(now.replace(minute=0, second=0, microsecond=0), TIME)
@@ -193,14 +192,18 @@ def _water(conn: Connection, today: pl.DataFrame, land: Land, now: datetime, sin
 
 
 def _save(conn: Connection, today: pl.DataFrame, land: Land, now: datetime) -> None:
-    """Nothing; what each zone with a probe used and saved in the last year, by month."""
-    newest: Any = today["today"].max()
+    """Nothing; what each zone of `today` with a probe used and saved in the last year, by month."""
+    watched = today.drop_nulls("probe").select("zone", "today")
+    if watched.is_empty():
+        return
+    newest: Any = watched["today"].max()
     # Whole months: what is made of a part of one would overwrite the whole.
     since = (newest - timedelta(days=land.rules["balance"]["history"]) + timedelta(days=31)).replace(day=1)
-    watched = today.drop_nulls("probe").select("zone", "today")
-    days = zones.load_balance(conn, since, newest + _DAY).join(watched, on="zone", maintain_order="left")
+    days = zones.load_balance(conn, since, newest + _DAY, watched["zone"]).join(
+        watched, on="zone", maintain_order="left"
+    )
     settled = days.filter(pl.col("day") < pl.col("today")).drop("today")
-    savings.save(conn, irrigation.savings(settled, savings.load_unmetered(conn, since)), now)
+    savings.save(conn, irrigation.savings(settled, savings.load_unmetered(conn, since, watched["zone"])), now)
 
 
 def _advise(conn: Connection, today: pl.DataFrame, land: Land, now: datetime) -> pl.DataFrame:

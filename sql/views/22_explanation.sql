@@ -173,7 +173,9 @@ WITH said AS (
            CASE WHEN b.value IS NOT NULL THEN 'was the hour before' WHEN d.name = 'network' THEN 'is what those around say'
                 WHEN d.name = 'related' THEN 'is usual among its sensors' ELSE 'is usual at that hour' END AS how,
            CASE WHEN b.value IS NOT NULL THEN '前一小时为' WHEN d.name = 'network' THEN '按周边站点应为'
-                WHEN d.name = 'related' THEN '同站各传感器中通常为' ELSE '该时段通常为' END AS how_zh, coalesce(k.title, d.name) AS by, coalesce(k.title_zh, d.name) AS by_zh, n.around, n.background, p.unit, p.title, p.title_zh, t.utc_offset AS ahead,
+                WHEN d.name = 'related' THEN '同站各传感器中通常为' ELSE '该时段通常为' END AS how_zh,
+           coalesce(k.title, d.name) AS by, coalesce(k.title_zh, d.name) AS by_zh,
+           n.around, n.background, p.unit, p.title, p.title_zh, t.utc_offset AS ahead,
            nullif(concat_ws(' ', t.code, nullif(t.title, '')), '') AS place, coalesce(nullif(t.title_zh, ''), t.code) AS place_zh
     FROM score c JOIN series s ON s.id = c.series JOIN station t ON t.id = s.station
     JOIN term d ON d.id = c.detector AND d.name <> 'alarm' -- it repeats the score of the one that has the news

@@ -1,6 +1,7 @@
 -- How good forecasts were, a row a quantity, day of the truth (UTC) and group of leads (`lead` is its last). `skill`: how
 -- much less they were off than staying as it was [1]; `coverage` of a band of `level`, 0.8 as shipped, `wide_coverage` of the
--- wider one; `mase`: how many times as far off as the same hours of the day before (1: no better than the day before); `hits`, `misses`, `false_alarms` by the first limit of the parameter, `brier` of its chance.
+-- wider one; `mase`: how many times as far off as the same hours of the day before (1: no better than the day before);
+-- `hits`, `misses`, `false_alarms` by the first limit of the parameter, `brier` of its chance.
 
 CREATE OR REPLACE VIEW report.forecast_score AS
 SELECT t.code AS station, s.parameter, s.position, f.day, f.lead::int4 AS lead, f.count, f.off / f.count AS mae,

@@ -91,5 +91,6 @@ SELECT z.code AS zone, z.title, z.title_zh, s.month,
        (s.baseline - s.used) / nullif(s.baseline, 0) AS share, (s.baseline - s.used) * z.area / 1000 AS volume, s.known
 FROM saving s JOIN zone z ON z.id = s.zone JOIN station w ON w.id = z.weather;
 
-GRANT SELECT ON report.quota, report.advice_call, report.saving, report.watering, report.supply_day, report.zone, report.water_balance, report.advice, report.watering_plan
+GRANT SELECT ON report.supply_day, report.zone, report.water_balance, report.advice, report.watering_plan, report.quota,
+    report.advice_call, report.watering, report.saving
     TO greenwatch_reader, greenwatch_duty, greenwatch_writer, greenwatch_admin;
