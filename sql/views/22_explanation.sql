@@ -69,9 +69,9 @@ WITH line AS (
            d.parameter, d.averaging, d.unit, d.parameter_unit, d.title, d.title_zh, coalesce(d.about, 'event') AS about,
            (l.levels->>0)::float8 AS expected, (l.levels->>(e.level - 1))::float8 AS reached, l.direction,
            x.words AS by, coalesce(w.words, x.words) AS what, coalesce(w.words_zh, x.words) AS what_zh,
-           coalesce(b.besides, k.besides) AS besides, b.also, b.also_zh, k.found, k.found_zh, n.around, a.background, a.share, g.name AS region, g.stations, g."order", g.arrival,
-           g.core, t.utc_offset AS ahead, nullif(concat_ws(' ', t.code, nullif(t.title, '')), '') AS place,
-           coalesce(nullif(t.title_zh, ''), t.code) AS place_zh
+           coalesce(b.besides, k.besides) AS besides, b.also, b.also_zh, k.found, k.found_zh, n.around, a.background, a.share,
+           g.name AS region, g.stations, g."order", g.arrival, g.core, t.utc_offset AS ahead,
+           nullif(concat_ws(' ', t.code, nullif(t.title, '')), '') AS place, coalesce(nullif(t.title_zh, ''), t.code) AS place_zh
     FROM episode e JOIN station t ON t.id = e.station JOIN term r ON r.id = e.rule
     LEFT JOIN report.episode_rule d ON d.rule = r.name
     LEFT JOIN LATERAL (

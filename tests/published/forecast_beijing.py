@@ -65,7 +65,7 @@ def panel(read: Mapping[str, Array], parameter: str) -> Panel:
 
 
 def onto(values: Array, parameter: str) -> Array:
-    return forecasting.onto(values, [PLAN.subjects[parameter]] * values.shape[1])
+    return forecasting.onto(values, [PLAN.subjects[parameter]] * values.shape[-1])
 
 
 def back(values: Array, parameter: str) -> Array:
