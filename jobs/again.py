@@ -10,7 +10,7 @@ from analytics.store.connection import Connection
 from jobs.compare import load_pairs
 from jobs.derive import Past, load_past
 from jobs.readings import Readings, load_readings
-from jobs.rules import Rules, by_rules, load_rules
+from jobs.rules import Rules, by_rules, load_rules, within
 
 
 def load_again(
@@ -23,6 +23,7 @@ def load_again(
     rules = load_rules(conn, known) if rules is None else rules
     hours = windows.select("series", pl.col("start") - averaging.BACK, pl.col("stop") + averaging.FORWARD)
     past = load_past(conn, hours, rules, known)
+    rules = within(rules, past.windows)
     asked = registry.load_series(conn, past.windows["subject"].unique().to_list(), known=known)
     pairs = load_pairs(conn, known).filter(pl.col("series").is_in(asked["series"].implode()))
     series = registry.load_series(conn, {*asked["series"], *pairs["neighbour"]}, known=known)

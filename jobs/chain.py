@@ -33,7 +33,7 @@ from jobs.readings import load_readings as load_readings
 from jobs.readings import readings as readings
 from jobs.rules import RuleBook as RuleBook
 from jobs.rules import Rules as Rules
-from jobs.rules import by_rules
+from jobs.rules import by_rules, within
 from jobs.rules import load_rules as load_rules
 
 log = structlog.get_logger()
@@ -56,10 +56,11 @@ def flag(take: Take, rules: list[Rules]) -> None:
     series = registry.load_series(take.conn, take.load["subject"].unique().to_list())
     found = load_readings(take.conn, take.load)
     take.read += found.received.height
-    made = by_rules(rules, lambda rule: quality.flag(found.counted, series, rule.parameters, rule.marks))
+    here = within(rules, take.affected)
+    made = by_rules(here, lambda rule: quality.flag(found.counted, series, rule.parameters, rule.marks))
     if found.layers.height:  # where no layer ever was, nothing is stored
         derived.write(take, derived.CORRECTED, corrections.differing(found.received, found.counted))
-    for rule in rules:
+    for rule in here:
         derived.judged(take, rule.edition, rule.since, rule.until)
     changed = derived.write(take, derived.FIRST_VERDICT, made)
     # The readings that marked this window are new or other, whatever their verdict: their hours are made again, and
@@ -82,7 +83,8 @@ def hour(take: Take, rules: list[Rules]) -> None:
     verdicts = derived.load(take.conn, derived.VERDICT, take.load)
     take.read += counted.height + verdicts.height
     judged = with_codes(counted, verdicts)
-    made = by_rules(rules, lambda rule: averaging.hours(judged, series, rule.parameters, rule.averagings))
+    here = within(rules, take.affected)
+    made = by_rules(here, lambda rule: averaging.hours(judged, series, rule.parameters, rule.averagings))
     windows = derive_job.measured(take.conn, take.affected)
     _mark_hours(take, derived.write(take, derived.AVERAGE, made, {"averaging": ["hour"]}, windows=windows), series)
 
@@ -98,7 +100,8 @@ def average(take: Take, rules: list[Rules]) -> None:
     series = registry.load_series(take.conn, take.load["subject"].unique().to_list())
     hours = derived.load(take.conn, derived.AVERAGE, take.load, {"averaging": ["hour"]})
     take.read += hours.height
-    made = by_rules(rules, lambda rule: averaging.windows(hours, series, rule.parameters, rule.averagings))
+    here = within(rules, take.affected)
+    made = by_rules(here, lambda rule: averaging.windows(hours, series, rule.parameters, rule.averagings))
     names = sorted({name for rule in rules for name in rule.averagings} - {"hour"})
     changed = derived.write(take, derived.AVERAGE, made, {"averaging": names})
     _mark_stations(take, changed, series)
@@ -129,7 +132,8 @@ def assess(take: Take, rules: list[Rules]) -> None:
     averages = derived.load(take.conn, derived.AVERAGE, windows.select("series", "start", "stop"))
     take.read += averages.height
     spoken = speak(averages, voices)
-    made = by_rules(rules, lambda rule: assessment.assess(spoken, stations, rule.standards))
+    here = within(rules, take.affected)
+    made = by_rules(here, lambda rule: assessment.assess(spoken, stations, rule.standards))
     derived.write(take, derived.ASSESSMENT, made)
 
 

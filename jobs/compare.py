@@ -19,7 +19,7 @@ from analytics.store import derived, fits, ledger, registry
 from analytics.store.connection import Connection
 from analytics.store.ledger import Stage, Take
 from jobs.readings import readings
-from jobs.rules import Rules, by_rules
+from jobs.rules import Rules, by_rules, within
 
 STAGE = Stage("compare", ledger.CODES["compare"], "series", cadences=quality.REACH, sealed=True, abreast=True)
 #: Windows of a series that are less than this apart are marked as one: the minute's readings of all its neighbours.
@@ -129,12 +129,12 @@ def compare(take: Take, rules: list[Rules]) -> pl.DataFrame:
     first = derived.load(conn, derived.FIRST_VERDICT, take.affected)
     take.read += first.height
     held = _held(_atlas(conn).maps, take.affected)
-    made = first
+    here, made = within(rules, take.affected), first
     if held.height:
         apart = ledger.inside(first, held, "series")
-        made = pl.concat([first.join(apart, on=["series", "time"], how="anti"), _compared(take, held, rules)])
+        made = pl.concat([first.join(apart, on=["series", "time"], how="anti"), _compared(take, held, here)])
     made = _spoken(conn, made, take.affected)
-    for rule in rules:
+    for rule in here:
         derived.judged(take, rule.edition, rule.since, rule.until)
     return derived.write(take, derived.VERDICT, made)
 

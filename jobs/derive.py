@@ -14,7 +14,7 @@ from analytics import derivation
 from analytics.store import derivations, derived, fits, ledger
 from analytics.store.connection import Connection
 from analytics.store.ledger import WINDOWS, Stage, Take
-from jobs.rules import Rules, by_rules
+from jobs.rules import Rules, by_rules, within
 
 _HOUR = timedelta(hours=1)
 #: Hours of inputs that a part of a take loads, about: some fifty bytes each while they are worked on.
@@ -37,7 +37,7 @@ def derive(take: Take, rules: list[Rules]) -> pl.DataFrame:
             mine = formulas.filter(pl.col("series").is_in(part["subject"].implode()))
             hours = _hours(take.conn, mine, needed)
             take.read += hours.height
-            made = make(hours, mine, rules, _learned(take.conn, touched))
+            made = make(hours, mine, within(rules, touched), _learned(take.conn, touched))
             changed.append(derived.write(take, derived.AVERAGE, made, {"averaging": ["hour"]}, windows=touched))
             affected.append(touched)
             load.append(needed)

@@ -16,12 +16,12 @@ from analytics.store import derived, names, observations, registry, terms
 from analytics.store.ledger import Take
 from jobs import region, scores
 from jobs.facts import Facts, inside, joined
-from jobs.rules import Rules, by_rules
+from jobs.rules import Rules, by_rules, within
 
 _HOUR, _INSTANT = timedelta(hours=1), timedelta(microseconds=1)
 #: How far beyond a changed window, and beyond what is bridged there, quiet is looked for at first; and how many times
 #: as far each time where there is none: a look costs more than the rows that it reads.
-MARGIN, FARTHER = timedelta(hours=12), 3
+MARGIN, FARTHER = timedelta(hours=12), 6
 _SUBJECT = ["station", "rule"]
 
 
@@ -119,7 +119,7 @@ class _Around:
             return pl.DataFrame(schema=dict(episodes.EVIDENCE))
         values = pl.concat(self.facts.said).unique(["station", "parameter", "averaging", "time"])
         return by_rules(
-            self.facts.rules,
+            within(self.facts.rules, made.select(start="time", stop="time")),
             lambda rule: episodes.evidence(made.filter(rule.covers(pl.col("time"))), values, rule.episodes),
         )
 

@@ -10,7 +10,7 @@ from analytics.frames import AVERAGES, TIME, empty
 from analytics.store import derived, forecasts, ledger, observations, planned
 from analytics.store.connection import Connection
 from jobs import compare
-from jobs.rules import Rules, by_rules
+from jobs.rules import Rules, by_rules, within
 
 _HOUR = timedelta(hours=1)
 _SUBJECT = ["station", "rule"]
@@ -76,10 +76,7 @@ class Facts:
             ]
         )
         self.said.append(values)
-        # Most editions have ended long before, or begin long after: each costs as much as the one in force.
-        start, stop = pieces.select(pl.col("start").min(), pl.col("stop").max()).row(0)
-        here = [rule for rule in self.rules if rule.meets(start, stop)]
-        marked = by_rules(here, lambda rule: self._conditions(rule, values, pieces))
+        marked = by_rules(within(self.rules, pieces), lambda rule: self._conditions(rule, values, pieces))
         # Rules share values: what was loaded for another one to look back at says nothing sure of this.
         asked_for = joined(pieces.with_columns(low="start", high="stop", first="start", last="stop"))
         return inside(marked, asked_for).drop("window")

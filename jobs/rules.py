@@ -51,8 +51,8 @@ class Rules(Tables):
     edition: int
 
     def meets(self, start: datetime, stop: datetime) -> bool:
-        """Whether some of [start, stop] lies in the period."""
-        return (self.since is None or self.since <= stop) and (self.until is None or self.until > start)
+        """Whether some of [start, stop) lies in the period."""
+        return (self.since is None or self.since < stop) and (self.until is None or self.until > start)
 
     def covers(self, time: pl.Expr) -> pl.Expr:
         """Whether `time` lies in the period."""
@@ -136,6 +136,15 @@ class RuleBook:
         if state != self._state:
             self._rules, self._state = load_rules(conn), state
         return self._rules
+
+
+def within(rules: list[Rules], windows: pl.DataFrame) -> list[Rules]:
+    """Those of `rules` that are in force somewhere from the first `start` of `windows` to the last `stop`.
+
+    Tables change for years, and each edition costs as much as the one in force: what is made of few hours asks few.
+    """
+    start, stop = windows.select(pl.col("start").min(), pl.col("stop").max()).row(0)
+    return [rule for rule in rules if start is not None and rule.meets(start, stop)] or rules[-1:]
 
 
 def by_rules(rules: list[Rules], make: Callable[[Rules], pl.DataFrame]) -> pl.DataFrame:

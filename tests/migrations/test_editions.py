@@ -4,12 +4,15 @@ from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
+import polars as pl
 import pytest
 
+from analytics.frames import TIME
 from analytics.store import connection, migrations
 from analytics.store.connection import Connection
 from analytics.store.migrations import Step
 from jobs import chain, console
+from jobs.rules import within
 from tests import world
 from tests.conftest import NOW
 from tests.migrations.schema import TABLES, migrate, one
@@ -107,3 +110,24 @@ def test_the_clock_of_the_command_dates_the_editions(blank: str, monkeypatch: py
         assert one(conn, "SELECT count(*) FROM edition WHERE valid_from = '-infinity' AND known = %s", NOW) == len(
             TABLES
         )
+
+
+def test_few_hours_ask_the_edition_of_their_time_alone(conn: Connection) -> None:
+    """Two changes, three periods: what is made of few hours is made once, of a span by all it touches."""
+    first, second = T0 + 6 * HOUR, T0 + 12 * HOUR
+    migrate(conn, first, with_limit(40))
+    migrate(conn, second, with_limit(50))
+    rules = chain.load_rules(conn)
+
+    def asked(*windows: tuple[int, int]) -> list[int]:
+        rows = pl.DataFrame(
+            [(T0 + start * HOUR, T0 + stop * HOUR) for start, stop in windows], ["start", "stop"], orient="row"
+        )
+        return [rules.index(rule) for rule in within(rules, rows)]
+
+    assert asked((0, 6)) == [0]
+    assert asked((6, 12)) == [1]
+    assert asked((20, 21)) == [2]
+    assert asked((5, 7)) == [0, 1]
+    assert asked((0, 1), (13, 14)) == [0, 1, 2]
+    assert within(rules, pl.DataFrame(schema={"start": TIME, "stop": TIME})) == rules[-1:]
