@@ -92,20 +92,27 @@ def main(
         run.dsn = "..." if dsn else _note(folder / "dsn", address)
         listener.close()
         doors = beside.doors(address, beside.Devices(port=0, metrics=0), None)
-        family = stack.enter_context(up(address, port, None if data else folder / "district", doors, folder))
         page = f"http://{serve.HOST}:{port}"
-        if not all(family.answers(place) for place in (page, *(door.health for door in doors))):
-            return  # stopped while it started
-        _first(family, page, live=not data)
-        now = console.now()
-        seen = board.board(conn, board.Book.load(), board.moment(conn, now), summary.one(language))
-        summary.show(conn, console.out, language=language, run=run, board=seen)
-        console.out.print(f"\n{page}", style="bold green")
-        for door in doors:
-            console.out.print(door.said, soft_wrap=True)
-        if not once:
-            console.people.print("live; Ctrl-C ends it / 实时运行中，Ctrl-C 结束")
-            family.watch()
+        with up(address, port, None if data else folder / "district", doors, folder) as family:
+            if not all(family.answers(place) for place in (page, *(door.health for door in doors))):
+                return  # stopped while it started
+            _first(family, page, live=not data)
+            if not once:
+                _show(conn, language, run)
+                console.out.print(f"\n{page}", style="bold green")
+                for door in doors:
+                    console.out.print(door.said, soft_wrap=True)
+                console.people.print("live; Ctrl-C ends it / 实时运行中，Ctrl-C 结束")
+                family.watch()
+                return
+        _show(conn, language, run)  # last: after what servers log while they end
+        console.people.print("ended; without --once the page stays / 已结束；不带 --once 则页面常开")
+
+
+def _show(conn: Connection, language: Language, run: summary.Run) -> None:
+    """Nothing; the summary of the store is printed, with what the `run` did."""
+    seen = board.board(conn, board.Book.load(), board.moment(conn, console.now()), summary.one(language))
+    summary.show(conn, console.out, language=language, run=run, board=seen)
 
 
 def say(words: str) -> None:

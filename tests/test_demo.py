@@ -79,6 +79,21 @@ def test_it_shows_your_files_and_after_a_kill_a_live_district(
         assert demo.wait(60) == 0, second.read_text()[-3000:]
 
 
+def test_once_the_summary_is_its_last_word(blank: str, tmp_path: Path) -> None:
+    """Whatever its servers log while they end."""
+    [port] = tools.free_ports(1)
+    file = tmp_path / "mine.csv"
+    rows = [f"GARDEN,2026-01-01T{hour:02}:00+08:00,{40 + hour}" for hour in range(24)]
+    file.write_text("\n".join(["station,time,pm25", *rows, ""]))
+    words = [sys.executable, "-m", "jobs.cli", "demo", str(file), "--once", "--port", str(port), "--dsn", blank]
+    done = subprocess.run(
+        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE, check=True
+    )
+    assert done.stdout.index('"state": "ended"') < done.stdout.index("GARDEN")
+    assert done.stdout.splitlines()[-1].startswith("ended;")
+    gone(f"http://127.0.0.1:{port}")
+
+
 def gone(page: str) -> None:
     """Nothing, once nobody answers at `page`."""
 
