@@ -5,7 +5,7 @@ levels a period is beyond, of how many it is beyond the off line. `runs` makes e
 """
 
 from analytics.episodes.conditions import CONDITIONS, PLANNED, conditions, measured
-from analytics.episodes.evidence import EVIDENCE, RUNOFF, evidence, lent, runoff
+from analytics.episodes.evidence import EVIDENCE, evidence, lent
 from analytics.episodes.expected import EXPECTED, FRESH, expected
 from analytics.episodes.feasts import feasts
 from analytics.episodes.names import EVENTS, FOUND, NAMED, listed, name
@@ -50,7 +50,6 @@ __all__ += [
     "NAMED",
     "PERIOD",
     "PLANNED",
-    "RUNOFF",
     "SAID",
     "SCORE",
     "TABLE",
@@ -59,4 +58,4 @@ __all__ += [
     "Term",
 ]
 __all__ += ["borders", "check", "conditions", "evidence", "expected", "feasts", "lent", "listed", "load", "measured"]
-__all__ += ["name", "parse", "runoff", "runs"]
+__all__ += ["name", "parse", "runs"]

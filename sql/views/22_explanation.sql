@@ -71,6 +71,7 @@ WITH line AS (
            x.words AS by, coalesce(w.words, x.words) AS what, coalesce(w.words_zh, x.words) AS what_zh,
            coalesce(b.besides, k.besides) AS besides, b.also, b.also_zh, k.found, k.found_zh, n.around, a.background, a.share,
            g.name AS region, g.stations, g."order", g.arrival, g.core, t.utc_offset AS ahead,
+           f.gauge, f.distance, f.depth, f.dry, f.lag, f.recovery,
            nullif(concat_ws(' ', t.code, nullif(t.title, '')), '') AS place, coalesce(nullif(t.title_zh, ''), t.code) AS place_zh
     FROM episode e JOIN station t ON t.id = e.station JOIN term r ON r.id = e.rule
     LEFT JOIN report.episode_rule d ON d.rule = r.name
@@ -117,6 +118,10 @@ WITH line AS (
         LEFT JOIN region_name g ON g.station = m.station AND g.rule = m.rule AND g.time = m.time AND NOT g.gone
         WHERE m.member = e.station AND m.rule = e.rule AND m.since <= e.time AND m.stop >= e.stop LIMIT 1
     ) AS g ON true
+    LEFT JOIN LATERAL (
+        SELECT f.gauge, f.distance, f.depth, f.dry, f.lag, f.recovery FROM report.runoff f
+        WHERE r.name = 'storm_runoff' AND f.station = t.code AND f.time = e.time
+    ) AS f ON true
 )
 SELECT station, rule, time, stop, closed, level, parameter, averaging, unit, about, expected, reached, seen, peak_time, by,
        besides, around, background, share, region,
@@ -130,6 +135,10 @@ SELECT station, rule, time, stop, closed, level, parameter, averaging, unit, abo
                     ELSE '' END),
            'Besides: ' || also || '.',
            'Found by: ' || found || '.',
+           CASE WHEN depth IS NOT NULL THEN concat(
+               format('Behind it %s mm of rain at %s (%s km)', report.figure(depth), gauge, report.figure(distance)),
+               ' after ' || report.figure(dry / 24.0) || ' dry days', format(', the peak %s h after the wettest hour', lag),
+               ', over ' || recovery || ' h later', '.') END,
            CASE WHEN share IS NOT NULL THEN format('%s around had %s on average; %s %% of what was here lay above them: %s.',
                around, concat_ws(' ', report.figure(background), parameter_unit), round(share * 100),
                CASE WHEN share >= 0.5 THEN 'mostly its own' ELSE 'mostly what all had' END) END,
@@ -148,6 +157,10 @@ SELECT station, rule, time, stop, closed, level, parameter, averaging, unit, abo
                     ELSE '' END),
            '同时：' || also_zh || '。',
            '判据：' || found_zh || '。',
+           CASE WHEN depth IS NOT NULL THEN concat(
+               format('其前%s（%skm）降雨%smm', gauge, report.figure(distance), report.figure(depth)),
+               '，雨前干期' || report.figure(dry / 24.0) || '天', format('，峰值滞后最大雨强%s小时', lag),
+               '，其后' || recovery || '小时恢复', '。') END,
            CASE WHEN share IS NOT NULL THEN format('周边站点%s平均%s，本站%s%%高于周边：%s。',
                around, concat_ws(' ', report.figure(background), parameter_unit), round(share * 100),
                CASE WHEN share >= 0.5 THEN '以本地为主' ELSE '以区域背景为主' END) END,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from analytics import episodes, tables
 from analytics.episodes.expected import LEAST
-from analytics.frames import EPISODES, TIME
+from analytics.frames import TIME
 from analytics.synthetic import almanac
 from analytics.tables import TableError
 from tests.episodes.test_measures import HOUR, STATIONS, T0, Values, rule, spoken
@@ -56,28 +56,6 @@ def test_rain_is_lent_to_who_has_none() -> None:
     )
     found = episodes.lent(rows, loans).filter(parameter="rain").sort("station", "time")
     assert found.select("station", "value").rows() == [(1, 1), (1, 2), (2, 1), (2, 2), (3, 7)]
-
-
-def run(start: int, peak: int, stop: int, *, closed: bool = True) -> pl.DataFrame:
-    row = {
-        **dict.fromkeys(EPISODES),
-        **{"station": 1, "rule": "storm_runoff", "closed": closed},
-        **{name: T0 + at * HOUR for name, at in (("time", start), ("peak_time", peak), ("stop", stop))},
-    }
-    return pl.DataFrame([row], schema=dict(EPISODES))
-
-
-def test_a_run_off_has_its_rain_behind_it() -> None:
-    """Three rains: hours 0 and 2, a drop in 12, then 24 to 26; the run-off peaks in hour 30."""
-    drops: list[float | None] = [None] * 40
-    for at, depth in ((0, 2), (2, 3), (12, 0.5), (24, 1), (25, 9), (26, 2)):
-        drops[at] = depth
-    rain = spoken({"rain": drops}).select("station", "time", "value")
-    (found,) = episodes.runoff(run(27, 30, 36), rain).to_dicts()
-    assert (found["depth"], found["dry"], found["lag"], found["recovery"]) == (12.0, 21, 5, 6)
-    (early,) = episodes.runoff(run(3, 5, 9, closed=False), rain).to_dicts()
-    assert (early["depth"], early["dry"], early["lag"], early["recovery"]) == (5.0, None, 3, None)
-    assert episodes.runoff(run(90, 95, 99), rain).is_empty()  # 68 h after the rain
 
 
 def foreseen(values: Values, issues: Mapping[int, Sequence[float]], fresh: int = 6) -> dict[int, float]:
