@@ -55,7 +55,16 @@ _NUMBERS: Mapping[str, Mapping[str, float | None]] = {
     "stress": {"slope": None, "pivot": None, "low": None, "high": None},
     "balance": {"start": None, "recent": None, "within": None, "history": None, "probe": None},
     "advice": {"ahead": None, "horizon": None, "cold": None, "frost": 0.0},
-    "watering": {"step": 0.5, "least": 3.0, "bridge": 2.0, "soak": 6.0, "keep": 3.0},
+    "watering": {
+        "step": 0.5,
+        "least": 3.0,
+        "bridge": 2.0,
+        "soak": 6.0,
+        "rain": 1.0,
+        "keep": 3.0,
+        "thaw": 7.0,
+        "frost": -3.0,
+    },
     "plan": {
         **{"stress": 30.0, "visit": 1.0, "span": 3.0, "swing": 0.3, "doubt": 0.1},
         **{"past": 90.0, "begin": 18.0, "end": 9.0, "night": 21.0, "morning": 6.0},
@@ -79,7 +88,7 @@ class Land:
 
     covers   cover, title, title_zh, kc_ini, kc_mid, kc_end [1] (of a landscape cover its one coefficient), `adjusted`
              to the climate or not, height [m], root [m], p [1], start (month-day), lengths of the stages [d]
-    soils    texture, title_zh, fc, wp [m³/m³]: the middle of the table's ranges
+    soils    texture, title_zh, fc, wp [m³/m³]: the middle of the table's ranges; fc_spread, wp_spread: half of them
     methods  by name
     rain     (below [mm], factor) of effective rain, the last one without an end
     rules    the other numbers, by record and key
@@ -149,6 +158,8 @@ def _soils(soils: pl.DataFrame) -> pl.DataFrame:
         "title_zh",
         fc=(pl.col("fc_min") + pl.col("fc_max")) / 2,
         wp=(pl.col("wp_min") + pl.col("wp_max")) / 2,
+        fc_spread=(pl.col("fc_max") - pl.col("fc_min")) / 2,
+        wp_spread=(pl.col("wp_max") - pl.col("wp_min")) / 2,
     )
     if (bad := out.filter((pl.col("fc") <= pl.col("wp")) | ~pl.col("texture").is_unique())).height:
         raise TableError(f"soils: {bad['texture'][0]!r} holds no water for plants, or stands there twice")

@@ -125,15 +125,16 @@ EPISODES: Mapping[str, pl.DataType] = {
     "levels": pl.String(),
 }
 
-#: An irrigated zone, with what its weather station lends it. `area` [m²], `root_depth` [m] (null: the cover's), `flow`
-#: [m³/h], `altitude` [m], `latitude` [°], `offset` [min].
+#: An irrigated zone, with what its weather station lends it. `area` [m²], `root_depth` [m] (null: the cover's),
+#: `field_capacity`, `wilting_point` [m³/m³] (null: the texture's), `flow` [m³/h], `altitude` [m], `latitude` [°],
+#: `offset` [min].
 ZONES: Mapping[str, pl.DataType] = {
     "zone": pl.Int32(),
     **dict.fromkeys(("code", "title", "title_zh"), pl.String()),
     **dict.fromkeys(("weather", "probe"), pl.Int32()),
     "area": pl.Float64(),
     **dict.fromkeys(("cover", "texture"), pl.String()),
-    **dict.fromkeys(("root_depth", "flow"), pl.Float64()),
+    **dict.fromkeys(("root_depth", "field_capacity", "wilting_point", "flow"), pl.Float64()),
     "method": pl.String(),
     **dict.fromkeys(("altitude", "latitude"), pl.Float64()),
     "offset": pl.Int16(),
@@ -152,6 +153,17 @@ BALANCE: Mapping[str, pl.DataType] = {
     **dict.fromkeys(("factor", "probe_offset", "doubt"), pl.Float64()),
     "trusted": pl.Boolean(),
     "joined": pl.List(pl.Float32()),
+}
+
+#: What the dry-downs of a zone's last year show of its soil: `fc`, `wp` [m³/m³] with their standard deviations, and of
+#: how many dry-downs each is (0: of the table alone); `days` with a probe that was believed.
+SOIL_LIMIT: Mapping[str, pl.DataType] = {
+    "zone": pl.Int32(),
+    "days": pl.Int32(),
+    **dict.fromkeys(("fc", "fc_doubt"), pl.Float64()),
+    "fc_seen": pl.Int32(),
+    **dict.fromkeys(("wp", "wp_doubt"), pl.Float64()),
+    "wp_seen": pl.Int32(),
 }
 
 #: `water` is null where nothing can be said; `latest` is null where no need is in sight. `depth` [mm], `volume` [m³].

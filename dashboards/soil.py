@@ -160,6 +160,39 @@ def _seen() -> object:
     )
 
 
+def _limits() -> object:
+    limits = f"""
+        SELECT zone, title, title_zh, texture, field_capacity, fc, fc_doubt, fc_seen, wilting_point, wp, wp_doubt,
+               wp_seen, days
+        FROM report.soil_limit WHERE {ZONE} ORDER BY zone LIMIT 200
+    """
+    return named(
+        rows(
+            Sql(limits),
+            "What the soil holds 土壤持水",
+            "Field capacity and wilting point as the dry-downs of the last year show them, with their standard "
+            "deviation, beside what the zone is registered with (none: the table's); of 0 dry-downs it is the table's "
+            "range. Nothing goes by it until somebody registers it. report.soil_limit.",
+            width=12,
+            height=8,
+        ),
+        {
+            **CALLED,
+            "texture": "texture 质地",
+            "field_capacity": "capacity registered 登记田持",
+            "fc": "capacity 田间持水量",
+            "fc_doubt": "± 田持",
+            "fc_seen": "of dry-downs 次数",
+            "wilting_point": "wilting registered 登记凋萎",
+            "wp": "wilting 凋萎含水量",
+            "wp_doubt": "± 凋萎",
+            "wp_seen": "of dry-downs 干旱次数",
+            "days": "days 天数",
+        },
+        dict.fromkeys(("field_capacity", "fc", "fc_doubt", "wilting_point", "wp", "wp_doubt"), "percentunit"),
+    )
+
+
 def _quota() -> object:
     burnt = """
         WITH last AS (SELECT DISTINCT ON (supply) supply, out FROM report.quota ORDER BY supply, day DESC)
@@ -233,13 +266,7 @@ def _soil() -> list[object]:
             "too many rows; report.traces.",
             "percentunit",
         ),
-        spread(
-            "'soil_moisture'",
-            "Moisture, lowest and highest 墒情范围",
-            "All depths of the chosen probes.",
-            "percentunit",
-            width=12,
-        ),
+        _limits(),
         spread("'soil_temperature'", "Soil temperature 土壤温度", "All depths of the chosen probes.", "celsius"),
         domain.captured("'soil_moisture'", width=8),
         domain.alarms(f"{of_domain('soil')} AND {ALARMED}", width=8),

@@ -2,6 +2,7 @@
 
 from analytics.irrigation.advice import advise, news
 from analytics.irrigation.balance import DAYS, balance
+from analytics.irrigation.drydown import limits
 from analytics.irrigation.plan import LONG
 from analytics.irrigation.saving import savings
 from analytics.irrigation.soil import (
@@ -27,6 +28,7 @@ __all__ = [
     "depletion_fraction",
     "effective_rain",
     "effective_rain_month",
+    "limits",
     "news",
     "percolation",
     "root_zone",

@@ -7,7 +7,10 @@ ever slower to a moisture that plants cannot take it below: where the daily loss
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 
+from analytics.crops import Land
+from analytics.frames import SOIL_LIMIT, conform
 from analytics.irrigation.filter import Numbers
 
 #: Water that fills [mm], water that ends a drying [mm a day], days of draining, least days of a drying.
@@ -21,6 +24,37 @@ class Limit:
     value: float
     doubt: float
     seen: int
+
+
+def limits(days: pl.DataFrame, zones: pl.DataFrame, land: Land) -> pl.DataFrame:
+    """SOIL_LIMIT of `zones` (ZONES) whose probe was believed on some of their `days` (BALANCE).
+
+    What is known before is the texture's range, its half taken as the standard deviation, whatever a zone is registered
+    with: who registers what was learned does not make it surer.
+    """
+    believed = pl.when(pl.col("trusted").fill_null(value=False)).then("moisture")
+    since = pl.col("day").min().over("zone")
+    rows = (
+        days.select(
+            "zone",
+            _nr=(pl.col("day") - since).dt.total_days(),
+            _moisture=believed,
+            _water=pl.col("rain") + pl.col("irrigation"),
+        )
+        .filter(pl.col("_moisture").is_not_null().any().over("zone"))
+        .join(zones.select("zone", "texture").join(land.soils, on="texture"), on="zone", maintain_order="left")
+    )
+    found = []
+    for (zone,), some in rows.group_by("zone", maintain_order=True):
+        place, first = some["_nr"].to_numpy(), some.row(0, named=True)
+        moisture, water = (np.full(int(place.max()) + 1, np.nan) for _ in range(2))
+        moisture[place], water[place] = (some[name].cast(pl.Float64).to_numpy() for name in ("_moisture", "_water"))
+        fc, wp = learn(
+            moisture, water, Limit(first["fc"], first["fc_spread"], 0), Limit(first["wp"], first["wp_spread"], 0)
+        )
+        days_heard = int(np.isfinite(moisture).sum())
+        found.append((zone, days_heard, fc.value, fc.doubt, fc.seen, wp.value, wp.doubt, wp.seen))
+    return conform(pl.DataFrame(found, schema=dict(SOIL_LIMIT), orient="row"), SOIL_LIMIT)
 
 
 def learn(moisture: Numbers, water: Numbers, fc: Limit, wp: Limit) -> tuple[Limit, Limit]:

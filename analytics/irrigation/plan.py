@@ -72,7 +72,8 @@ def make(ahead: Ahead, rules: Mapping[str, float], shut: Flags | None = None, da
     number, rains = ahead.rain.shape[:2]
     # What lasts of a doubt is not to be drowned: a zone without a probe would be kept wet for ever.
     doubt = np.hypot(np.minimum(ahead.doubt, rules["doubt"] * ahead.taw), rules["swing"] * ahead.demand[:, 0])
-    cloud = np.clip(ahead.lost[:, None] + POINTS * doubt[:, None], 0, ahead.taw[:, None])
+    # Not cut to what can be: the same cloud about a drier mean is to ask for the same depth beyond it.
+    cloud = ahead.lost[:, None] + POINTS * doubt[:, None]
     cloud = np.repeat(cloud, rains, axis=1)
     coming = np.tile(ahead.rain, (1, POINTS.size, 1))
     depth = np.zeros((number, LONG))
@@ -101,7 +102,9 @@ def _today(
 ) -> tuple[Numbers, Numbers, Flags]:
     """What to give [mm] of a day, the probability of stress without, and whether rain alone is why nothing is given."""
     raw, mean, span = ahead.raw, cloud.mean(axis=1), int(rules["span"])
-    later, spilt = _step(ahead, cloud, coming, day)
+    later, _ = _step(ahead, cloud, coming, day)
+    # What would run through anyhow, of a zone at RAW: of each as it is, a drier one would have more to lose and wait.
+    _, spilt = _step(ahead, cloud + (raw - mean)[:, None], coming, day)
     stressed = (later > raw[:, None]).mean(axis=1)
     dry, _ = _step(ahead, cloud, np.zeros_like(coming), day)
     use = np.maximum(ahead.demand[:, day], 0.1)
@@ -109,7 +112,8 @@ def _today(
     first, spare = np.zeros_like(mean), np.zeros_like(mean)
     idle = _spilt(ahead, cloud, coming, day, span)[0]
     for target in _TARGETS:
-        give = np.maximum(mean - target * raw, 0)
+        # Of a zone wetter than that it is negative: what is best to refill to does not hang on how dry it is now.
+        give = mean - target * raw
         wet = np.maximum(cloud - give[:, None], 0)
         through = np.maximum(give[:, None] - cloud, 0).mean(axis=1)
         lost, at_once, dried = _spilt(ahead, wet, coming, day, span)
@@ -123,7 +127,7 @@ def _today(
     least = rules["visit"] * use / raw
     give = rules["stress"] * stressed > first + least
     thirsty = rules["stress"] * (dry > raw[:, None]).mean(axis=1) > spare + least
-    return np.where(give, best, 0.0), stressed, thirsty & ~give
+    return np.where(give, np.maximum(best, 0.0), 0.0), stressed, thirsty & ~give
 
 
 def _spilt(ahead: Ahead, cloud: Numbers, coming: Numbers, day: int, span: int) -> tuple[Numbers, Numbers, Numbers]:

@@ -69,17 +69,22 @@ def root_zone(readings: pl.DataFrame, by: list[str]) -> pl.DataFrame:
 def soil(zones: pl.DataFrame, land: Land) -> pl.DataFrame:
     """`zones` (ZONES) with what the tables say of cover, soil and method: kc_*, p, fc, wp, root, taw, efficiency.
 
-    A zone whose cover, texture or method is in no table, as in an edition older than it, is left out.
+    A zone whose cover, texture or method is in no table, as in an edition older than it, is left out; so is one whose
+    own field capacity and the table's wilting point, or the other way round, leave no water to plants.
     """
     efficiency = {name: method.efficiency for name, method in land.methods.items()}
     covers = land.covers.rename({"title": "cover_title", "title_zh": "cover_title_zh"})
     return (
         zones.join(covers, on="cover", maintain_order="left")
-        .join(land.soils.drop("title_zh"), on="texture", maintain_order="left")
-        .with_columns(root=pl.coalesce("root_depth", "root"))
+        .join(land.soils.drop("title_zh", "fc_spread", "wp_spread"), on="texture", maintain_order="left")
+        .with_columns(
+            root=pl.coalesce("root_depth", "root"),
+            fc=pl.coalesce("field_capacity", "fc"),
+            wp=pl.coalesce("wilting_point", "wp"),
+        )
         .with_columns(
             taw=settle(total_available_water(fc=pl.col("fc"), wp=pl.col("wp"), root=pl.col("root"))),
             efficiency=pl.col("method").replace_strict(efficiency, default=None, return_dtype=_REAL),
         )
-        .filter(pl.col("efficiency").is_not_null())
+        .filter(pl.col("efficiency").is_not_null(), (pl.col("fc") > pl.col("wp")).fill_null(value=True))
     )

@@ -9,8 +9,8 @@ from analytics.frames import TIME, WATERING, conform, settle
 
 _HOUR = timedelta(hours=1)
 
-#: An hour of a zone: moisture of its root zone [m³/m³] from so many `depths`, `rain` and `irrigation` [mm]; null:
-#: unknown.
+#: An hour of a zone: moisture of its root zone [m³/m³] from so many `depths`, `rain` and `irrigation` [mm], and the
+#: `lowest` air of the days before [°C]; null: unknown.
 HOURS: Mapping[str, pl.DataType] = {
     "zone": pl.Int32(),
     "time": TIME,
@@ -18,6 +18,7 @@ HOURS: Mapping[str, pl.DataType] = {
     "depths": pl.Int64(),
     "rain": pl.Float64(),
     "irrigation": pl.Float64(),
+    "lowest": pl.Float64(),
 }
 
 
@@ -25,9 +26,11 @@ def watered(hours: pl.DataFrame, roots: pl.DataFrame, rules: Mapping[str, float]
     """WATERING of `hours` (HOURS), by zone and start; `roots` has `zone`, `root` [m].
 
     A meter speaks for itself. A rise counts by what is beyond the rain since some hours before it, where the gauge
-    spoke in each of them; not if the root zone falls back at once, as after a jump of the probe. `rules`: `step` [mm/h]
-    and `least` [mm] of a rise, `bridge` [h] within which two are one, `soak` [h] for which rain may still go down,
-    `keep` [h] for which half a rise has to last.
+    spoke in each of them; not if the root zone falls back at once, as after a jump of the probe. Nor after a shower:
+    how much of it is found at a probe is anyone's guess (through cracks it is more than fell); nor in days of frost,
+    when snow melts and ice in the soil, which no probe sees, becomes water. `rules`: `step` [mm/h] and `least` [mm] of
+    a rise, `bridge` [h] within which two are one, `soak` [h] for which rain may still go down, `rain` [mm] of them that
+    is a shower, `keep` [h] for which half a rise has to last, `frost` [°C] of the lowest air.
     """
     ordered = hours.sort("zone", "time")
     bridge = _HOUR * rules["bridge"]
@@ -77,6 +80,7 @@ def _rises(ordered: pl.DataFrame, roots: pl.DataFrame, rules: Mapping[str, float
             stop=pl.col("time").last() + _HOUR,
             _low=pl.col("_last__store").first(),
             _high=pl.col("_store").last(),
+            _lowest=pl.col("lowest").min(),
         )
         .with_columns(_wet=pl.col("start") - _HOUR * rules["soak"], _kept=pl.col("stop") + _HOUR * rules["keep"])
         .filter(pl.col("_high") - pl.col("_low") >= rules["least"])
@@ -89,6 +93,8 @@ def _rises(ordered: pl.DataFrame, roots: pl.DataFrame, rules: Mapping[str, float
         .join(after, on=["zone", "start"], how="left", maintain_order="left")
         .filter(
             pl.col("_heard") == asked,
+            pl.col("rain") < rules["rain"],
+            (pl.col("_lowest") >= rules["frost"]).fill_null(value=True),
             (pl.col("_floor") >= (pl.col("_low") + pl.col("_high")) / 2).fill_null(value=True),
         )
         .with_columns(moisture=pl.col("_high") - pl.col("_low") - pl.col("rain"))

@@ -5,6 +5,7 @@ few rows may have columns of text, JSON or truth values: it travels as rows.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 
 import numpy as np
 import polars as pl
@@ -50,6 +51,27 @@ def array(values: pl.Series) -> str:
     """
     text = values.dt.strftime('"%Y-%m-%d %H:%M:%S%.6f+00"') if values.dtype == TIME else values.cast(pl.String)
     return f"{{{','.join(text.fill_null('NULL').to_list())}}}"
+
+
+def keep(conn: Connection, table: str, made: pl.DataFrame, key: tuple[str, ...], now: datetime) -> int:
+    """How many rows of `made` are new, or other than the row of `table` with their `key`; these are `known` `now`."""
+    rest = [name for name in made.columns if name not in key]
+    names = sql.SQL(", ").join(map(sql.Identifier, made.columns))
+    query = sql.SQL(
+        """
+        INSERT INTO {table} AS t (known, {names}) SELECT %s, * FROM unnest({arrays})
+        ON CONFLICT ({key}) DO UPDATE SET known = EXCLUDED.known, {sets} WHERE ({old}) IS DISTINCT FROM ({new})
+        """
+    ).format(
+        table=sql.Identifier(table),
+        names=names,
+        arrays=arrays(made.schema),
+        key=sql.SQL(", ").join(map(sql.Identifier, key)),
+        sets=sql.SQL(", ").join(sql.SQL("{0} = EXCLUDED.{0}").format(sql.Identifier(name)) for name in rest),
+        old=sql.SQL(", ").join(sql.Identifier("t", name) for name in rest),
+        new=sql.SQL(", ").join(sql.SQL("EXCLUDED.{}").format(sql.Identifier(name)) for name in rest),
+    )
+    return conn.execute(query, [now, *(made[name].to_list() for name in made.columns)]).rowcount
 
 
 def copy(conn: Connection, table: str, frame: pl.DataFrame) -> int:

@@ -3,7 +3,6 @@
 from datetime import date, datetime
 
 import polars as pl
-from psycopg import sql
 
 from analytics.frames import SAVING
 from analytics.store import packing
@@ -29,18 +28,4 @@ def load_unmetered(conn: Connection, since: date, zones: pl.Series) -> pl.DataFr
 
 def save(conn: Connection, made: pl.DataFrame, now: datetime) -> int:
     """Number of months that are new or other; earlier ones that are not `made` (SAVING) again stay."""
-    names = sql.SQL(", ").join(map(sql.Identifier, SAVING))
-    kept = [name for name in SAVING if name not in ("zone", "month")]
-    query = sql.SQL(
-        """
-        INSERT INTO saving AS s (known, {names}) SELECT %s, * FROM unnest({arrays})
-        ON CONFLICT (zone, month) DO UPDATE SET known = EXCLUDED.known, {sets} WHERE ({old}) IS DISTINCT FROM ({new})
-        """
-    ).format(
-        names=names,
-        arrays=packing.arrays(SAVING),
-        sets=sql.SQL(", ").join(sql.SQL("{0} = EXCLUDED.{0}").format(sql.Identifier(name)) for name in kept),
-        old=sql.SQL(", ").join(sql.Identifier("s", name) for name in kept),
-        new=sql.SQL(", ").join(sql.SQL("EXCLUDED.{}").format(sql.Identifier(name)) for name in kept),
-    )
-    return conn.execute(query, [now, *(made[name].to_list() for name in SAVING)]).rowcount
+    return packing.keep(conn, "saving", made.select(*SAVING), ("zone", "month"), now)

@@ -29,11 +29,12 @@ def lock(conn: Connection) -> None:
 
 def load(conn: Connection) -> pl.DataFrame:
     """All zones, by id: `zone`, `code`, `title`, `title_zh`, the stations `weather` and `probe`, `area` [m²], `cover`,
-    `texture`, `root_depth` [m], `flow` [m³/h], `method`, `altitude` [m], `latitude` [°] and `offset` [min]."""
+    `texture`, `root_depth` [m], `field_capacity`, `wilting_point` [m³/m³], `flow` [m³/h], `method`, `altitude` [m],
+    `latitude` [°] and `offset` [min]."""
     rows = conn.execute(
         """
         SELECT z.id, z.code, z.title, z.title_zh, z.weather, z.probe, z.area, z.cover, z.texture, z.root_depth,
-               z.flow, z.method, z.altitude, t.latitude, t.utc_offset
+               z.field_capacity, z.wilting_point, z.flow, z.method, z.altitude, t.latitude, t.utc_offset
         FROM zone z JOIN station t ON t.id = z.weather ORDER BY 1
         """
     ).fetchall()

@@ -17,7 +17,7 @@ from rich.table import Table
 from analytics import crops, irrigation
 from analytics.crops import Land
 from analytics.frames import BALANCE, TIME, empty
-from analytics.store import migrations, savings, supplies, waterings, weather, zones
+from analytics.store import migrations, savings, soil_limits, supplies, waterings, weather, zones
 from analytics.store.connection import Connection
 from jobs import console
 from jobs.irrigate import entry, measured
@@ -68,7 +68,10 @@ def main(
             .join(zones.load_advice(conn), on="zone")
         )
     for code in done.skipped:
-        console.people.print(f"zone {code}: its cover, texture or method is in no table now: register it again")
+        console.people.print(
+            f"zone {code}: its cover, texture or method is in no table now, or its limits leave plants no water: "
+            "register it again"
+        )
     if as_json:
         print(json.dumps(rows.drop("zone").to_dicts(), default=str, ensure_ascii=False))
     elif rows.height:
@@ -185,14 +188,15 @@ def _water(conn: Connection, today: pl.DataFrame, land: Land, now: datetime, sin
         pl.col("start") - _DAY, stop=pl.lit(now.replace(minute=0, second=0, microsecond=0), TIME)
     )
     roots = irrigation.soil(today.drop("today"), land).select("zone", "root")
-    seen = irrigation.watered(measured.hours(conn, spans, roots), roots, land.rules["watering"])
+    seen = irrigation.watered(measured.hours(conn, spans, roots, land), roots, land.rules["watering"])
     fresh = seen.join(begins.select("zone", _first="start"), on="zone", maintain_order="left")
     made = fresh.filter(pl.col("start") >= pl.col("_first")).drop("_first")
     return waterings.save(conn, made, begins.select("zone", "start"), now)
 
 
 def _save(conn: Connection, today: pl.DataFrame, land: Land, now: datetime) -> None:
-    """Nothing; what each zone of `today` with a probe used and saved in the last year, by month."""
+    """Nothing; what each zone of `today` with a probe used and saved in the last year, by month, and what its soil
+    holds."""
     watched = today.drop_nulls("probe").select("zone", "today")
     if watched.is_empty():
         return
@@ -204,6 +208,7 @@ def _save(conn: Connection, today: pl.DataFrame, land: Land, now: datetime) -> N
     )
     settled = days.filter(pl.col("day") < pl.col("today")).drop("today")
     savings.save(conn, irrigation.savings(settled, savings.load_unmetered(conn, since, watched["zone"])), now)
+    soil_limits.save(conn, irrigation.limits(settled, today, land), now)
 
 
 def _advise(conn: Connection, today: pl.DataFrame, land: Land, now: datetime) -> pl.DataFrame:

@@ -140,8 +140,9 @@ def _depth() -> pl.Expr:
     return pl.when(pl.col("position") == "").then(0.0).otherwise(-_metres())
 
 
-def hours(conn: Connection, spans: pl.DataFrame, roots: pl.DataFrame) -> pl.DataFrame:
-    """irrigation.HOURS of zones with a probe in `spans` (zone, weather, probe, start, stop); `roots` as in `probed`."""
+def hours(conn: Connection, spans: pl.DataFrame, roots: pl.DataFrame, land: Land) -> pl.DataFrame:
+    """irrigation.HOURS of zones with a probe in `spans` (zone, weather, probe, offset, start, stop); `roots` as in
+    `probed`."""
     asked = spans.drop_nulls("probe")
     voices, speakers = (
         registry.load_voices(conn),
@@ -159,7 +160,24 @@ def hours(conn: Connection, spans: pl.DataFrame, roots: pl.DataFrame) -> pl.Data
         out = out.join(
             sums.select("zone", "time", pl.col("value").alias(name)), ["zone", "time"], "full", coalesce=True
         )
+    placed = out.join(asked.select("zone", "offset"), on="zone").with_columns(_local_day())
+    out = placed.join(_lowest(conn, asked, land), on=["zone", "day"], how="left")
     return out.select(pl.col(name).cast(dtype) for name, dtype in irrigation.HOURS.items())
+
+
+def _lowest(conn: Connection, spans: pl.DataFrame, land: Land) -> pl.DataFrame:
+    """`zone`, `day`, `lowest` [°C] air of it and of the days before it in which frost may still thaw."""
+    back = timedelta(days=land.rules["watering"]["thaw"])
+    begin, stop = (
+        (pl.col(name) + pl.duration(minutes="offset")).dt.date().alias(day)
+        for name, day in (("start", "begin"), ("stop", "stop"))
+    )
+    asked = spans.select("zone", "weather", "offset", begin - back, stop + _DAY)
+    lows = weather(conn, asked, land).select("station", "day", "tmin")
+    days = asked.select("zone", station="weather", day=pl.date_ranges("begin", "stop")).explode("day")
+    beside = days.join(lows, on=["station", "day"], how="left").sort("zone", "day")
+    reach = f"{back.days + 1}d"
+    return beside.rolling("day", period=reach, group_by="zone").agg(lowest=pl.col("tmin").min())
 
 
 def _hours(conn: Connection, windows: pl.DataFrame, voices: pl.DataFrame, key: list[str]) -> pl.DataFrame:

@@ -91,6 +91,13 @@ SELECT z.code AS zone, z.title, z.title_zh, s.month,
        (s.baseline - s.used) / nullif(s.baseline, 0) AS share, (s.baseline - s.used) * z.area / 1000 AS volume, s.known
 FROM saving s JOIN zone z ON z.id = s.zone JOIN station w ON w.id = z.weather;
 
-GRANT SELECT ON report.supply_day, report.zone, report.water_balance, report.advice, report.watering_plan, report.quota,
+-- What the soil of a zone holds [m³/m³]: as the dry-downs of its last year show it, with the standard deviation, beside
+-- what it was registered with (null: the middle of its texture's range counts). `days`: with a probe that was believed.
+CREATE OR REPLACE VIEW report.soil_limit AS
+SELECT z.code AS zone, z.title, z.title_zh, z.texture, z.field_capacity, z.wilting_point, l.fc, l.fc_doubt, l.fc_seen, l.wp,
+       l.wp_doubt, l.wp_seen, l.days, l.known
+FROM soil_limit l JOIN zone z ON z.id = l.zone;
+
+GRANT SELECT ON report.soil_limit, report.supply_day, report.zone, report.water_balance, report.advice, report.watering_plan, report.quota,
     report.advice_call, report.watering, report.saving
     TO greenwatch_reader, greenwatch_duty, greenwatch_writer, greenwatch_admin;

@@ -147,5 +147,11 @@ def seed(conn: Connection) -> None:
         SELECT id, current_date - 2, now(), 9, 1, 8, 12, 10, 15 FROM zone
         """
     )
+    conn.execute(
+        """
+        INSERT INTO soil_limit (zone, known, days, fc, fc_doubt, fc_seen, wp, wp_doubt, wp_seen)
+        SELECT id, now(), 300, 0.27, 0.02, 4, 0.12, 0.03, 2 FROM zone
+        """
+    )
     duties.seed(conn, AIR)
     domains.seed(conn, WEST)

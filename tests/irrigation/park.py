@@ -52,7 +52,9 @@ WEATHER: Mapping[str, Make] = {
 }
 
 
-def send(conn: Connection, channel: str, make: Make, first: int, last: int, station: str = "M01") -> None:
+def send(
+    conn: Connection, channel: str, make: Make, first: int, last: int, station: str = "M01", *, revision: int = 1
+) -> None:
     """Hourly readings of the local days `first` to `last`, settled."""
     (number,) = facts(
         conn,
@@ -62,7 +64,7 @@ def send(conn: Connection, channel: str, make: Make, first: int, last: int, stat
         """,
     )[0]
     hours = range(FIRST + 24 * first, FIRST + 24 * (last + 1))
-    world.send(conn, [(number, hour, make(hour), 1, None) for hour in hours])
+    world.send(conn, [(number, hour, make(hour), revision, None) for hour in hours])
     world.settle(conn)
 
 

@@ -23,6 +23,8 @@ ZONE: dict[str, Any] = {
     "cover": "turf, cool season",
     "texture": "loam",
     "root_depth": 0.5,
+    "field_capacity": None,
+    "wilting_point": None,
     "flow": 5.0,
     "method": "sprinkler",
     "altitude": 44.0,

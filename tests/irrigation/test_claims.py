@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from analytics import crops
+from analytics import crops, irrigation
 from tests.conftest import needs_shared
 from tests.published import soil_report, watering_report
 
@@ -39,3 +39,17 @@ def test_the_next_measurement_of_a_neutron_probe_is_foretold() -> None:
     assert whole["joined"] < 10.0
     assert whole["stress right"] >= 0.88
     assert whole["measurements"] == pytest.approx(84)
+
+
+@needs_shared
+@pytest.mark.parametrize("root", [0.1, 0.3, 0.5])
+def test_nobody_is_seen_to_water_a_prairie(root: float) -> None:
+    """Of 18 months of grass at Kings Creek that nobody waters; the rules were chosen on the same months."""
+    hours = soil_report.prairie(root)
+    roots = hours.select("zone", root=pl.lit(root)).unique()
+    rises = irrigation.watered(
+        hours.with_columns(rain=pl.lit(0.0), lowest=pl.lit(None, pl.Float64)), roots, soil_report.RULES
+    )
+    seen = irrigation.watered(hours, roots, soil_report.RULES)
+    assert rises.height > 50
+    assert seen.height <= 2, seen

@@ -134,3 +134,25 @@ def test_rains_are_those_of_weeks_past_or_of_the_forecast() -> None:
     others = np.delete(made[0], 2, axis=1)
     assert (others == 12.0).any()
     assert (others[others != 12.0] == 0).all()
+
+
+def test_a_drier_zone_is_never_given_less_whatever_rain_may_come() -> None:
+    """Zones of a hundred soils, plants and skies, from full to empty."""
+    rng = np.random.default_rng(1)
+    for _ in range(100):
+        taw, demand = rng.uniform(20, 150), rng.uniform(0.5, 8)
+        showers = rng.random((1, 21, plan.LONG)) < rng.uniform(0, 0.6)
+        rain = np.where(showers, rng.gamma(1, rng.uniform(1, 15), showers.shape), 0.0)
+        zones = np.ones(60)
+        known = plan.Ahead(
+            np.linspace(0, taw, zones.size),
+            rng.uniform(0, 0.3) * taw * zones,
+            rng.uniform(0.1, 0.8) * taw * zones,
+            taw * zones,
+            np.full((zones.size, plan.LONG), demand),
+            np.repeat(rain, zones.size, axis=0),
+        )
+        made = plan.make(known, RULES, days=1)
+        assert (np.diff(made.depth[:, 0]) >= -1e-9).all()
+        assert (np.diff(made.stress) >= -1e-9).all()
+        assert made.depth[-1, 0] <= taw + 1e-9

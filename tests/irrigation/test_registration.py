@@ -99,6 +99,16 @@ REFUSED = [
         f"{HEADER},root_depth\nZ1,M01,10,{GOOD},30",
         "2: root_depth cannot be '30': it lies outside 0.01 to 10 m",
     ),
+    (
+        "moisture in percent",
+        f"{HEADER},field_capacity\nZ1,M01,10,{GOOD},29",
+        "2: field_capacity cannot be '29': it lies outside 0.005 to 1 m³/m³",
+    ),
+    (
+        "no water between its limits",
+        f"{HEADER},field_capacity,wilting_point\nZ1,M01,10,{GOOD},.2,.2",
+        "2: zone 'Z1' has a wilting_point of 0.2, not below its field_capacity of 0.2",
+    ),
     ("area in words", f"{HEADER}\nZ1,M01,large,{GOOD}", "2: area cannot be 'large': write a number"),
     ("endless flow", f"{HEADER}\nZ1,M01,10,conifers,loam,1e999,drip", "2: flow cannot be '1e999'"),
     ("altitude", f"{HEADER},altitude\nZ1,M01,10,{GOOD},44000", "2: altitude cannot be '44000': it lies outside"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import polars as pl
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from analytics import irrigation
 from analytics.store.connection import Connection
 from jobs import irrigate
-from tests.irrigation.park import DAY0, FIRST, NOW, send
+from tests.irrigation.park import DAY0, FIRST, NOW, send, temperature
 from tests.irrigation.season import LAND
 from tests.register.drafts import facts
 
@@ -27,7 +28,7 @@ def hours(
     for hour in range(48):
         said = moisture.get(hour, said)
         water = metered if hour == 20 else 0.0
-        rows.append((1, T0 + timedelta(hours=hour), said, 2, (rain or {}).get(hour, 0.0), water))
+        rows.append((1, T0 + timedelta(hours=hour), said, 2, (rain or {}).get(hour, 0.0), water, None))
     return pl.DataFrame(rows, schema=dict(irrigation.HOURS), orient="row")
 
 
@@ -51,11 +52,22 @@ def test_a_rise_without_rain_is_a_watering() -> None:
     assert seen(hours({20: 0.205})) == []  # 2.5 mm
 
 
-def test_rain_explains_a_rise_or_a_part_of_it() -> None:
+def test_a_shower_explains_a_rise_and_a_drop_a_part_of_it() -> None:
     assert seen(hours(RISE, {18: 9.0})) == []
-    assert seen(hours(RISE, {18: 4.0})) == [(20, 22, 6.0, None, "moisture")]
+    assert seen(hours(RISE, {18: 1.0})) == []  # through cracks it is more than fell
+    assert seen(hours(RISE, {18: 0.5})) == [(20, 22, 9.5, None, "moisture")]
     assert seen(hours(RISE, {10: 9.0})) == [(20, 22, 10.0, None, "moisture")]  # long before
     assert seen(hours(RISE, {18: None})) == []  # who knows what fell then
+
+
+def test_what_thaws_is_no_watering_but_for_a_meter() -> None:
+    def after(lowest: float | None) -> pl.DataFrame:
+        return hours(RISE, metered=0.0).with_columns(lowest=pl.lit(lowest, pl.Float64))
+
+    assert seen(after(-3.1)) == []
+    assert seen(after(-2.9)) == seen(after(None)) == [(20, 22, 10.0, None, "moisture")]
+    metered = hours(RISE, metered=12.0).with_columns(lowest=pl.lit(-9.0))
+    assert seen(metered) == [(20, 21, None, 12.0, "meter")]
 
 
 def test_a_probe_that_jumps_for_an_hour_saw_no_watering() -> None:
@@ -77,6 +89,10 @@ def test_a_meter_speaks_for_itself_and_beside_the_soil_it_is_one_watering() -> N
     ]
 
 
+def _air(colder: float, hour: float) -> float:
+    return temperature(hour) - colder
+
+
 def test_waterings_are_kept_and_late_data_makes_them_again(site: Connection) -> None:
     send(site, "soil_moisture@-0.1", lambda hour: 0.2 if hour < FIRST + 24 * 8 + 6 else 0.24, 7, 9, "S01")
     irrigate.run(site, NOW)
@@ -88,6 +104,11 @@ def test_waterings_are_kept_and_late_data_makes_them_again(site: Connection) -> 
     known = facts(site, "SELECT known FROM watering")
     irrigate.run(site, NOW + timedelta(minutes=9))
     assert facts(site, "SELECT known FROM watering") == known
+    # Late frost of the days before says that it thawed; put right, it was water.
+    for revision, colder, left in ((2, 30.0, 0), (3, 0.0, 1)):
+        send(site, "air_temperature", partial(_air, colder), 4, 4, revision=revision)
+        irrigate.run(site, NOW, since=DAY0)
+        assert len(facts(site, SEEN)) == left
     # The rain that explains it comes late; then hours of a meter, which needs no other.
     send(site, "rain", lambda hour: 30.0 if hour == FIRST + 24 * 8 + 4 else 0.0, 8, 8)
     irrigate.run(site, NOW, since=DAY0)

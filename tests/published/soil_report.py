@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from analytics import crops, irrigation
 from analytics import evapotranspiration as et
 from analytics.irrigation import drydown, dual, filter
 from analytics.irrigation.filter import DEPLETION, Ground, Numbers
@@ -20,6 +21,8 @@ from tests.conftest import SHARED
 from tests.irrigation import peer
 
 LEADS = (1, 3, 7)
+#: How waterings are seen.
+RULES = crops.load().rules["watering"]
 #: Days before the first forecast, and between two lessons from dry-downs.
 LEARN, AGAIN = 60, 30
 #: A soil nobody has described, before anything is heard of it: loam.
@@ -63,6 +66,24 @@ def uscrn() -> Site:
         moisture=pl.mean_horizontal(*depths, ignore_nulls=False),
     )
     return site(et.daily(weather), "wban")
+
+
+def prairie(root: float) -> pl.DataFrame:
+    """irrigation.HOURS of the grass at Kings Creek with roots of `root` [m], which nobody waters."""
+    path = SHARED / "data" / "kings-creek" / "kings_creek_2022-01_2023-06_hourly.csv.gz"
+    read = pl.read_csv(path, infer_schema_length=None).with_columns(
+        zone=pl.lit(1, pl.Int32),
+        time=pl.col("datetime").str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit="us", time_zone="UTC"),
+    )
+    probes = read.unpivot([f"vwc_{depth}cm" for depth in (5, 20, 40)], index=["zone", "time"]).with_columns(
+        depth=pl.col("variable").str.extract(r"(\d+)").cast(pl.Float64) / 100, root=pl.lit(root)
+    )
+    frozen = pl.col("tavg").rolling_min_by("time", f"{RULES['thaw']:.0f}d")
+    weather = read.select("zone", "time", rain="prcp", irrigation=pl.lit(None, pl.Float64), lowest=frozen)
+    known = probes.drop_nulls("value").group_by("zone", "time").agg(depths=pl.len())
+    moist = irrigation.root_zone(probes, ["zone", "time"]).join(known, on=["zone", "time"])
+    met = weather.join(moist, on=["zone", "time"], how="left")
+    return met.select(pl.col(name).cast(dtype) for name, dtype in irrigation.HOURS.items())
 
 
 def kings_creek() -> Site:

@@ -13,6 +13,7 @@ since, and `[[station.series]]` parameter, position, statistic, cadence ("1h"); 
 `[[authority]]` station, parameter, position, cadence ("1h"), fallback = { position, cadence }; `[[adoption]]` standard,
 place (kind:name, none: everywhere), valid_from, valid_to, source (none: the file's name); `[[zone]]` zone, title,
 title_zh, weather and probe (stations; probe = "": none), area [m²], cover, texture, root_depth [m] (none: the cover's),
+field_capacity and wilting_point [m³/m³] (none: the texture's),
 flow [m³/h], method, altitude [m]; `[[derivation]]` station, kind (a block of tables/derivations.toml; "" from the day
 it is derived no longer, with parameter), position (of the derived series), since, inputs = { role = { station,
 parameter, position, cadence } } (none: as the kind has it, at this station, "1h"), given = { name = number };

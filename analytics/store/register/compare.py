@@ -94,6 +94,11 @@ def _unfounded(stored: Registry, draft: Draft) -> Iterator[Problem]:
                 near = nearest(str(station), (*stored.stations, *draft.rows.stations))
                 line = draft.lines[f"zone {key}", code]
                 yield Problem(line, f"{key} names station {station!r}, neither registered nor in this file{near}")
+        merged = {**stored.zones.get(code, {}), **facts}
+        high, low = merged.get("field_capacity"), merged.get("wilting_point")
+        if isinstance(high, float) and isinstance(low, float) and low >= high:
+            line = draft.lines.get(("zone wilting_point", code), draft.lines["zone", code])
+            yield Problem(line, f"zone {code!r} has a wilting_point of {low}, not below its field_capacity of {high}")
         absent = [key for key in NEEDED if code not in stored.zones and (f"zone {key}", code) not in draft.lines]
         if absent:
             yield Problem(draft.lines["zone", code], f"zone {code!r} is new and lacks {', '.join(absent)}")

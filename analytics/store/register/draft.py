@@ -212,6 +212,8 @@ class Draft:
             "cover": partial(_one_of, self._grown["cover"]),
             "texture": partial(_one_of, self._grown["texture"]),
             "root_depth": values.root_depth,
+            "field_capacity": values.moisture,
+            "wilting_point": values.moisture,
             "flow": values.flow,
             "method": partial(_one_of, self._grown["method"]),
             "altitude": values.altitude,

@@ -20,6 +20,8 @@ ZONE = (
     "cover",
     "texture",
     "root_depth",
+    "field_capacity",
+    "wilting_point",
     "flow",
     "method",
     "altitude",

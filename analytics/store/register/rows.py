@@ -70,8 +70,8 @@ def load(conn: Connection) -> Registry:
     for code, *facts in _rows(
         conn,
         """
-        SELECT z.code, z.title, z.title_zh, w.code, p.code, z.area, z.cover, z.texture, z.root_depth, z.flow, z.method,
-               z.altitude
+        SELECT z.code, z.title, z.title_zh, w.code, p.code, z.area, z.cover, z.texture, z.root_depth,
+               z.field_capacity, z.wilting_point, z.flow, z.method, z.altitude
         FROM zone z JOIN station w ON w.id = z.weather LEFT JOIN station p ON p.id = z.probe
         """,
     ):
@@ -279,23 +279,26 @@ def _write_zones(conn: Connection, write: Registry) -> None:
     # A fact that the file leaves out stays; a probe that it says is none goes.
     conn.execute(
         """
-        INSERT INTO zone AS z (code, title, title_zh, weather, probe, area, cover, texture, root_depth, flow, method,
-                               altitude)
+        INSERT INTO zone AS z (code, title, title_zh, weather, probe, area, cover, texture, root_depth,
+                               field_capacity, wilting_point, flow, method, altitude)
         SELECT w.code, coalesce(w.title, o.title, ''), coalesce(w.title_zh, o.title_zh, ''),
                coalesce((SELECT id FROM station WHERE code = w.weather), o.weather),
                CASE WHEN w.probed THEN (SELECT id FROM station WHERE code = w.probe) ELSE o.probe END,
                coalesce(w.area, o.area), coalesce(w.cover, o.cover), coalesce(w.texture, o.texture),
-               coalesce(w.root_depth, o.root_depth), coalesce(w.flow, o.flow), coalesce(w.method, o.method),
+               coalesce(w.root_depth, o.root_depth), coalesce(w.field_capacity, o.field_capacity),
+               coalesce(w.wilting_point, o.wilting_point), coalesce(w.flow, o.flow), coalesce(w.method, o.method),
                coalesce(w.altitude, o.altitude, 50)
         FROM unnest(%s::text[], %s::boolean[], %s::text[], %s::text[], %s::text[], %s::text[], %s::float8[],
-                    %s::text[], %s::text[], %s::float8[], %s::float8[], %s::text[], %s::float8[])
-            WITH ORDINALITY AS w (code, probed, title, title_zh, weather, probe, area, cover, texture, root_depth, flow,
-                                  method, altitude, nr)
+                    %s::text[], %s::text[], %s::float8[], %s::float8[], %s::float8[], %s::float8[], %s::text[],
+                    %s::float8[])
+            WITH ORDINALITY AS w (code, probed, title, title_zh, weather, probe, area, cover, texture, root_depth,
+                                  field_capacity, wilting_point, flow, method, altitude, nr)
         LEFT JOIN zone o ON o.code = w.code
         ORDER BY nr
         ON CONFLICT (code) DO UPDATE SET title = EXCLUDED.title, title_zh = EXCLUDED.title_zh,
             weather = EXCLUDED.weather, probe = EXCLUDED.probe, area = EXCLUDED.area, cover = EXCLUDED.cover,
-            texture = EXCLUDED.texture, root_depth = EXCLUDED.root_depth, flow = EXCLUDED.flow,
+            texture = EXCLUDED.texture, root_depth = EXCLUDED.root_depth, field_capacity = EXCLUDED.field_capacity,
+            wilting_point = EXCLUDED.wilting_point, flow = EXCLUDED.flow,
             method = EXCLUDED.method, altitude = EXCLUDED.altitude
         """,
         [

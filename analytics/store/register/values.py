@@ -166,6 +166,11 @@ def root_depth(raw: object) -> float:
     return _between(raw, 0.01, 10, "m")
 
 
+def moisture(raw: object) -> float:
+    """[m³/m³] that a soil holds at its limits."""
+    return _between(raw, 0.005, 0.8, "m³/m³")
+
+
 def flow(raw: object) -> float:
     """[m³/h] of all emitters of a zone."""
     return _between(raw, 0.001, 1e5, "m³/h")
