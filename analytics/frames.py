@@ -127,11 +127,14 @@ EPISODES: Mapping[str, pl.DataType] = {
 
 #: An irrigated zone, with what its weather station lends it. `area` [m²], `root_depth` [m] (null: the cover's),
 #: `field_capacity`, `wilting_point` [m³/m³] (null: the texture's), `flow` [m³/h], `altitude` [m], `latitude` [°],
-#: `offset` [min].
+#: `offset` [min]. `probe` is the station whose moisture and meter it has, `beside` those of further probes, `probes`
+#: the codes of all of them, in this order.
 ZONES: Mapping[str, pl.DataType] = {
     "zone": pl.Int32(),
     **dict.fromkeys(("code", "title", "title_zh"), pl.String()),
     **dict.fromkeys(("weather", "probe"), pl.Int32()),
+    "beside": pl.List(pl.Int32()),
+    "probes": pl.List(pl.String()),
     "area": pl.Float64(),
     **dict.fromkeys(("cover", "texture"), pl.String()),
     **dict.fromkeys(("root_depth", "field_capacity", "wilting_point", "flow"), pl.Float64()),
@@ -143,8 +146,9 @@ ZONES: Mapping[str, pl.DataType] = {
 _FLUXES = ("et0", "kc", "etc", "rain", "effective", "irrigation", "percolation", "correction")
 #: A day of a zone, all in mm but for kc and ks [1] and moisture [m³/m³]. `etc` is after stress. `depletion` = that of
 #: the day before - effective - irrigation + etc + percolation + correction, to 1e-5. Learned from the probe: `factor`
-#: [1] of what is used, `probe_offset` [m³/m³]; `doubt` [mm] of the depletion; `trusted`: was the probe believed (null:
-#: none spoke); `joined`: what the next day goes on from (irrigation.filter).
+#: [1] of what is used, `probe_offset` [m³/m³]; `doubt` [mm] of the depletion; `trusted`: was a probe believed (null:
+#: none spoke); `doubted`: those that spoke and were not, by code; `moisture` is the mean of those believed (of all,
+#: where none was); `joined`: what the next day goes on from (irrigation.filter).
 BALANCE: Mapping[str, pl.DataType] = {
     "zone": pl.Int32(),
     "day": pl.Date(),
@@ -152,6 +156,7 @@ BALANCE: Mapping[str, pl.DataType] = {
     "fallbacks": pl.List(pl.String()),
     **dict.fromkeys(("factor", "probe_offset", "doubt"), pl.Float64()),
     "trusted": pl.Boolean(),
+    "doubted": pl.List(pl.String()),
     "joined": pl.List(pl.Float32()),
 }
 
@@ -167,8 +172,9 @@ SOIL_LIMIT: Mapping[str, pl.DataType] = {
 }
 
 #: `water` is null where nothing can be said; `latest` is null where no need is in sight. `depth` [mm], `volume` [m³].
-#: `begin`: from when to water; `risk` [1] of stress by tomorrow if nobody does; `trusted`: was the probe believed
-#: (null: it did not speak); `plan` [m³] of the days from today on, if nothing more were heard.
+#: `begin`: from when to water; `risk` [1] of stress by tomorrow if nobody does; `trusted`: was a probe believed
+#: (null: none spoke), `doubted`: which were not, by code; `plan` [m³] of the days from today on, if nothing more were
+#: heard.
 ADVICE: Mapping[str, pl.DataType] = {
     "zone": pl.Int32(),
     "issued": TIME,
@@ -181,6 +187,7 @@ ADVICE: Mapping[str, pl.DataType] = {
     "begin": TIME,
     "risk": pl.Float64(),
     "trusted": pl.Boolean(),
+    "doubted": pl.List(pl.String()),
     "plan": pl.List(pl.Float64()),
 }
 

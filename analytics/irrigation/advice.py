@@ -11,7 +11,7 @@ import polars as pl
 from analytics.crops import Land
 from analytics.frames import ADVICE, TIME, conform, settle
 from analytics.irrigation import filter, plan
-from analytics.irrigation.balance import hear, joined
+from analytics.irrigation.balance import alike, hear, joined, verdict
 from analytics.irrigation.soil import depletion_fraction, effective_rain, soil
 from analytics.texts import Language, text
 
@@ -30,10 +30,11 @@ def advise(
     """ADVICE of `zones` (ZONES) at `issued`, a full hour; zones without a balance have none.
 
     `last` is BALANCE of the last days, the newest of them the day before today; `today` has `zone`, `rain` and
-    `irrigation` of today so far [mm], `moisture` of the root zone now [m³/m³] and `tmax` of yesterday [°C], each null
-    where unknown. ET0 and Kc of the last days are taken to persist, spread evenly over the day. Rain comes as it is
-    `foretold` (`zone`, `ahead` [d] of 24 h from `issued`, `rain` [mm], `lowest` [°C], each may be null), else as it
-    came in some week of the `past` (`zone`, `day`, `effective` [mm]; without it: of `last`). `supplies` are as
+    `irrigation` of today so far [mm], `moisture` and `others` of the root zone now as in DAYS [m³/m³] and `tmax` of
+    yesterday [°C], each null where unknown. ET0 and Kc of the last days are taken to persist, spread evenly over
+    the day. Rain comes as it is `foretold` (`zone`, `ahead` [d] of 24 h from `issued`, `rain` [mm], `lowest` [°C],
+    each may be null), else as it came in some week of the `past` (`zone`, `day`, `effective` [mm]; without it: of
+    `last`). `supplies` are as
     store.supplies.load gives them: what a supply gives is shared, and none of it is used while it is closed.
     """
     rules, recent = land.rules["advice"], int(land.rules["balance"]["recent"])
@@ -95,17 +96,21 @@ _OTHER = 1.0
 
 def news(made: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
     """What of ADVICE `made` differs from that `before`: in its day, in whether and how much to water, in trust."""
-    told = before.select("zone", **{f"_{name}": name for name in ("day", "water", "depth", "trusted")})
-    same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"_{name}")) for name in ("day", "water", "trusted"))
+    same_of = ("day", "water", "trusted", "doubted")
+    told = before.select("zone", **{f"_{name}": name for name in (*same_of, "depth")})
+    same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"_{name}")) for name in same_of)
     near = ((pl.col("depth") - pl.col("_depth")).abs() <= _OTHER).fill_null(value=True)
     return made.join(told, on="zone", how="left", maintain_order="left").filter(~(same & near)).select(*ADVICE)
 
 
 def _now(state: pl.DataFrame, land: Land) -> pl.DataFrame:
-    """`state` with its depletion now: that of yesterday with what was used and what fell since, and the probe heard.
+    """`state` with its depletion now: that of yesterday, what was used and fell since, and the probes heard."""
+    placed = state.with_row_index("_place")
+    return pl.concat([_heard(some, land) for some in alike(placed)]).sort("_place").drop("_place")
 
-    `_trusted`: was it believed (null: it did not speak).
-    """
+
+def _heard(state: pl.DataFrame, land: Land) -> pl.DataFrame:
+    """`_now` of zones with as many probes each; `trusted` and `doubted` as in BALANCE."""
     since = state.with_columns(
         _before="depletion",
         _joined="joined",
@@ -118,11 +123,10 @@ def _now(state: pl.DataFrame, land: Land) -> pl.DataFrame:
     fell = pl.col("effective") + pl.col("irrigation")
     since = since.with_columns(_modelled=(pl.col("depletion") + used - fell).clip(0, pl.col("taw")))
     ground, mind = joined(since)
-    believed = pl.Series(hear(since, ground, mind, demand="_demand", unmetered="_unmetered"), dtype=pl.Boolean())
-    return state.with_columns(
+    believed = hear(since, ground, mind, demand="_demand", unmetered="_unmetered")
+    return verdict(state, believed).with_columns(
         depletion=settle(pl.lit(pl.Series(mind.mean[:, filter.DEPLETION])).clip(0, pl.col("taw"))),
         _doubt=settle(pl.lit(pl.Series(np.sqrt(mind.cov[:, filter.DEPLETION, filter.DEPLETION])))),
-        _trusted=pl.when(pl.col("moisture").is_not_null()).then(believed),
     )
 
 
@@ -177,7 +181,7 @@ def _decide(state: pl.DataFrame, made: plan.Plan, rules: Mapping[str, float], is
     lost, raw, rate = pl.col("depletion"), pl.col("raw"), pl.col("_rate")
     hours = pl.when(lost >= raw).then(0.0).when(rate > 0).then((raw - lost) / rate * 24)
     cold = (pl.col("tmax") < rules["cold"]).fill_null(value=False)
-    known = rate.is_not_null() | pl.col("_trusted").fill_null(value=False)
+    known = rate.is_not_null() | pl.col("trusted").fill_null(value=False)
     # Net of each day, and what of it the emitters give [m³].
     gross = made.depth * (state["area"] / 1000 / state["efficiency"]).to_numpy()[:, None]
     listed = pl.Series(gross, dtype=pl.Array(pl.Float64(), plan.LONG)).arr.to_list()
@@ -192,7 +196,6 @@ def _decide(state: pl.DataFrame, made: plan.Plan, rules: Mapping[str, float], is
     ).with_columns(
         issued=pl.lit(issued, TIME),
         day="_today",
-        trusted="_trusted",
         water=pl.col("depth") > 0,
         volume=pl.col("plan").list.first(),
         # Who is to water today is to do so today.
@@ -255,7 +258,8 @@ def _say(decided: pl.DataFrame, every: Mapping[str, Mapping[str, float]]) -> pl.
         "_rate",
         "_hours",
         "tmax",
-        "_trusted",
+        "trusted",
+        "doubted",
         "_metered",
         "risk",
         "_short",
@@ -306,8 +310,9 @@ def _reason(facts: Mapping[str, Any], language: Language, rules: Mapping[str, fl
     )
     if facts["_key"] == "advice_unknown":
         return words
-    basis = "advice_probe" if facts["_trusted"] else "advice_balance" if facts["_metered"] else "advice_unmetered"
-    doubted = "" if facts["_trusted"] in (True, None) else text("advice_distrusted", language)
+    basis = "advice_probe" if facts["trusted"] else "advice_balance" if facts["_metered"] else "advice_unmetered"
+    some = ", ".join(facts["doubted"])
+    doubted = text("advice_distrusted", language, probes=some) if some else ""
     risky = facts["_key"] == "advice_soon"
     without = text("advice_risk", language, risk=100 * facts["risk"]) if risky else ""
     part = facts["_short"] and facts["_key"] in ("advice_now", "advice_soon")

@@ -32,13 +32,15 @@ REAL = pl.Float64()
 UNKNOWN = 5.0
 
 #: A day of a zone: its weather (evapotranspiration.WEATHER), rain and irrigation [mm] (null: unknown), and the mean
-#: moisture of its root zone at the end of the day [m³/m³] (null: no probe spoke).
+#: moisture of its root zone at the end of the day [m³/m³] by its probe (null: it did not speak), and by the `others`
+#: beside, in the order of ZONES.
 DAYS: Mapping[str, pl.DataType] = {
     "zone": pl.Int32(),
     **evapotranspiration.WEATHER,
     "rain": REAL,
     "irrigation": REAL,
     "moisture": REAL,
+    "others": pl.List(REAL),
 }
 
 
@@ -117,6 +119,17 @@ def _recent(known: pl.DataFrame, land: Land) -> pl.DataFrame:
 
 def _day(rows: pl.DataFrame, start: float) -> pl.DataFrame:
     """BALANCE of one day of zones that ended the one before with `_before`."""
+    return pl.concat([empty(BALANCE), *(_alike(some, start) for some in alike(rows))])
+
+
+def alike(rows: pl.DataFrame) -> list[pl.DataFrame]:
+    """`rows` of zones in parts with as many probes each: one zone is the same whatever others there are."""
+    further = pl.col("beside").list.len().fill_null(0).alias("_further")
+    return rows.with_columns(further).partition_by("_further", maintain_order=True, include_key=False) or [rows]
+
+
+def _alike(rows: pl.DataFrame, start: float) -> pl.DataFrame:
+    """`_day` of zones with as many probes each."""
     before, taw, raw = pl.col("_before"), pl.col("taw"), pl.col("raw")
     water = pl.col("effective") + pl.col("irrigation")
     begun = rows.sort("zone").with_columns(
@@ -156,21 +169,55 @@ def joined(rows: pl.DataFrame) -> tuple[filter.Ground, filter.State]:
     ground = filter.Ground(
         column["fc"], column["wp"], column["root"], column["raw"] / column["taw"], drain=1.0, pores=0.0
     )
-    state = filter.begin(ground, column["_before"], doubt=filter.ZONE)
-    known = rows["_joined"].is_not_null()
-    if known.any():
-        kept = rows["_joined"].drop_nulls().explode().to_numpy().reshape(int(known.sum()), -1)
-        filter.put(state, np.flatnonzero(known), kept)
+    state = filter.begin(ground, column["_before"], probes=1 + _further(rows), doubt=filter.ZONE)
+    kept = rows.select("_joined").with_row_index("_place").drop_nulls()
+    # A probe more or less: what was kept is of another length.
+    for (width,), some in kept.group_by(pl.col("_joined").list.len(), maintain_order=True):
+        known = some["_joined"].explode().to_numpy().reshape(some.height, int(str(width)))
+        filter.put(state, some["_place"].to_numpy().astype(np.intp), known)
     return ground, state
+
+
+def _further(rows: pl.DataFrame) -> int:
+    """How many further probes each zone of `rows` has."""
+    return int(rows["beside"].list.len().fill_null(0).max() or 0)  # type: ignore[arg-type]  # a number, says its column
+
+
+def readings(rows: pl.DataFrame) -> filter.Numbers:
+    """What each probe of the zones of `rows` says (n, m) [m³/m³]; NaN: nothing."""
+    first = rows["moisture"].cast(REAL).fill_null(float("nan")).to_numpy()
+    further = [
+        rows["others"].list.get(place, null_on_oob=True).cast(REAL).fill_null(float("nan")).to_numpy()
+        for place in range(_further(rows))
+    ]
+    return np.stack([first, *further], axis=1)
+
+
+def verdict(rows: pl.DataFrame, believed: npt.NDArray[np.bool_]) -> pl.DataFrame:
+    """`rows` with `trusted` and `doubted`, of which probe (n, m) was `believed`, and `moisture` by those that were."""
+    said = readings(rows)
+    spoke = np.isfinite(said)
+    some, trusted = (np.asarray(of.any(axis=1), dtype=bool) for of in (spoke, believed))
+    counted = np.where(trusted[:, None], believed, spoke)
+    mean = np.where(counted, said, 0.0).sum(axis=1) / np.maximum(counted.sum(axis=1), 1)
+    odd = [
+        [code for code, out in zip(codes or (), row, strict=False) if out]
+        for codes, row in zip(rows["probes"].to_list(), (spoke & ~believed).tolist(), strict=True)
+    ]
+    return rows.with_columns(
+        trusted=pl.when(pl.Series(some)).then(pl.Series(trusted)),
+        moisture=pl.when(pl.Series(some)).then(settle(pl.lit(pl.Series(mean)))),
+        doubted=pl.Series(odd, dtype=pl.List(pl.String())),
+    )
 
 
 def hear(
     rows: pl.DataFrame, ground: filter.Ground, state: filter.State, *, demand: str, unmetered: str
 ) -> npt.NDArray[np.bool_]:
-    """Of which zones of `rows` the probe is believed; `state` is then that after `rows`.
+    """Which probes of the zones of `rows` (n, m) are believed; `state` is then that after `rows`.
 
-    `rows` have what came of `effective` rain, `irrigation`, and the column `demand` [mm], and end, without the probe,
-    with the depletion `_modelled` [mm]; `moisture` [m³/m³] is what the probe says then.
+    `rows` have what came of `effective` rain, `irrigation`, and the column `demand` [mm], and end, without the probes,
+    with the depletion `_modelled` [mm]; `moisture` and `others` [m³/m³] are what they say then.
     """
     given = {name: _numbers(rows[name].fill_null(0.0)) for name in (demand, "effective", "irrigation")}
     blind, sure = rows[demand].is_null().to_numpy(), state.cov.copy()
@@ -178,15 +225,14 @@ def hear(
     state.mean[:, filter.DEPLETION] = _numbers(rows["_modelled"])
     state.cov[blind] = sure[blind]
     state.cov[blind, filter.DEPLETION, filter.DEPLETION] += UNKNOWN**2
-    believed = filter.hear(
+    return filter.hear(
         state,
         ground,
-        _numbers(rows["moisture"].cast(REAL).fill_null(float("nan")))[:, None],
+        readings(rows),
         wetted=given["effective"] + given["irrigation"] > 0,
         unmetered=rows[unmetered].to_numpy(),
         doubt=filter.ZONE,
     )
-    return believed[:, 0]
 
 
 def _numbers(column: pl.Series) -> filter.Numbers:
@@ -194,14 +240,17 @@ def _numbers(column: pl.Series) -> filter.Numbers:
 
 
 def _heard(done: pl.DataFrame, ground: filter.Ground, state: filter.State) -> pl.DataFrame:
-    """`done` with the depletion after the probe, what is learned of it, and its doubt."""
-    believed = pl.Series(hear(done, ground, state, demand="_demand", unmetered="_unmetered"), dtype=pl.Boolean())
+    """`done` with the depletion after the probes, what is learned of them, and its doubt."""
+    believed = hear(done, ground, state, demand="_demand", unmetered="_unmetered")
     kept = filter.kept(state)
     doubt = np.sqrt(state.cov[:, filter.DEPLETION, filter.DEPLETION])
-    return done.with_columns(
-        _lost=pl.Series(state.mean[:, filter.DEPLETION]).clip(0, done["taw"]),
-        probe_offset=settle(pl.lit(pl.Series(state.mean[:, filter.OFFSET]))),
-        doubt=settle(pl.lit(pl.Series(doubt))),
-        trusted=pl.when(pl.col("moisture").is_not_null()).then(believed),
-        joined=pl.Series(kept, dtype=pl.Array(pl.Float32(), kept.shape[1])).arr.to_list(),
-    ).with_columns(depletion=settle(pl.when("trusted").then("_lost").otherwise("_modelled")))
+    return (
+        verdict(done, believed)
+        .with_columns(
+            _lost=pl.Series(state.mean[:, filter.DEPLETION]).clip(0, done["taw"]),
+            probe_offset=settle(pl.lit(pl.Series(state.mean[:, filter.OFFSET]))),
+            doubt=settle(pl.lit(pl.Series(doubt))),
+            joined=pl.Series(kept, dtype=pl.Array(pl.Float32(), kept.shape[1])).arr.to_list(),
+        )
+        .with_columns(depletion=settle(pl.when("trusted").then("_lost").otherwise("_modelled")))
+    )

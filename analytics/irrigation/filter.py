@@ -1,9 +1,10 @@
 """The balance and the probe joined: an extended Kalman filter over many zones at once, a day a step.
 
 Four numbers are carried for each zone, with their doubt: the depletion, how much more than its coefficient says the
-zone loses, how far the probe's field capacity lies from the table's, and how much of the rain reaches the roots. The
-last three learn slowly; so does the trust in each probe, by how well it was foretold. What a probe says against all
-expectation is not believed, and said: it stays out until it agrees again.
+zone loses, how far the probe's field capacity lies from the table's, and how much of the rain reaches the roots; and a
+further one for each further probe, how far off that is. All but the first learn slowly; so does the trust in each
+probe, by how well it was foretold. What a probe says against all expectation is not believed, and said: it stays out
+until it agrees again.
 """
 
 from dataclasses import dataclass, replace
@@ -18,6 +19,12 @@ Flags = npt.NDArray[np.bool_]
 #: The numbers of a zone: depletion [mm], logarithm of the loss factor, offset of the probe [m³/m³], logarithm of the
 #: share of rain that counts.
 DEPLETION, LOSS, OFFSET, RAIN = range(4)
+_NUMBERS = 4
+
+
+def offset_of(probe: int) -> int:
+    """Where the offset of the `probe` (from 0) stands among the numbers of its zone: further ones come last."""
+    return OFFSET if probe == 0 else _NUMBERS + probe - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +86,8 @@ ZONE = Doubt(
 
 @dataclass(slots=True)
 class State:
-    """Of `n` zones with `m` probes each: numbers (n, 4), their covariance (n, 4, 4); of each probe (n, m) the variance
-    of its noise, the running mean of its surprise [sd], the newest reading and what was thought of the soil when it
+    """Of `n` zones with `m` probes each: numbers (n, 3 + m), their covariance; of each probe (n, m) the variance of its
+    noise, the running mean of its surprise [sd], the newest reading and what was thought of the soil when it
     came [m³/m³], days it has been out and days it agreed."""
 
     mean: Numbers
@@ -96,12 +103,11 @@ class State:
 def begin(ground: Ground, depletion: Numbers, probes: int = 1, doubt: Doubt | None = None) -> State:
     """The state of zones that begin with `depletion` [mm]."""
     doubt = doubt or Doubt()
-    number = depletion.size
-    mean = np.zeros((number, 4))
+    number, size = depletion.size, _NUMBERS + probes - 1
+    mean = np.zeros((number, size))
     mean[:, DEPLETION] = depletion
-    cov = np.zeros((number, 4, 4))
-    spread = spread_of(doubt)
-    cov[:, range(4), range(4)] = spread**2
+    cov = np.zeros((number, size, size))
+    cov[:, range(size), range(size)] = _each(doubt.first, size) ** 2
     cov[:, DEPLETION, DEPLETION] = (doubt.first[0] * ground.taw) ** 2
     shape = (number, probes)
     return State(
@@ -118,33 +124,45 @@ def begin(ground: Ground, depletion: Numbers, probes: int = 1, doubt: Doubt | No
 
 #: What is known of each probe.
 _PROBE = ("noise", "drift", "last", "then", "out", "agreed")
-_UPPER = np.triu_indices(4)
 
 
 def kept(state: State) -> Singles:
     """What is kept of zones beside their depletion, a row each: rounded, so that days one by one are days at once."""
-    parts = [state.mean[:, 1:], state.cov[:, *_UPPER], *(getattr(state, name) for name in _PROBE)]
+    upper = np.triu_indices(state.mean.shape[1])
+    parts = [state.mean[:, 1:], state.cov[:, *upper], *(getattr(state, name) for name in _PROBE)]
     return np.concatenate(parts, axis=1).astype(np.float32)
 
 
 def put(state: State, places: npt.NDArray[np.intp], rows: Singles) -> None:
-    """`rows` as `kept` made them become the state of the zones at `places`."""
-    numbers, probes = rows.astype(float), state.noise.shape[1]
-    state.mean[places, 1:] = numbers[:, :3]
-    cov = np.zeros((places.size, 4, 4))
-    cov[:, *_UPPER] = numbers[:, 3:13]
-    state.cov[places] = cov + np.triu(cov, 1).transpose(0, 2, 1)
+    """`rows` as `kept` made them become the state of the zones at `places`, as far as those have the same probes: of
+    one that is new nothing is known, of one that is gone no more is kept."""
+    numbers = rows.astype(float)
+    probes = next(probes for probes in range(1, numbers.shape[1]) if _width(probes) == numbers.shape[1])
+    size, same = _NUMBERS + probes - 1, min(probes, state.noise.shape[1])
+    both, upper = _NUMBERS + same - 1, np.triu_indices(size)
+    state.mean[places, 1:both] = numbers[:, : both - 1]
+    cov = np.zeros((places.size, size, size))
+    cov[:, *upper] = numbers[:, size - 1 : size - 1 + upper[0].size]
+    cov += np.triu(cov, 1).transpose(0, 2, 1)
+    state.cov[places, :both, :both] = cov[:, :both, :both]
+    rest = numbers[:, size - 1 + upper[0].size :].reshape(places.size, len(_PROBE), probes)
     for order, name in enumerate(_PROBE):
-        getattr(state, name)[places] = numbers[:, 13 + order * probes : 13 + (order + 1) * probes]
+        getattr(state, name)[places, :same] = rest[:, order, :same]
 
 
-def spread_of(doubt: Doubt) -> Numbers:
-    """The first standard deviations of the four numbers."""
-    return np.array(doubt.first)
+def _width(probes: int) -> int:
+    """How many numbers `kept` keeps of a zone with so many `probes`."""
+    size = _NUMBERS + probes - 1
+    return size - 1 + size * (size + 1) // 2 + len(_PROBE) * probes
+
+
+def _each(four: tuple[float, float, float, float], size: int) -> Numbers:
+    """What is said of the `four` numbers, of each of `size`: of further probes as of the first."""
+    return np.array([*four, *[four[OFFSET]] * (size - _NUMBERS)])
 
 
 def forward(mean: Numbers, ground: Ground, demand: Numbers, rain: Numbers, watered: Numbers) -> Numbers:
-    """The numbers (..., 4) a day on: `demand` [mm] without stress, `rain` and `watered` [mm]. FAO-56 equation 85.
+    """The numbers (..., 4 and more) a day on: `demand` [mm] without stress, `rain` and `watered` [mm]. Equation 85.
 
     The depletion may be below 0, where the soil holds more than field capacity, for the days it drains.
     """
@@ -166,9 +184,10 @@ def predict(
     """`state` a day on, before any probe is heard."""
     doubt = doubt or Doubt()
     ahead = forward(state.mean, ground, demand, rain, watered)
-    slope = np.zeros((*state.mean.shape, 4))
+    size = state.mean.shape[1]
+    slope = np.zeros((*state.mean.shape, size))
+    slope[:, range(size), range(size)] = 1.0
     for place, step in enumerate((0.5, 0.01, 0.0, 0.01)):
-        slope[:, place, place] = 1.0
         if step:
             moved, back = state.mean.copy(), state.mean.copy()
             moved[:, place] += step
@@ -176,8 +195,8 @@ def predict(
             up = forward(moved, ground, demand, rain, watered)[:, DEPLETION]
             slope[:, DEPLETION, place] = (up - forward(back, ground, demand, rain, watered)[:, DEPLETION]) / (2 * step)
     state.cov = slope @ state.cov @ slope.transpose(0, 2, 1)
-    daily = np.array(doubt.daily) ** 2
-    state.cov[:, range(4), range(4)] += daily
+    daily = _each(doubt.daily, size) ** 2
+    state.cov[:, range(size), range(size)] += daily
     state.cov[:, DEPLETION, DEPLETION] += (
         (doubt.daily[0] * ground.taw) ** 2
         + (doubt.water * (rain + watered)) ** 2
@@ -185,9 +204,9 @@ def predict(
         - daily[0]
     )
     # Doubt beyond all there is says nothing: each number keeps its share of what it was.
-    most = np.tile(2 * spread_of(doubt), (state.mean.shape[0], 1))
+    most = np.tile(2 * _each(doubt.first, size), (state.mean.shape[0], 1))
     most[:, DEPLETION] = 0.4 * ground.taw
-    shrink = np.minimum(1.0, most / np.sqrt(state.cov[:, range(4), range(4)]))
+    shrink = np.minimum(1.0, most / np.sqrt(state.cov[:, range(size), range(size)]))
     state.cov *= shrink[:, :, None] * shrink[:, None, :]
     state.mean = ahead
 
@@ -209,26 +228,26 @@ def hear(
     doubt = doubt or Doubt()
     believed = np.zeros(moisture.shape, dtype=bool)
     depth = 1000 * ground.root
-    rows = np.arange(moisture.shape[0])
-    foretold = moisture_of(state.mean, ground)
+    before = state.mean.copy()
     for place in range(moisture.shape[1]):
-        reading = moisture[:, place]
+        reading, at = moisture[:, place], offset_of(place)
         there = np.isfinite(reading)
-        see = np.zeros((rows.size, 4))
-        see[:, DEPLETION], see[:, OFFSET] = -1 / depth, 1.0
+        see = np.zeros_like(state.mean)
+        see[:, DEPLETION], see[:, at] = -1 / depth, 1.0
         seen = np.einsum("nij,nj->ni", state.cov, see)
         own = np.einsum("ni,ni->n", see, seen)
         noise = state.noise[:, place]
         wide = np.sqrt(own + noise)
-        off = reading - moisture_of(state.mean, ground)
+        off = reading - moisture_of(state.mean, ground, place)
         away = np.where(there, off / wide, 0.0)
         drift = np.where(there, 0.7 * state.drift[:, place] + 0.3 * away, state.drift[:, place])
         # A reading that stands still to the last digit while the soil must have changed, and the probe would show it.
         same = there & (np.abs(reading - state.last[:, place]) < 1e-6)
+        foretold = moisture_of(before, ground, place)
         stuck = same & (np.abs(foretold - state.then[:, place]) > 0.002 + np.sqrt(noise))
         odd = (np.abs(away) > doubt.gate) | (np.abs(drift) > 0.6 * doubt.gate)
         # Water nobody metered fills a soil to its field capacity, and no further.
-        full = reading < ground.fc + state.mean[:, OFFSET] + doubt.gate * wide
+        full = reading < ground.fc + state.mean[:, at] + doubt.gate * wide
         unseen = (np.zeros_like(wetted) if unmetered is None else unmetered) & (away > 0) & full
         odd &= ~unseen
         odd |= stuck | (reading < 0.3 * ground.wp) | (reading > 0.7)
@@ -254,13 +273,13 @@ def hear(
         # Rain tells of the rain, not of the probe.
         state.noise[:, place] = np.where(take & ~wetted, np.maximum(learned, doubt.noise[1] ** 2), noise)
         believed[:, place] = take
-        state.then[:, place] = np.where(there & ~same, moisture_of(state.mean, ground), state.then[:, place])
+        state.then[:, place] = np.where(there & ~same, moisture_of(state.mean, ground, place), state.then[:, place])
     return believed
 
 
-def moisture_of(mean: Numbers, ground: Ground) -> Numbers:
-    """What a probe would say [m³/m³] of zones with these numbers."""
-    return ground.fc + mean[..., OFFSET] - mean[..., DEPLETION] / (1000 * ground.root)
+def moisture_of(mean: Numbers, ground: Ground, probe: int = 0) -> Numbers:
+    """What a `probe` would say [m³/m³] of zones with these numbers."""
+    return ground.fc + mean[..., offset_of(probe)] - mean[..., DEPLETION] / (1000 * ground.root)
 
 
 #: Depletions that stand for its doubt, in standard deviations: of equal weight, with its mean and variance.
@@ -268,7 +287,7 @@ _POINTS = np.array([-1.0, 0.0, 1.0]) * np.sqrt(1.5)
 
 
 def ahead(state: State, ground: Ground, demand: Numbers, rain: Numbers, watered: Numbers | None = None) -> Numbers:
-    """The numbers (n, members, days, 4) of the days ahead, without any probe.
+    """The numbers (n, members, days, 4 and more) of the days ahead, without any probe.
 
     `demand` (n, days) [mm], `rain` (n, m, days) [mm] of m rains that may come, `watered` (n, days) [mm]. Each rain
     meets three depletions, which stand for the doubt of the state: 3 m members.
@@ -280,10 +299,10 @@ def ahead(state: State, ground: Ground, demand: Numbers, rain: Numbers, watered:
     mean[:, :, 0, DEPLETION] = np.clip(
         mean[:, :, 0, DEPLETION], (-1000 * ground.pores * ground.root)[:, None], ground.most[:, None]
     )
-    now = np.repeat(mean, rain.shape[1], axis=2).reshape(number, -1, 4)
+    now = np.repeat(mean, rain.shape[1], axis=2).reshape(number, -1, state.mean.shape[1])
     rains = np.tile(rain, (1, 3, 1))
     wide = replace(ground, **{name: getattr(ground, name)[:, None] for name in ("fc", "wp", "root", "p")})
-    out = np.empty((*now.shape[:2], days, 4))
+    out = np.empty((*now.shape[:2], days, now.shape[2]))
     for day in range(days):
         given = 0.0 if watered is None else watered[:, day, None]
         now = forward(now, wide, demand[:, day, None], rains[:, :, day], np.asarray(given))

@@ -44,12 +44,12 @@ def claim(conn: Connection, now: datetime, lease: timedelta) -> Call | None:
 
 def advice(conn: Connection) -> list[dict[str, Any]]:
     """The newest advice of each zone, by its code: zone, title, title_zh, issued, day, water, depth [mm], volume [m³],
-    minutes, begin, latest, risk [1], trusted, reason, reason_zh, `plan` of the day and those after it [m³]."""
+    minutes, begin, latest, risk [1], trusted, doubted, reason, reason_zh, `plan` of the day and those after it [m³]."""
     with conn.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(
             """
             SELECT z.code AS zone, z.title, z.title_zh, a.issued, a.day, a.water, a.depth, a.volume, a.minutes, a.begin,
-                   a.latest, a.risk, a.trusted, a.reason, a.reason_zh, a.plan
+                   a.latest, a.risk, a.trusted, a.doubted, a.reason, a.reason_zh, a.plan
             FROM zone z CROSS JOIN LATERAL (SELECT * FROM advice WHERE zone = z.id ORDER BY issued DESC LIMIT 1) AS a
             ORDER BY 1
             """

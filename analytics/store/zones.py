@@ -17,9 +17,25 @@ from analytics.store.connection import Connection
 _LOCK = 0x47576972
 
 #: As a balance is kept: an array of arrays would have to be even, so lists travel as one text each.
-_LISTS: Mapping[str, str] = {"fallbacks": "text[]", "joined": "float4[]"}
+_LISTS: Mapping[str, str] = {"fallbacks": "text[]", "doubted": "text[]", "joined": "float4[]"}
+_OF_ADVICE: Mapping[str, str] = {"doubted": "text[]", "plan": "float8[]"}
 _SENT: Mapping[str, pl.DataType] = {**BALANCE, **dict.fromkeys(_LISTS, pl.String())}
-_SAID: Mapping[str, pl.DataType] = {**ADVICE, "plan": pl.String()}
+_SAID: Mapping[str, pl.DataType] = {**ADVICE, **dict.fromkeys(_OF_ADVICE, pl.String())}
+
+
+#: Between the items of a list, which is in no code: the unit separator.
+_APART = "\x1f"
+
+
+def _joined(lists: Mapping[str, str]) -> list[pl.Expr]:
+    return [pl.col(name).cast(pl.List(pl.String())).list.join(_APART) for name in lists]
+
+
+def _listed(name: str, lists: Mapping[str, str]) -> sql.Composable:
+    column = sql.Identifier("w", name)
+    if name not in lists:
+        return column
+    return sql.SQL("string_to_array({}, {})::{}").format(column, sql.Literal(_APART), sql.SQL(lists[name]))
 
 
 def lock(conn: Connection) -> None:
@@ -28,12 +44,15 @@ def lock(conn: Connection) -> None:
 
 
 def load(conn: Connection) -> pl.DataFrame:
-    """All zones, by id: `zone`, `code`, `title`, `title_zh`, the stations `weather` and `probe`, `area` [m²], `cover`,
-    `texture`, `root_depth` [m], `field_capacity`, `wilting_point` [m³/m³], `flow` [m³/h], `method`, `altitude` [m],
-    `latitude` [°] and `offset` [min]."""
+    """All zones, by id: `zone`, `code`, `title`, `title_zh`, the stations `weather`, `probe` and those `beside` it, the
+    codes of all these `probes`, `area` [m²], `cover`, `texture`, `root_depth` [m], `field_capacity`,
+    `wilting_point` [m³/m³], `flow` [m³/h], `method`, `altitude` [m], `latitude` [°] and `offset` [min]."""
     rows = conn.execute(
         """
-        SELECT z.id, z.code, z.title, z.title_zh, z.weather, z.probe, z.area, z.cover, z.texture, z.root_depth,
+        SELECT z.id, z.code, z.title, z.title_zh, z.weather, z.probe, z.beside,
+               (SELECT array_agg(p.code ORDER BY nr) FROM unnest(z.probe || z.beside) WITH ORDINALITY AS l (id, nr)
+                JOIN station p ON p.id = l.id),
+               z.area, z.cover, z.texture, z.root_depth,
                z.field_capacity, z.wilting_point, z.flow, z.method, z.altitude, t.latitude, t.utc_offset
         FROM zone z JOIN station t ON t.id = z.weather ORDER BY 1
         """
@@ -79,13 +98,8 @@ def save_balance(conn: Connection, rows: pl.DataFrame, now: datetime) -> pl.Seri
     """The zone of each row of a balance that is new or other; those that are equal stay as they are, with their
     `known`."""
     names = [name for name in BALANCE if name not in ("zone", "day")]
-    sent = rows.with_columns(pl.col(name).cast(pl.List(pl.String())).list.join(",") for name in _LISTS)
-    values = [
-        sql.SQL("string_to_array({}, ',')::{}").format(sql.Identifier("w", name), sql.SQL(_LISTS[name]))
-        if name in _LISTS
-        else sql.Identifier("w", name)
-        for name in names
-    ]
+    sent = rows.with_columns(_joined(_LISTS))
+    values = [_listed(name, _LISTS) for name in names]
     query = sql.SQL(
         """
         INSERT INTO water_balance AS b (zone, day, known, {names})
@@ -107,15 +121,12 @@ def save_balance(conn: Connection, rows: pl.DataFrame, now: datetime) -> pl.Seri
 
 def save_advice(conn: Connection, rows: pl.DataFrame) -> int:
     """Number of rows of advice that are new: what was issued once for an hour is never issued again."""
-    values = [
-        sql.SQL("string_to_array(w.plan, ',')::float8[]") if name == "plan" else sql.Identifier("w", name)
-        for name in ADVICE
-    ]
+    values = [_listed(name, _OF_ADVICE) for name in ADVICE]
     names = sql.SQL(", ").join(map(sql.Identifier, ADVICE))
     query = sql.SQL(
         "INSERT INTO advice ({names}) SELECT {values} FROM unnest({arrays}) AS w ({names}) ON CONFLICT DO NOTHING"
     ).format(names=names, values=sql.SQL(", ").join(values), arrays=packing.arrays(_SAID))
-    sent = rows.with_columns(pl.col("plan").cast(pl.List(pl.String())).list.join(","))
+    sent = rows.with_columns(_joined(_OF_ADVICE))
     return conn.execute(query, [sent[name].to_list() for name in _SAID]).rowcount if rows.height else 0
 
 

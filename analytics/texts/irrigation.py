@@ -78,7 +78,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         " (by the water balance, which knows of no watering).",
         "（依据水量平衡，未见灌溉记录）。",
     ),
-    "advice_distrusted": (" The probe says what cannot be, and is not trusted.", "墒情探头读数不合常理，未予采信。"),
+    "advice_distrusted": (
+        " What probe {probes} says cannot be, and is not trusted.",
+        "墒情探头 {probes} 读数不合常理，未予采信。",
+    ),
     "fallback_humidity_rh_max": ("humidity of the night alone", "仅用夜间最高湿度"),
     "fallback_humidity_rh_mean": ("mean humidity", "用平均湿度"),
     "fallback_humidity_tmin": ("humidity from the lowest temperature", "由最低气温估算湿度"),

@@ -38,7 +38,8 @@ def forecasts_in(conn: Connection, windows: pl.DataFrame, names: pl.DataFrame, a
 
 def export_advice(conn: Connection, ask: Ask) -> Iterator[pl.DataFrame]:
     """zone, issued, day, water, depth [mm], volume [m³], minutes, latest, depletion [mm], raw [mm], reason, reason_zh,
-    weather (station), begin, risk [1], trusted, plan (of today and the days after [m³], a space between).
+    weather (station), begin, risk [1], trusted, plan (of today and the days after [m³], a space between), doubted
+    (probes, likewise).
     Asked for by the time of issue, and by the station whose weather the zone has."""
     stations = pages.stations(conn, ask).rename({"station": "weather", "code": "name"})
     named = zones.load(conn).join(stations, on="weather").sort("code").select("zone", "code", "name")
@@ -65,5 +66,6 @@ def export_advice(conn: Connection, ask: Ask) -> Iterator[pl.DataFrame]:
                 "risk",
                 "trusted",
                 plan=pl.col("plan").list.eval(pl.element().round(2).cast(pl.String())).list.join(" "),
+                doubted=pl.col("doubted").list.join(" "),
             )
         )

@@ -221,6 +221,7 @@ def _advise(conn: Connection, today: pl.DataFrame, land: Land, now: datetime) ->
         "zone",
         "weather",
         "probe",
+        "beside",
         "offset",
         day="today",
         start=measured.start(pl.col("today")),

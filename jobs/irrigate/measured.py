@@ -32,6 +32,7 @@ def days(conn: Connection, spans: pl.DataFrame, land: Land) -> pl.DataFrame:
         "zone",
         "weather",
         "probe",
+        "beside",
         "latitude",
         "altitude",
         "offset",
@@ -49,7 +50,7 @@ def days(conn: Connection, spans: pl.DataFrame, land: Land) -> pl.DataFrame:
         "zone", "offset", station="probe", start=start(pl.col("begin")), stop=start(pl.col("stop"))
     )
     met = met.join(metered(conn, watered, "irrigation"), on=["zone", "day"], how="left")
-    ends = grid.drop_nulls("probe").select("zone", "probe", "day", stop=start(pl.col("day") + _DAY))
+    ends = grid.drop_nulls("probe").select("zone", "probe", "beside", "day", stop=start(pl.col("day") + _DAY))
     roots = irrigation.soil(spans.select(*ZONES), land).select("zone", "root")
     met = met.join(probed(conn, ends, roots, land), on=["zone", "day"], how="left")
     absent = [name for name in irrigation.DAYS if name not in met.columns]
@@ -122,17 +123,31 @@ def metered(conn: Connection, windows: pl.DataFrame, parameter: str) -> pl.DataF
 
 
 def probed(conn: Connection, ends: pl.DataFrame, roots: pl.DataFrame, land: Land) -> pl.DataFrame:
-    """`zone`, `day`, `moisture` [m³/m³] of the root zone before `stop` of `ends` (zone, probe, day, stop).
+    """`zone`, `day`, `moisture` and `others` [m³/m³] of the root zone, as in irrigation.DAYS, before `stop` of `ends`
+    (zone, probe, beside, day, stop).
 
     The newest hour of each depth within the last few. `roots` has `zone`, `root` [m].
     """
     back = timedelta(hours=land.rules["balance"]["probe"])
-    windows = ends.select("zone", "day", "stop", station="probe", start=pl.col("stop") - back)
+    placed = _each(ends)
+    windows = placed.select("zone", "station", "day", "stop", start=pl.col("stop") - back)
     voices = registry.load_voices(conn).filter(pl.col("parameter") == "soil_moisture")
-    key = ["zone", "day", "position"]
+    key = ["zone", "station", "day", "position"]
     newest = _hours(conn, windows, voices, [*key, "time"]).sort("time").unique(key, keep="last", maintain_order=True)
     found = newest.with_columns(depth=_depth()).filter(pl.col("depth") >= 0).join(roots, on="zone")
-    return irrigation.root_zone(found, ["zone", "day"])
+    said = irrigation.root_zone(found, ["zone", "station", "day"])
+    told = placed.join(said, on=["zone", "station", "day"], how="left").sort("zone", "day", "place")
+    further = pl.col("moisture").filter(pl.col("place") > 0)
+    return told.group_by("zone", "day", maintain_order=True).agg(
+        pl.col("moisture").filter(pl.col("place") == 0).first(), others=further
+    )
+
+
+def _each(zones: pl.DataFrame) -> pl.DataFrame:
+    """`zones` with a row for each of their probes: its `station`, and its `place` among them, from 0."""
+    listed = zones.with_columns(station=pl.concat_list("probe", pl.col("beside").fill_null([])))
+    placed = listed.with_columns(place=pl.int_ranges(pl.col("station").list.len()))
+    return placed.drop("probe", "beside").explode("station", "place")
 
 
 def _depth() -> pl.Expr:
@@ -141,20 +156,26 @@ def _depth() -> pl.Expr:
 
 
 def hours(conn: Connection, spans: pl.DataFrame, roots: pl.DataFrame, land: Land) -> pl.DataFrame:
-    """irrigation.HOURS of zones with a probe in `spans` (zone, weather, probe, offset, start, stop); `roots` as in
-    `probed`."""
+    """irrigation.HOURS of zones with a probe in `spans` (zone, weather, probe, beside, offset, start, stop); `roots`
+    as in `probed`. The moisture is the mean of the probes, `depths` are those of all."""
     asked = spans.drop_nulls("probe")
     voices, speakers = (
         registry.load_voices(conn),
         registry.load_series(conn).join(registry.load_authorities(conn), on="series"),
     )
     at_probe = asked.select("zone", "start", "stop", station="probe")
+    at_each = _each(asked.select("zone", "start", "stop", "probe", "beside")).drop("place")
     by_depth = _hours(
-        conn, at_probe, voices.filter(pl.col("parameter") == "soil_moisture"), ["zone", "position", "time"]
+        conn,
+        at_each,
+        voices.filter(pl.col("parameter") == "soil_moisture"),
+        ["zone", "station", "position", "time"],
     )
     placed = by_depth.with_columns(depth=_depth()).filter(pl.col("depth") >= 0)
     counted = placed.group_by("zone", "time").agg(depths=pl.len().cast(pl.Int64))
-    out = irrigation.root_zone(placed.join(roots, on="zone"), ["zone", "time"]).join(counted, on=["zone", "time"])
+    of_each = irrigation.root_zone(placed.join(roots, on="zone"), ["zone", "station", "time"])
+    means = of_each.group_by("zone", "time", maintain_order=True).agg(settle(pl.col("moisture").mean()))
+    out = means.join(counted, on=["zone", "time"])
     for name, windows in (("rain", asked.select("zone", "start", "stop", station="weather")), ("irrigation", at_probe)):
         sums = _hours(conn, windows, speakers.filter(pl.col("parameter") == name), ["zone", "time"])
         out = out.join(
@@ -183,7 +204,7 @@ def _lowest(conn: Connection, spans: pl.DataFrame, land: Land) -> pl.DataFrame:
 def _hours(conn: Connection, windows: pl.DataFrame, voices: pl.DataFrame, key: list[str]) -> pl.DataFrame:
     """Hours with a value that start in `windows` (zone, station, start, stop and more), by `key` that of least rank.
 
-    The windows of a zone do not overlap.
+    The windows of a zone at a station do not overlap.
     """
     heard = voices.select("series", "station", "position", "rank")
     asked = windows.join(heard, on="station").select("series", "start", "stop").unique()
@@ -194,12 +215,12 @@ def _hours(conn: Connection, windows: pl.DataFrame, voices: pl.DataFrame, key: l
         .unique()
         .join(heard, on="station")
         .join(rows, on="series")
-        .sort("zone", "time")
+        .sort("zone", "station", "time")
         .join_asof(
-            windows.drop("station").sort("zone", "start"),
+            windows.sort("zone", "station", "start"),
             left_on="time",
             right_on="start",
-            by="zone",
+            by=["zone", "station"],
             check_sortedness=False,
         )
         .filter(pl.col("time") < pl.col("stop"))

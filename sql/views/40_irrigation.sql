@@ -2,20 +2,24 @@
 
 CREATE OR REPLACE VIEW report.zone AS
 SELECT z.code AS zone, z.title, z.title_zh, w.code AS weather, p.code AS probe, z.area, z.cover, z.texture, z.root_depth,
-       z.flow, z.method, z.altitude, w.longitude, w.latitude
+       z.flow, z.method, z.altitude, w.longitude, w.latitude,
+       ARRAY(SELECT s.code FROM unnest(z.beside) WITH ORDINALITY AS l (id, nr) JOIN station s USING (id) ORDER BY nr)
+           AS beside
 FROM zone z JOIN station w ON w.id = z.weather LEFT JOIN station p ON p.id = z.probe;
 
 -- `time` is the start of the local day, for a panel's time axis.
 CREATE OR REPLACE VIEW report.water_balance AS
 SELECT z.code AS zone, b.day, (b.day::timestamp AT TIME ZONE 'UTC') - make_interval(mins => w.utc_offset) AS time, b.et0,
        b.kc, b.etc, b.rain, b.effective AS effective_rain, b.irrigation, b.percolation, b.correction, b.depletion, b.taw,
-       b.raw, b.ks, b.moisture, b.fallbacks, b.known, b.factor, b.probe_offset, b.doubt, b.trusted
+       b.raw, b.ks, b.moisture, b.fallbacks, b.known, b.factor, b.probe_offset, b.doubt, b.trusted,
+       b.doubted
 FROM water_balance b JOIN zone z ON z.id = b.zone JOIN station w ON w.id = z.weather;
 
 -- The newest advice of each zone.
 CREATE OR REPLACE VIEW report.advice AS
 SELECT z.code AS zone, z.title, z.title_zh, a.issued, a.day, a.water, a.depth, a.volume, a.minutes, a.latest, a.depletion,
-       a.raw, a.reason, a.reason_zh, w.code AS weather, p.code AS probe, a.begin, a.risk, a.trusted, a.plan
+       a.raw, a.reason, a.reason_zh, w.code AS weather, p.code AS probe, a.begin, a.risk, a.trusted, a.plan,
+       a.doubted
 FROM zone z
 CROSS JOIN LATERAL (SELECT * FROM advice WHERE zone = z.id ORDER BY issued DESC LIMIT 1) AS a
 JOIN station w ON w.id = z.weather LEFT JOIN station p ON p.id = z.probe;

@@ -19,6 +19,8 @@ ZONE: dict[str, Any] = {
     "title_zh": "草坪",
     "weather": 1,
     "probe": None,
+    "beside": None,
+    "probes": ["S01"],
     "area": 1000.0,
     "cover": "turf, cool season",
     "texture": "loam",

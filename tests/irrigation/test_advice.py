@@ -23,7 +23,8 @@ def advise(
     last = irrigation.balance(days([weather or {}] * 9), zone(), LAND, start(0.0))
     newest = pl.col("day") == pl.col("day").max()
     last = last.with_columns(depletion=pl.when(newest).then(depletion).otherwise("depletion"))
-    schema = {"zone": pl.Int32, **dict.fromkeys(("rain", "irrigation", "moisture", "tmax"), pl.Float64)}
+    named = dict.fromkeys(("rain", "irrigation", "moisture", "tmax"), pl.Float64())
+    schema: dict[str, pl.DataType] = {"zone": pl.Int32(), **named, "others": pl.List(pl.Float64())}
     frame = pl.DataFrame([{"zone": 1, "tmax": 32.0} | today], schema=schema)
     return irrigation.advise(last, zone(), LAND, frame, issued).row(0, named=True)
 
@@ -80,8 +81,8 @@ def test_rain_and_watering_of_today_count_and_a_probe_is_weighed() -> None:
     assert probed["reason"].endswith("(by the probe and the water balance).")
     doubted = advise(40.0, moisture=0.60)
     assert doubted["depletion"] == dry["depletion"]
-    assert doubted["reason"].endswith("The probe says what cannot be, and is not trusted.")
-    assert doubted["reason_zh"].endswith("墒情探头读数不合常理，未予采信。")
+    assert doubted["reason"].endswith("What probe S01 says cannot be, and is not trusted.")
+    assert doubted["reason_zh"].endswith("墒情探头 S01 读数不合常理，未予采信。")
 
 
 def test_nobody_waters_on_a_cold_day() -> None:

@@ -65,7 +65,7 @@ def advice(zones: pl.DataFrame, days: pl.DataFrame, said: filter.Numbers) -> tup
     for back in range(7):
         last = DAY0 + timedelta(days=LONG - 1 - back)
         issued = datetime(last.year, last.month, last.day, 22, tzinfo=UTC)  # 06:00 of the day after at +08:00
-        now = heard.filter(pl.col("day") == last).select("zone", "moisture", "tmax", rain=0.0, irrigation=0.0)
+        now = heard.filter(pl.col("day") == last).select("zone", "moisture", "others", "tmax", rain=0.0, irrigation=0.0)
         recent = made.filter(pl.col("day") <= last, pl.col("day") > last - timedelta(days=7))
         out.append(irrigation.advise(recent, zones, LAND, now, issued))
     return made, pl.concat(out).sort("zone", "issued")

@@ -34,7 +34,8 @@ def advise(
     last = irrigation.balance(days([{}] * 9), zone(), LAND, start(0.0))
     newest = pl.col("day") == pl.col("day").max()
     last = last.with_columns(depletion=pl.when(newest).then(lost).otherwise("depletion"))
-    schema = {"zone": pl.Int32, **dict.fromkeys(("rain", "irrigation", "moisture", "tmax"), pl.Float64)}
+    named = dict.fromkeys(("rain", "irrigation", "moisture", "tmax"), pl.Float64())
+    schema: dict[str, pl.DataType] = {"zone": pl.Int32(), **named, "others": pl.List(pl.Float64())}
     today = pl.DataFrame([{"zone": 1, "tmax": 32.0}], schema=schema)
     told = pl.DataFrame(
         [(1, number, *said) for number, said in enumerate(zip_longest(rain or [], lowest or []))],

@@ -100,6 +100,22 @@ REFUSED = [
         "2: root_depth cannot be '30': it lies outside 0.01 to 10 m",
     ),
     (
+        "a probe beside none",
+        f"{HEADER},beside\nZ1,M01,10,{GOOD},M01",
+        "2: zone 'Z1' has probes beside its own: name that as probe, once",
+    ),
+    (
+        "a probe beside itself",
+        f"{HEADER},probe,beside\nZ1,M01,10,{GOOD},M01,M01",
+        "2: zone 'Z1' has probes beside its own: name that as probe, once",
+    ),
+    ("a probe twice", f"{HEADER},probe,beside\nZ1,M01,10,{GOOD},M01,M02 M02", "2: beside cannot be 'M02 M02'"),
+    (
+        "unknown probe",
+        f"{HEADER},probe,beside\nZ1,M01,10,{GOOD},M01,M9",
+        "2: beside names station 'M9', neither registered",
+    ),
+    (
         "moisture in percent",
         f"{HEADER},field_capacity\nZ1,M01,10,{GOOD},29",
         "2: field_capacity cannot be '29': it lies outside 0.005 to 1 m³/m³",

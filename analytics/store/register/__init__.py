@@ -12,9 +12,9 @@ TOML (UTF-8): `[[station]]` code, title, title_zh, longitude, latitude, utc_offs
 since, and `[[station.series]]` parameter, position, statistic, cadence ("1h"); `[[source]]` name, priority;
 `[[authority]]` station, parameter, position, cadence ("1h"), fallback = { position, cadence }; `[[adoption]]` standard,
 place (kind:name, none: everywhere), valid_from, valid_to, source (none: the file's name); `[[zone]]` zone, title,
-title_zh, weather and probe (stations; probe = "": none), area [m²], cover, texture, root_depth [m] (none: the cover's),
-field_capacity and wilting_point [m³/m³] (none: the texture's),
-flow [m³/h], method, altitude [m]; `[[derivation]]` station, kind (a block of tables/derivations.toml; "" from the day
+title_zh, weather and probe (stations; probe = "": none), beside (["...", ...], stations of further probes), area [m²],
+cover, texture, root_depth [m] (none: the cover's), field_capacity and wilting_point [m³/m³] (none: the texture's), flow
+[m³/h], method, altitude [m]; `[[derivation]]` station, kind (a block of tables/derivations.toml; "" from the day
 it is derived no longer, with parameter), position (of the derived series), since, inputs = { role = { station,
 parameter, position, cadence } } (none: as the kind has it, at this station, "1h"), given = { name = number };
 `[[device]]` mn (its number), station, password (or password_env, the variable of the environment that holds it: kept as

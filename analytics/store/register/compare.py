@@ -86,8 +86,10 @@ def _dangling(stored: Registry, draft: Draft) -> Iterator[Problem]:
 def _unfounded(stored: Registry, draft: Draft) -> Iterator[Problem]:
     """Zones at stations that are neither registered nor in the file, and new ones that lack a fact."""
     for code, facts in draft.rows.zones.items():
-        for key in ("weather", "probe"):
-            station = facts.get(key)
+        beside = facts.get("beside")
+        named = [(key, facts.get(key)) for key in ("weather", "probe")]
+        named += [("beside", code) for code in (beside if isinstance(beside, list) else ())]
+        for key, station in named:
             if station is None or station in stored.stations or station in draft.rows.stations:
                 continue
             if station not in draft.shaky:
@@ -95,6 +97,9 @@ def _unfounded(stored: Registry, draft: Draft) -> Iterator[Problem]:
                 line = draft.lines[f"zone {key}", code]
                 yield Problem(line, f"{key} names station {station!r}, neither registered nor in this file{near}")
         merged = {**stored.zones.get(code, {}), **facts}
+        if merged.get("beside") and merged.get("probe") in (None, *merged["beside"]):  # type: ignore[misc]  # a list
+            line = draft.lines.get(("zone beside", code), draft.lines["zone", code])
+            yield Problem(line, f"zone {code!r} has probes beside its own: name that as probe, once")
         high, low = merged.get("field_capacity"), merged.get("wilting_point")
         if isinstance(high, float) and isinstance(low, float) and low >= high:
             line = draft.lines.get(("zone wilting_point", code), draft.lines["zone", code])
@@ -298,4 +303,6 @@ def _fact(key: str, value: object) -> str:
         return "none"
     if key == "utc_offset":
         return offset(int(str(value)))
+    if isinstance(value, list):
+        return " ".join(map(_quoted, value)) or "none"
     return _quoted(value) if isinstance(value, str) else str(value)

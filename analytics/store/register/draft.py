@@ -208,6 +208,7 @@ class Draft:
             "title_zh": values.text,
             "weather": values.name,
             "probe": values.word,
+            "beside": values.names,
             "area": values.area,
             "cover": partial(_one_of, self._grown["cover"]),
             "texture": partial(_one_of, self._grown["texture"]),

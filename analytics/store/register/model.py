@@ -16,6 +16,7 @@ ZONE = (
     "title_zh",
     "weather",
     "probe",
+    "beside",
     "area",
     "cover",
     "texture",

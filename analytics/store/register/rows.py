@@ -11,9 +11,9 @@ from analytics.frames import TIME
 from analytics.store import derivations, knowledge, priorities, registry
 from analytics.store.connection import Connection
 from analytics.store.ledger import WINDOWS
-from analytics.store.register import devices, emitters, formulas, nodes, pulls
+from analytics.store.register import devices, emitters, formulas, nodes, pulls, zones
 from analytics.store.register.compare import Plan
-from analytics.store.register.model import FACTS, ZONE, Adopted, Membership, Registry, Series, Spoken, Term, Voice
+from analytics.store.register.model import FACTS, Adopted, Membership, Registry, Series, Spoken, Term, Voice
 from analytics.store.registry import DEFAULT_OFFSET
 
 #: One file is registered at a time; the number is "GWrg".
@@ -67,15 +67,7 @@ def load(conn: Connection) -> Registry:
         """,
     ):
         found.adoptions[Adopted(standard, place, start)] = Term(stop, source)
-    for code, *facts in _rows(
-        conn,
-        """
-        SELECT z.code, z.title, z.title_zh, w.code, p.code, z.area, z.cover, z.texture, z.root_depth,
-               z.field_capacity, z.wilting_point, z.flow, z.method, z.altitude
-        FROM zone z JOIN station w ON w.id = z.weather LEFT JOIN station p ON p.id = z.probe
-        """,
-    ):
-        found.zones[code] = dict(zip(ZONE, facts, strict=True))
+    found.zones.update(zones.load(conn))
     found.derivations.update(formulas.load(conn, known))
     found.devices.update(devices.load(conn))
     found.nodes.update(nodes.load(conn))
@@ -120,7 +112,7 @@ def apply(conn: Connection, plan: Plan, author: str = "", reason: str = "") -> E
     made = _write_series(conn, write)
     _write_authorities(conn, write)
     _write_adoptions(conn, write)
-    _write_zones(conn, write)
+    zones.write(conn, write)
     devices.write(conn, write)
     nodes.write(conn, write)
     pulls.write(conn, write)
@@ -272,40 +264,6 @@ def _write_adoptions(conn: Connection, write: Registry) -> None:
         ON CONFLICT (standard, place, valid_from) DO UPDATE SET valid_to = EXCLUDED.valid_to, source = EXCLUDED.source
         """,
         [*_columns(write.adoptions, 3), *_columns(write.adoptions.values(), 2)],
-    )
-
-
-def _write_zones(conn: Connection, write: Registry) -> None:
-    # A fact that the file leaves out stays; a probe that it says is none goes.
-    conn.execute(
-        """
-        INSERT INTO zone AS z (code, title, title_zh, weather, probe, area, cover, texture, root_depth,
-                               field_capacity, wilting_point, flow, method, altitude)
-        SELECT w.code, coalesce(w.title, o.title, ''), coalesce(w.title_zh, o.title_zh, ''),
-               coalesce((SELECT id FROM station WHERE code = w.weather), o.weather),
-               CASE WHEN w.probed THEN (SELECT id FROM station WHERE code = w.probe) ELSE o.probe END,
-               coalesce(w.area, o.area), coalesce(w.cover, o.cover), coalesce(w.texture, o.texture),
-               coalesce(w.root_depth, o.root_depth), coalesce(w.field_capacity, o.field_capacity),
-               coalesce(w.wilting_point, o.wilting_point), coalesce(w.flow, o.flow), coalesce(w.method, o.method),
-               coalesce(w.altitude, o.altitude, 50)
-        FROM unnest(%s::text[], %s::boolean[], %s::text[], %s::text[], %s::text[], %s::text[], %s::float8[],
-                    %s::text[], %s::text[], %s::float8[], %s::float8[], %s::float8[], %s::float8[], %s::text[],
-                    %s::float8[])
-            WITH ORDINALITY AS w (code, probed, title, title_zh, weather, probe, area, cover, texture, root_depth,
-                                  field_capacity, wilting_point, flow, method, altitude, nr)
-        LEFT JOIN zone o ON o.code = w.code
-        ORDER BY nr
-        ON CONFLICT (code) DO UPDATE SET title = EXCLUDED.title, title_zh = EXCLUDED.title_zh,
-            weather = EXCLUDED.weather, probe = EXCLUDED.probe, area = EXCLUDED.area, cover = EXCLUDED.cover,
-            texture = EXCLUDED.texture, root_depth = EXCLUDED.root_depth, field_capacity = EXCLUDED.field_capacity,
-            wilting_point = EXCLUDED.wilting_point, flow = EXCLUDED.flow,
-            method = EXCLUDED.method, altitude = EXCLUDED.altitude
-        """,
-        [
-            list(write.zones),
-            ["probe" in facts for facts in write.zones.values()],
-            *([facts.get(key) for facts in write.zones.values()] for key in ZONE),
-        ],
     )
 
 

@@ -63,6 +63,14 @@ def name(raw: object) -> str:
     return found
 
 
+def names(raw: object) -> list[str]:
+    """Words, each once: a list, or apart by spaces."""
+    found = [name(one) for one in (raw.split() if isinstance(raw, str) else raw if isinstance(raw, list) else [raw])]
+    if len(set(found)) < len(found):
+        raise Bad(f"cannot be {shown(raw)}: one stands there twice")
+    return found
+
+
 def position(raw: object) -> str:
     """Where at its station a series measures."""
     found = word(raw)
