@@ -99,7 +99,7 @@ def issue(conn: Connection, series: int, at: datetime, value: float) -> None:
     assert forecasts.save(conn, rows, at, HOUR, 0.8) == 1
     said: dict[str, Any] = dict.fromkeys(frames.ADVICE)
     said |= {"zone": 1, "issued": at, "day": at.date(), "water": True, "depth": value, "depletion": 1.0, "raw": 2.0}
-    said |= {"reason": "dry, very", "reason_zh": "干"}
+    said |= {"reason": "dry, very", "reason_zh": "干", "doubted": []}
     assert zones.save_advice(conn, pl.DataFrame([said], schema=dict(frames.ADVICE), orient="row")) == 1
 
 
