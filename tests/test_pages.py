@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 from httpx import Client
+from markupsafe import escape
 
 from analytics.frames import CELLS, REJECTS, Batch, conform, empty
 from analytics.store import connection
@@ -108,6 +109,23 @@ def test_a_station_has_a_chart_of_each_quantity_with_a_forecast(client: Client) 
         assert ahead[0] > STOP.timestamp() - 2 * 3600
         assert ahead[-1] > STOP.timestamp() + 48 * 3600
         assert len(times) < 2 * traces.POINTS
+
+
+def test_a_probe_beside_has_the_advice_of_its_zone_too(district: str, client: Client) -> None:
+    with closing(connection.connect(district)) as conn:
+        zone, probe, reason = conn.execute(
+            "SELECT zone, probe, reason FROM report.advice WHERE probe <> ''"
+        ).fetchall()[0]
+        words = str(escape(reason))
+        assert words in client.get(f"/station/{probe}").text
+        assert words not in client.get("/station/SYN-A01").text
+        conn.execute(
+            "UPDATE zone SET beside = ARRAY(SELECT id FROM station WHERE code = 'SYN-A01') WHERE code = %s", [zone]
+        )
+        try:
+            assert words in client.get("/station/SYN-A01").text
+        finally:
+            conn.execute("UPDATE zone SET beside = '{}'")
 
 
 def test_a_reading_that_was_sent_is_on_the_page(client: Client) -> None:

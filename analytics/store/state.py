@@ -118,9 +118,10 @@ def advice(conn: Connection) -> list[dict[str, Any]]:
     rows = _dicts(
         conn,
         """
-        SELECT DISTINCT ON (z.code) z.code, z.title, z.title_zh, z.area, p.code AS probe, a.issued, a.day, a.water,
-               a.depth, a.volume, a.minutes, a.latest, a.depletion, a.raw, a.reason, a.reason_zh, a.begin,
-               a.risk, a.trusted, a.plan,
+        SELECT DISTINCT ON (z.code) z.code, z.title, z.title_zh, z.area, p.code AS probe,
+               ARRAY(SELECT s.code FROM station s WHERE s.id = ANY(z.beside) ORDER BY 1) AS beside, a.issued, a.day,
+               a.water, a.depth, a.volume, a.minutes, a.latest, a.depletion, a.raw, a.reason, a.reason_zh, a.begin,
+               a.risk, a.trusted, a.doubted, a.plan,
                (SELECT b.taw FROM water_balance b WHERE b.zone = z.id ORDER BY b.day DESC LIMIT 1) AS taw
         FROM zone z JOIN advice a ON a.zone = z.id LEFT JOIN station p ON p.id = z.probe
         ORDER BY z.code, a.issued DESC

@@ -65,7 +65,7 @@ def station(request: Request) -> Response:
         charts = traces.charts(conn, series, now, PAST, AHEAD)
         assessed = state.assessed(conn, now, row["station"]).to_dicts()
         episodes = state.episodes(conn, now - EPISODES, row["station"])
-        zones = [zone for zone in state.advice(conn) if zone["probe"] == row["code"]]
+        zones = [zone for zone in state.advice(conn) if row["code"] in (zone["probe"], *zone["beside"])]
         delays = kept_clocks.load(conn, console.now() - clocks.SPAN, row["code"])
         clocked = clocks.estimate(delays, kept_clocks.steps(conn)).to_dicts()
     voices = series.filter(rank=0).sort("parameter", "position").to_dicts()
