@@ -70,9 +70,10 @@ def issue(
     came = skill.truth(history, origins, settings.leads)
     running = {name: np.isfinite(values[-1]).all(axis=0) for name, values in made.items()}
     errors = {name: np.abs(back(values, subjects) - came) for name, values in made.items()}
-    choice = skill.gate(errors, running, naive, settings.groups, settings.least_origins)
+    gates = settings.gates or settings.groups
+    choice = skill.gate(errors, running, naive, gates, settings.least_origins)
 
-    widths = np.diff([0, *settings.groups])
+    widths = np.diff([0, *gates])
     model = np.repeat(choice.model, widths, axis=0)
     stacked = np.stack([made[name] for name in choice.names])
     served = np.take_along_axis(stacked, np.maximum(model, 0)[None, None], axis=0)[0]
@@ -136,11 +137,12 @@ def _reason(
 ) -> str:
     """Where and why the series `number` is not served by its models, in words; empty where it is."""
     parts = [column.reason] if column.reason else []
-    starts = [1, *(end + 1 for end in settings.groups[:-1])]
-    spans = [f"{start}-{end} h" for start, end in zip(starts, settings.groups, strict=True)]
+    gates = settings.gates or settings.groups
+    starts = [1, *(end + 1 for end in gates[:-1])]
+    spans = [_span(start, end) for start, end in zip(starts, gates, strict=True)]
     mae, tested = choice.mae[:, :, number], choice.tested[:, number]
     if not tested.all():
-        parts.append(f"too short a history to test at {_named(spans, ~tested)}")
+        parts.append(f"too short a history to test at {_merged(starts, gates, ~tested)}")
     for name in column.models:
         if name not in taught:
             parts.append(f"{name} has learned nothing of it yet")
@@ -150,17 +152,29 @@ def _reason(
             parts.append(f"{name} cannot say: too few hours to learn from, or they do not vary")
             continue
         if (unproven := tested & np.isnan(own)).any():
-            parts.append(f"{name} has too few verified forecasts at {_named(spans, unproven)}")
+            parts.append(f"{name} has too few verified forecasts at {_merged(starts, gates, unproven)}")
         if (lost := tested & (own >= bar)).any():
             figures = [f"{span} (MAE {a:.3g} against {b:.3g})" for span, a, b in zip(spans, own, bar, strict=True)]
-            parts.append(f"{name} did not beat the naive forecasts at {_named(figures, lost)}")
+            where = ", ".join(word for word, mine in zip(figures, lost, strict=True) if mine)
+            parts.append(f"{name} did not beat the naive forecasts at {where}")
     if not known[:, number].all():
         parts.append("too few verified forecasts for a band: twice the spread of the history stands in")
     return "; ".join(parts)
 
 
-def _named(words: Sequence[str], chosen: Bools) -> str:
-    return ", ".join(word for word, mine in zip(words, chosen, strict=True) if mine)
+def _span(start: int, end: int) -> str:
+    return f"{start}-{end} h" if start < end else f"{end} h"
+
+
+def _merged(starts: Sequence[int], ends: Sequence[int], chosen: Bools) -> str:
+    """The spans that are `chosen`, neighbours as one."""
+    found: list[tuple[int, int]] = []
+    for start, end, mine in zip(starts, ends, chosen, strict=True):
+        if mine and found and found[-1][1] == start - 1:
+            found[-1] = (found[-1][0], end)
+        elif mine:
+            found.append((start, end))
+    return ", ".join(_span(*one) for one in found)
 
 
 def _frame(

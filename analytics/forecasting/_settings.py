@@ -38,6 +38,7 @@ class Settings:
     rate: float
     budget: int
     wide: float = 0.95
+    gates: tuple[int, ...] = ()
     learn: int = 17_520
     learn_every: int = 672
     learn_series: int = 100
@@ -105,8 +106,9 @@ def _sound(found: Settings) -> None:
     lengths = {field.name: getattr(found, field.name) for field in fields(Settings) if field.type is int}
     if small := [name for name, value in lengths.items() if value < (0 if name == "budget" else 1)]:
         raise TableError(f"{place} {small[0]!r} is too small")
-    if list(found.groups) != sorted(set(found.groups)) or found.groups[-1:] != (found.leads,):
-        raise TableError(f"{place} 'groups' must rise and end with 'leads'")
+    for name, lasts in (("groups", found.groups), ("gates", found.gates or found.groups)):
+        if list(lasts) != sorted(set(lasts)) or lasts[-1:] != (found.leads,):
+            raise TableError(f"{place} {name!r} must rise and end with 'leads'")
     if not 0 < found.level < 1 or not 0 <= found.rate < 1:
         raise TableError(f"{place} 'level' and 'rate' must lie between 0 and 1")
     if not found.level <= found.wide < 1:

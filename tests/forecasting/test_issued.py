@@ -3,21 +3,27 @@
 import numpy as np
 
 from analytics.forecasting import NAIVE, Subject
-from tests.forecasting.histories import NAN, PLAN, issue, noisy
+from tests.forecasting.histories import NAN, PLAN, SETTINGS, issue, noisy
 
 
 def test_the_model_is_served_where_it_proved_itself() -> None:
     row = issue(noisy(1440))[0]
     assert row["models"] == ["harmonic"] * 72
     assert row["reason"] == ""
-    assert min(row["skill"]) > 0.2
+    # Against the same hour of today it has the least to win.
+    assert min(row["skill"]) == row["skill"][23] > 0.09
+    assert min(row["skill"][:23] + row["skill"][24:]) > 0.2
     assert len(row["value"]) == len(row["low"]) == len(row["high"]) == len(row["skill"]) == 72
     assert all(low <= value <= high for low, value, high in zip(row["low"], row["value"], row["high"], strict=True))
 
 
 def test_random_walks_are_served_by_the_naive_group_by_group_and_say_why() -> None:
     """Nothing beats staying where it is, but by luck; a group is the model's, or named among those it lost."""
-    spans = {"1-6 h": slice(0, 6), "7-24 h": slice(6, 24), "25-72 h": slice(24, 72)}
+    starts = [1, *(last + 1 for last in SETTINGS.gates[:-1])]
+    spans = {
+        f"{first}-{last} h" if first < last else f" {last} h": slice(first - 1, last)
+        for first, last in zip(starts, SETTINGS.gates, strict=True)
+    }
     won = []
     for row in issue(noisy(1440, 12, wave=0, kept=1.0, seed=6)).values():
         for span, leads in spans.items():
@@ -38,9 +44,9 @@ def test_short_histories_fall_back_and_say_so() -> None:
     assert found.keys() == {1, 2, 3}
     assert set(found[1]["models"]) == set(found[2]["models"]) == {"damped-persistence"}
     assert found[1]["skill"] == [None] * 72
-    assert found[1]["reason"].startswith("too short a history to test at 1-6 h, 7-24 h, 25-72 h; harmonic cannot say")
+    assert found[1]["reason"].startswith("too short a history to test at 1-72 h; harmonic cannot say")
     assert found[1]["reason"].endswith("twice the spread of the history stands in")
-    assert found[3]["reason"] == "harmonic has too few verified forecasts at 1-6 h, 7-24 h, 25-72 h"
+    assert found[3]["reason"] == "harmonic has too few verified forecasts at 1-72 h"
     assert None not in found[3]["skill"]
     known = noisy(1440)[-30:, 0]
     assert all(low < known.min() for low in found[1]["low"])

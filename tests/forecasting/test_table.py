@@ -31,6 +31,7 @@ def test_every_subject_is_a_parameter_with_hourly_means_and_known_models() -> No
         (("settings", "leads", "value"), 72.5, r"\[settings\] 'leads': 'value' cannot be 72.5"),
         (("settings", "leads", "value"), 48, r"'groups' must rise and end with 'leads'"),
         (("settings", "groups", "value"), [24, 6, 72], r"'groups' must rise"),
+        (("settings", "gates", "value"), [6, 24], r"'gates' must rise and end with 'leads'"),
         (("settings", "groups", "value"), [6, "24", 72], r"'groups' 'value' must hold whole numbers"),
         (("settings", "step", "value"), 0, r"'step' is too small"),
         (("settings", "step", "value"), 13, r"'backtest' must hold whole steps"),

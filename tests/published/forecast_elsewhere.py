@@ -152,7 +152,12 @@ def report(values: Array, parameter: str, ends: Ints, learned: Mapping[str, Arra
     still, own = (rows.filter(forecast=name) for name in ("persistence", "served"))
     print(f"{parameter}: {len(ends)} times of issue, MAE")
     print(rows)
-    better = {lead: round(100 * float(1 - own[f"{lead} h"][0] / still[f"{lead} h"][0]), 1) for lead in LEADS}
+    # Of moisture in shares the first hours are 0.00, and say nothing.
+    better = {
+        lead: round(100 * float(1 - own[name][0] / still[name][0]), 1)
+        for lead in LEADS
+        if still[name := f"{lead} h"][0]
+    }
     print("better than persistence [%]", better)
     # Twelve parts of the time stand for months.
     parts = [f"part {12 * number // len(ends) + 1:2}" for number in range(len(ends))]
