@@ -206,4 +206,38 @@ def _curves() -> list[object]:
         spread("'conductivity'", "Conductivity 电导率", "What is dissolved.", "suffix:µS/cm").min(0),
         domain.alarms(f"{of_domain('water')} AND {ALARMED}"),
         domain.episodes(f"{of_domain('water')} AND {OF_MINE}"),
+        _runoff(),
     ]
+
+
+def _runoff() -> object:
+    storms = f"""
+        SELECT station, concat_ws(' ', title, title_zh) AS title, time AS began, peak, peak_time, depth, dry, lag,
+               recovery, gauge, distance
+        FROM report.runoff WHERE time <= $__timeTo() AND stop >= $__timeFrom() AND {OF_MINE}
+        ORDER BY time DESC, station LIMIT 100
+    """
+    return named(
+        rows(
+            Sql(storms),
+            "Run-off after rain 降雨径流",
+            "What washed into the water after a storm, the newest first: the highest reading, the rain before it at "
+            "the nearest gauge that spoke, how long it was dry before (empty: the gauge was silent), hours from the "
+            "heaviest rain to the peak and from there to its end (empty: not over). report.runoff. Empty: none.",
+            width=24,
+        ),
+        {
+            "station": domain.STATION,
+            "title": "where 位置",
+            "began": "began 开始",
+            "peak": "peak 峰值",
+            "peak_time": "at 峰时",
+            "depth": "rain 雨量",
+            "dry": "dry before 前期干期",
+            "lag": "to the peak 滞后",
+            "recovery": "to its end 恢复",
+            "gauge": "gauge 雨量站",
+            "distance": "away 距离",
+        },
+        {"depth": "suffix:mm", "dry": "h", "lag": "h", "recovery": "h", "distance": "lengthkm"},
+    ).override_by_name("station", [TO_STATION])

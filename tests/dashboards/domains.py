@@ -29,6 +29,7 @@ def seed(conn: Connection, district: str) -> None:
     _noise(conn)
     _wrong(conn)
     _region(conn)
+    _runoff(conn)
     conn.execute("UPDATE water_balance SET et0 = 4, kc = 0.8, etc = 3.2, rain = 1, moisture = 0.2")
 
 
@@ -133,6 +134,19 @@ def _wrong(conn: Connection) -> None:
         """
         INSERT INTO planned (scope, name, start, stop, author, reason, known)
         VALUES ('all', '', now() - interval '4 hours', now() + interval '1 hour', 'O''Neil', 'fireworks', now())
+        """
+    )
+
+
+def _runoff(conn: Connection) -> None:
+    """A storm washed into the river."""
+    conn.execute("INSERT INTO term (kind, name) VALUES ('episode', 'storm_runoff') ON CONFLICT DO NOTHING")
+    conn.execute(
+        """
+        INSERT INTO episode (time, known, stop, peak_time, station, rule, level, closed, peak, dose, count, levels)
+        SELECT now() - interval '9 hours', now(), now() - interval '2 hours', now() - interval '5 hours', t.id, r.id, 1,
+               true, 250, 10, 7, '[]'
+        FROM station t, term r WHERE t.code = 'RIVER' AND r.kind = 'episode' AND r.name = 'storm_runoff'
         """
     )
 
