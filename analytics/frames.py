@@ -161,7 +161,7 @@ BALANCE: Mapping[str, pl.DataType] = {
 }
 
 #: What the dry-downs of a zone's last year show of its soil: `fc`, `wp` [m³/m³] with their standard deviations, and of
-#: how many dry-downs each is (0: of the table alone); `days` with a probe that was believed.
+#: how many dry-downs each is (fewer than 3: what the table has stays); `days` with a probe that was believed.
 SOIL_LIMIT: Mapping[str, pl.DataType] = {
     "zone": pl.Int32(),
     "days": pl.Int32(),

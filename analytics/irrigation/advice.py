@@ -34,8 +34,8 @@ def advise(
     yesterday [°C], each null where unknown. ET0 and Kc of the last days are taken to persist, spread evenly over
     the day. Rain comes as it is `foretold` (`zone`, `ahead` [d] of 24 h from `issued`, `rain` [mm], `lowest` [°C],
     each may be null), else as it came in some week of the `past` (`zone`, `day`, `effective` [mm]; without it: of
-    `last`). `supplies` are as
-    store.supplies.load gives them: what a supply gives is shared, and none of it is used while it is closed.
+    `last`). `supplies` are as store.supplies.load gives them: what a supply gives is shared, and none of it is used
+    while it is closed.
     """
     rules, recent = land.rules["advice"], int(land.rules["balance"]["recent"])
     ordered = last.sort("zone", "day")

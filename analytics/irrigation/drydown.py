@@ -4,7 +4,7 @@ After rain that filled the soil it drains for two days: what it holds then is fi
 ever slower to a moisture that plants cannot take it below: where the daily loss would be nothing is the wilting point.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -15,6 +15,8 @@ from analytics.irrigation.filter import Numbers
 
 #: Water that fills [mm], water that ends a drying [mm a day], days of draining, least days of a drying.
 _SOAK, _DRY, _DRAIN, _LEAST = 10.0, 1.0, 2, 6
+#: A rise of a day that ends a drying, whatever water is known of [m³/m³]; dry-downs that count as having shown a limit.
+_RISE, _ENOUGH = 0.004, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,8 @@ def limits(days: pl.DataFrame, zones: pl.DataFrame, land: Land) -> pl.DataFrame:
     """SOIL_LIMIT of `zones` (ZONES) whose probe was believed on some of their `days` (BALANCE).
 
     What is known before is the texture's range, its half taken as the standard deviation, whatever a zone is registered
-    with: who registers what was learned does not make it surer.
+    with: who registers what was learned does not make it surer. It stays until three dry-downs have shown another: one
+    alone may be the weather's.
     """
     believed = pl.when(pl.col("trusted").fill_null(value=False)).then("moisture")
     since = pl.col("day").min().over("zone")
@@ -40,6 +43,7 @@ def limits(days: pl.DataFrame, zones: pl.DataFrame, land: Land) -> pl.DataFrame:
             _nr=(pl.col("day") - since).dt.total_days(),
             _moisture=believed,
             _water=pl.col("rain") + pl.col("irrigation"),
+            _demand=pl.col("kc") * pl.col("et0"),
         )
         .filter(pl.col("_moisture").is_not_null().any().over("zone"))
         .join(zones.select("zone", "texture").join(land.soils, on="texture"), on="zone", maintain_order="left")
@@ -47,19 +51,28 @@ def limits(days: pl.DataFrame, zones: pl.DataFrame, land: Land) -> pl.DataFrame:
     found = []
     for (zone,), some in rows.group_by("zone", maintain_order=True):
         place, first = some["_nr"].to_numpy(), some.row(0, named=True)
-        moisture, water = (np.full(int(place.max()) + 1, np.nan) for _ in range(2))
-        moisture[place], water[place] = (some[name].cast(pl.Float64).to_numpy() for name in ("_moisture", "_water"))
-        fc, wp = learn(
-            moisture, water, Limit(first["fc"], first["fc_spread"], 0), Limit(first["wp"], first["wp_spread"], 0)
+        moisture, water, demand = (np.full(int(place.max()) + 1, np.nan) for _ in range(3))
+        for grid, name in ((moisture, "_moisture"), (water, "_water"), (demand, "_demand")):
+            grid[place] = some[name].cast(pl.Float64).to_numpy()
+        # Water that nobody metered ends a drying too.
+        rise = np.diff(moisture, prepend=np.nan)
+        water = np.where(rise > _RISE, np.fmax(water, _DRY), water)
+        table = Limit(first["fc"], first["fc_spread"], 0), Limit(first["wp"], first["wp_spread"], 0)
+        shown = learn(moisture, water, *table, demand)
+        fc, wp = (
+            new if new.seen >= _ENOUGH else replace(old, seen=new.seen) for new, old in zip(shown, table, strict=True)
         )
         days_heard = int(np.isfinite(moisture).sum())
         found.append((zone, days_heard, fc.value, fc.doubt, fc.seen, wp.value, wp.doubt, wp.seen))
     return conform(pl.DataFrame(found, schema=dict(SOIL_LIMIT), orient="row"), SOIL_LIMIT)
 
 
-def learn(moisture: Numbers, water: Numbers, fc: Limit, wp: Limit) -> tuple[Limit, Limit]:
+def learn(
+    moisture: Numbers, water: Numbers, fc: Limit, wp: Limit, demand: Numbers | None = None
+) -> tuple[Limit, Limit]:
     """Field capacity and wilting point by the days of `moisture` [m³/m³] and `water` [mm], NaN where unknown.
 
+    With the `demand` of the days [mm] a loss counts by it: in autumn less is lost each day, however wet the soil is.
     `fc` and `wp` are what is known before (the table's middle, and its range as doubt). They stay 0.04 apart.
     """
     full: list[float] = []
@@ -78,7 +91,11 @@ def learn(moisture: Numbers, water: Numbers, fc: Limit, wp: Limit) -> tuple[Limi
         values = moisture[start:stop]
         if soaked and values.size >= _DRAIN and np.isfinite(values[_DRAIN - 1]) and values[_DRAIN - 1] >= high:
             full.append(float(values[_DRAIN - 1]))
-        if values.size >= _LEAST and np.isfinite(values).all() and (found := _floor(values)):
+        if (
+            values.size >= _LEAST
+            and np.isfinite(values).all()
+            and (found := _floor(values, None if demand is None else demand[start + 1 : stop]))
+        ):
             dry.append(found)
         start = stop
     upper = _join(fc, [(value, 0.03) for value in full])
@@ -90,9 +107,13 @@ def learn(moisture: Numbers, water: Numbers, fc: Limit, wp: Limit) -> tuple[Limi
     )
 
 
-def _floor(values: Numbers) -> tuple[float, float] | None:
+def _floor(values: Numbers, demand: Numbers | None) -> tuple[float, float] | None:
     """Where a drying would end and its standard error; None where its losses do not shrink as it dries."""
     loss, at = -np.diff(values), (values[:-1] + values[1:]) / 2
+    if demand is not None:
+        if not (demand > 0).all():
+            return None
+        loss = loss * demand.mean() / demand
     spread = at - at.mean()
     if (ss := float(spread @ spread)) < 1e-6:
         return None

@@ -19,13 +19,16 @@ LOAM = LAND.soils.row(by_predicate=pl.col("texture") == "loam", named=True)
 
 
 def year(number: int, *, trusted: bool | None = True) -> pl.DataFrame:
-    """BALANCE of 240 days of a soil that rain fills every 24 days, drains to 0.27 and dries towards 0.11."""
+    """BALANCE of 240 days of a soil that rain fills every 24 days, drains to 0.27 and dries towards 0.11, while its
+    plants use ever less."""
     now, rows = 0.30, []
     for day in range(240):
         rain = 25.0 if day % 24 == 0 else 0.0
         now = 0.31 if rain else now
-        now -= 0.5 * max(now - 0.27, 0) + 0.045 * max(min(now, 0.27) - 0.11, 0)
+        et0 = 6.0 - 0.02 * day
+        now -= 0.5 * max(now - 0.27, 0) + 0.01 * et0 * max(min(now, 0.27) - 0.11, 0)
         rows.append({"zone": number, "day": DAY0 + timedelta(days=day), "rain": rain, "irrigation": 0.0})
+        rows[-1] |= {"et0": et0, "kc": 1.0}
         rows[-1] |= {"moisture": now, "trusted": trusted}
     return pl.DataFrame(rows, schema={name: dtype for name, dtype in BALANCE.items() if name in rows[0]})
 
@@ -64,6 +67,24 @@ def test_without_a_dry_down_the_table_is_all_there_is() -> None:
         "wp_doubt": LOAM["wp_spread"],
         "wp_seen": 0,
     }
+
+
+def test_one_dry_down_may_be_the_weather_s() -> None:
+    found = limit(year(1).head(40))
+    assert (found["fc"], found["wp"], found["wp_doubt"]) == (LOAM["fc"], LOAM["wp"], LOAM["wp_spread"])
+    assert 0 < found["wp_seen"] < 3
+
+
+def test_what_plants_use_less_in_autumn_is_no_wilting_point() -> None:
+    """A wet soil whose plants use less each day for three months, watered by nobody knows whom."""
+    now, rows = 0.28, []
+    for day in range(90):
+        now = 0.28 if day % 12 == 0 else now - 0.0035 * (1 - day / 100)
+        rows.append({"day": DAY0 + timedelta(days=day), "moisture": now, "et0": 5 * (1 - day / 100)})
+    autumn = pl.DataFrame(rows).with_columns(
+        zone=pl.lit(1, pl.Int32), rain=0.0, irrigation=0.0, kc=1.0, trusted=pl.lit(value=True)
+    )
+    assert limit(autumn)["wp"] == LOAM["wp"]
 
 
 def test_days_that_are_missing_are_days_without_rain_and_probe() -> None:
