@@ -171,8 +171,8 @@ def _limits() -> object:
             Sql(limits),
             "What the soil holds 土壤持水",
             "Field capacity and wilting point as the dry-downs of the last year show them, with their standard "
-            "deviation, beside what the zone is registered with (none: the table's); of fewer than 3 dry-downs it is the table's "
-            "range. Nothing goes by it until somebody registers it. report.soil_limit.",
+            "deviation, beside what the zone is registered with (none: the table's); of fewer than 3 dry-downs it is "
+            "the table's range. Nothing goes by it until somebody registers it. report.soil_limit.",
             width=12,
             height=8,
         ),
